@@ -1,0 +1,117 @@
+"""The broker's door: what the floor needs of a broker, whoever answers (IB, the backtest)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Protocol
+
+from ibfloor.model.fact import AccountReported, AnyFact, BrokerSnapshot, SessionState
+from ibfloor.model.ids import ClientOrderId
+from ibfloor.model.instrument import Contract, Instrument
+from ibfloor.model.market import Bar, MarketBatch
+from ibfloor.model.order import OrderRequest
+
+FactSink = Callable[[AnyFact], None]
+"""Where facts go; safe from any thread, never blocks."""
+
+BatchSink = Callable[[MarketBatch], None]
+"""Where market data goes, called on the data session's thread, one immutable batch per packet."""
+
+
+class Session(Protocol):
+    """One connection to the broker under one fixed client id. Owner: one thread and its loop."""
+
+    @property
+    def client_id(self) -> int:
+        """The fixed id."""
+
+    @property
+    def state(self) -> SessionState:
+        """Where the connection stands now."""
+
+    async def open(self) -> None:
+        """Connect and keep connected until ``close``: reconnects with backoff by itself.
+
+        Returns when the first connection stands; raises ``ConnectivityError`` when it cannot be
+        had within the configured time, ``ConfigError`` when trying again is no use (326, not IB).
+        """
+
+    async def close(self) -> None:
+        """Disconnect for good."""
+
+
+class OrderSession(Session, Protocol):
+    """A strategy's own way to the broker; every method is called on its thread."""
+
+    @property
+    def can_send(self) -> bool:
+        """Tell whether socket and upstream are live, so that an order would go out."""
+
+    def next_order_id(self) -> int:
+        """Return an order id never used before on this client id."""
+
+    def raise_order_id_floor(self, used: int) -> None:
+        """Never hand out an id up to ``used`` (the journal's high-water mark) again."""
+
+    def submit(self, request: OrderRequest, instrument: Instrument, order_id: int) -> None:
+        """Write a new order to the wire; raises ``ConnectivityError`` when nothing was written."""
+
+    def replace(self, request: OrderRequest, instrument: Instrument, order_id: int) -> None:
+        """Write a change of a working order to the wire."""
+
+    def cancel(self, order_id: int) -> None:
+        """Write a cancel to the wire."""
+
+    def track(self, order_id: int, cl_ord_id: ClientOrderId) -> None:
+        """Remember which intent an order id carries (orders adopted after a restart)."""
+
+
+class MasterSession(Session, Protocol):
+    """The account's session (client id 0): sees every order, execution and position."""
+
+    async def snapshot(self) -> BrokerSnapshot:
+        """Ask for orders, completed orders, executions (after orders), positions, cash.
+
+        Raises ``ConnectivityError`` when any part does not end in time: a timeout is not an
+        empty answer.
+        """
+
+    def cancel_everything(self) -> None:
+        """Cancel every working order of the account (IB: ``reqGlobalCancel``)."""
+
+    def cancel_foreign(self, client_id: int, order_id: int) -> None:
+        """Cancel an order of client 0 itself or one bound to it."""
+
+
+class DataSession(Session, Protocol):
+    """The floor's one market-data connection; every method is called on the data thread."""
+
+    async def resolve(self, contract: Contract) -> Instrument:
+        """Return the one instrument a contract means; raise ``BrokerRejected`` for none or many."""
+
+    def subscribe(self, instrument: Instrument) -> None:
+        """Start top-of-book and trades of an instrument; again after every reconnect, by itself."""
+
+    def unsubscribe(self, instrument: Instrument) -> None:
+        """Stop an instrument's market data."""
+
+    async def history(self, instrument: Instrument, *, bar_ns: int, duration_ns: int, end_ns: int | None) -> list[Bar]:
+        """Return closed bars, oldest first; raise ``BrokerRejected`` with the broker's text."""
+
+
+class AccountSink(Protocol):
+    """What the master session reports besides facts."""
+
+    def __call__(self, report: AccountReported) -> None:
+        """Take the newest account values."""
+
+
+class GateState(Protocol):
+    """What a session asks before it may be used for entries."""
+
+    def __call__(self) -> str | None:
+        """Return why entries are shut; ``None`` when they are open."""
+
+
+Quantity = Decimal

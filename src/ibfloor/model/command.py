@@ -1,0 +1,114 @@
+"""Commands: what a person or a program asks of the floor, in the imperative; each is audited."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ibfloor.model.ids import ClientOrderId, StrategyId
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Base of all commands. A ``command_id`` seen before is not carried out again."""
+
+    command_id: str
+    actor: str
+
+
+class StartStrategy(Command, frozen=True, kw_only=True):
+    """Start a stopped or failed strategy."""
+
+    strategy: StrategyId
+
+
+class StopStrategy(Command, frozen=True, kw_only=True):
+    """Stop a strategy; its orders are handled by its stop policy."""
+
+    strategy: StrategyId
+
+
+class PauseStrategy(Command, frozen=True, kw_only=True):
+    """Keep a strategy's data and books going, but refuse its new orders."""
+
+    strategy: StrategyId
+
+
+class ResumeStrategy(Command, frozen=True, kw_only=True):
+    """Let a paused strategy trade again."""
+
+    strategy: StrategyId
+
+
+class StartAll(Command, frozen=True, kw_only=True):
+    """Start every strategy that is stopped or failed."""
+
+
+class StopAll(Command, frozen=True, kw_only=True):
+    """Stop every strategy, each by its own stop policy."""
+
+
+class AddStrategy(Command, frozen=True, kw_only=True):
+    """Load one more strategy from a file while the floor runs."""
+
+    strategy: StrategyId
+    file: str
+    class_name: str = ""
+    params: dict[str, object] = {}
+    start: bool = True
+
+
+class CancelOrder(Command, frozen=True, kw_only=True):
+    """Cancel one working order, whoever placed it."""
+
+    cl_ord_id: ClientOrderId
+
+
+class CancelAll(Command, frozen=True, kw_only=True):
+    """Cancel every working order; strategies go on."""
+
+
+class Kill(Command, frozen=True, kw_only=True):
+    """Latch the kill switch: block, cancel everything, verify; optionally flatten after that."""
+
+    reason: str
+    flatten: bool = False
+
+
+class Unkill(Command, frozen=True, kw_only=True):
+    """Open the kill switch; refused while books and account differ."""
+
+    reason: str
+
+
+class Shutdown(Command, frozen=True, kw_only=True):
+    """Stop all strategies, settle, and end the floor."""
+
+
+AnyCommand = (
+    StartStrategy
+    | StopStrategy
+    | PauseStrategy
+    | ResumeStrategy
+    | StartAll
+    | StopAll
+    | AddStrategy
+    | CancelOrder
+    | CancelAll
+    | Kill
+    | Unkill
+    | Shutdown
+)
+
+
+class Done(msgspec.Struct, frozen=True, tag=True):
+    """The command was carried out; ``text`` says what happened."""
+
+    text: str
+
+
+class Denied(msgspec.Struct, frozen=True, tag=True):
+    """The command was not carried out; ``text`` says why and what to do."""
+
+    text: str
+
+
+CommandResult = Done | Denied

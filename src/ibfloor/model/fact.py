@@ -1,0 +1,308 @@
+"""Facts: what happened, in the past tense. The journal holds them; every book is a fold over them.
+
+``ts_event_ns`` is the broker's time of the event where it gives one, else ours; ``ts_init_ns`` is
+when the floor learned of it. Both are market time, UTC nanoseconds.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from ibfloor.model.ids import AccountId, ClientOrderId, ExecId, InstrumentId, StrategyId
+from ibfloor.model.instrument import Instrument
+from ibfloor.model.money import Currency, Money
+from ibfloor.model.order import OrderRequest, OrdStatus, OrdType, Refusal, Side
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
+    """Base of all facts."""
+
+    ts_event_ns: int
+    ts_init_ns: int
+
+
+class InstrumentDefined(Fact, frozen=True, kw_only=True):
+    """The broker told us what a contract is."""
+
+    instrument: Instrument
+
+
+class OrderSubmitted(Fact, frozen=True, kw_only=True):
+    """An intent passed the gate. In a worker's journal it stands before its bytes reach the wire."""
+
+    request: OrderRequest
+    client_id: int
+    order_id: int
+
+
+class OrderRefused(Fact, frozen=True, kw_only=True):
+    """An intent was refused before sending, by a rule or by the floor's state."""
+
+    request: OrderRequest
+    reason: Refusal
+
+
+class CancelRequested(Fact, frozen=True, kw_only=True):
+    """A cancel was asked for; journaled before it is sent."""
+
+    cl_ord_id: ClientOrderId
+    reason: str = ""
+
+
+class ReplaceRequested(Fact, frozen=True, kw_only=True):
+    """A change of quantity or price was asked for; journaled before it is sent."""
+
+    request: OrderRequest
+
+
+class OrderReported(Fact, frozen=True, kw_only=True):
+    """The broker told the state of an order of ours. Quantities here never create fills."""
+
+    cl_ord_id: ClientOrderId
+    status: OrdStatus
+    perm_id: int = 0
+    cum_qty: Decimal = Decimal(0)
+    text: str = ""
+
+
+class OrderRejected(Fact, frozen=True, kw_only=True):
+    """The broker refused an order, with its own code and text."""
+
+    cl_ord_id: ClientOrderId
+    code: int
+    text: str
+
+
+class OrderWarned(Fact, frozen=True, kw_only=True):
+    """The broker said something of an order that stays as it is."""
+
+    cl_ord_id: ClientOrderId
+    code: int
+    text: str
+
+
+class OrderDoubted(Fact, frozen=True, kw_only=True):
+    """We cannot know whether an order reached the broker: ask, never send again."""
+
+    cl_ord_id: ClientOrderId
+    reason: str
+
+
+class OrderFilled(Fact, frozen=True, kw_only=True):
+    """An execution. ``cl_ord_id`` is ``None`` for one that no strategy of ours ordered."""
+
+    exec_id: ExecId
+    cl_ord_id: ClientOrderId | None
+    strategy: StrategyId
+    instrument_id: InstrumentId
+    side: Side
+    last_qty: Decimal
+    last_px: Decimal
+    currency: Currency
+    multiplier: Decimal = Decimal(1)
+    perm_id: int = 0
+    account: AccountId = AccountId("")
+    order_ref: str = ""
+
+
+class FeeReported(Fact, frozen=True, kw_only=True):
+    """The cost of one execution; may come before its execution, or never."""
+
+    exec_id: ExecId
+    fee: Money
+
+
+class CashMoved(Fact, frozen=True, kw_only=True):
+    """Cash entered or left a book without a trade: opening balance, deposit, transfer."""
+
+    strategy: StrategyId
+    amount: Money
+    reason: str
+
+
+class PositionMoved(Fact, frozen=True, kw_only=True):
+    """A position entered or left a book without a trade, at a price: opening balance, transfer."""
+
+    strategy: StrategyId
+    instrument_id: InstrumentId
+    qty: Decimal
+    px: Decimal
+    currency: Currency
+    multiplier: Decimal
+    reason: str
+
+
+class BreakFound(Fact, frozen=True, kw_only=True):
+    """Books and account differ: the instrument is locked for entries until a person resolves it."""
+
+    key: str
+    """``position:<instrument_id>`` or ``cash:<currency>``."""
+    ours: Decimal
+    theirs: Decimal
+    text: str
+
+
+class BreakCleared(Fact, frozen=True, kw_only=True):
+    """Books and account agree again."""
+
+    key: str
+    reason: str
+
+
+class Reconciled(Fact, frozen=True, kw_only=True):
+    """Books were compared with the account, and what was unknown was settled."""
+
+    positions: int
+    breaks: int
+    unknown_orders: int
+
+
+class SessionState(StrEnum):
+    """A broker session's life."""
+
+    CONNECTING = "CONNECTING"
+    CONNECTED = "CONNECTED"
+    DEGRADED = "DEGRADED"
+    DISCONNECTED = "DISCONNECTED"
+    FAILED = "FAILED"
+
+
+class SessionChanged(Fact, frozen=True, kw_only=True):
+    """A broker session changed its state."""
+
+    session: str
+    """``master``, ``data`` or a strategy's name."""
+    client_id: int
+    state: SessionState
+    detail: str = ""
+    round_trip_ms: float = -1.0
+
+
+class StrategyState(StrEnum):
+    """A strategy's life, as the StrategyManager sees it."""
+
+    STOPPED = "STOPPED"
+    STARTING = "STARTING"
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    STOPPING = "STOPPING"
+    RESTARTING = "RESTARTING"
+    FAILED = "FAILED"
+
+
+class StrategyChanged(Fact, frozen=True, kw_only=True):
+    """A strategy changed its state."""
+
+    strategy: StrategyId
+    state: StrategyState
+    reason: str = ""
+    restarts: int = 0
+
+
+class KillLatched(Fact, frozen=True, kw_only=True):
+    """The kill switch closed: nothing is sent any more."""
+
+    actor: str
+    reason: str
+
+
+class KillReset(Fact, frozen=True, kw_only=True):
+    """The kill switch was opened again by a person, with a reason."""
+
+    actor: str
+    reason: str
+
+
+class CommandTaken(Fact, frozen=True, kw_only=True):
+    """A person or a program gave a command: the audit trail."""
+
+    command_id: str
+    actor: str
+    text: str
+    outcome: str
+
+
+class ClientAssigned(Fact, frozen=True, kw_only=True):
+    """A strategy got its client id, for good."""
+
+    strategy: StrategyId
+    client_id: int
+
+
+AnyFact = (
+    InstrumentDefined
+    | OrderSubmitted
+    | OrderRefused
+    | CancelRequested
+    | ReplaceRequested
+    | OrderReported
+    | OrderRejected
+    | OrderWarned
+    | OrderDoubted
+    | OrderFilled
+    | FeeReported
+    | CashMoved
+    | PositionMoved
+    | BreakFound
+    | BreakCleared
+    | Reconciled
+    | SessionChanged
+    | StrategyChanged
+    | KillLatched
+    | KillReset
+    | CommandTaken
+    | ClientAssigned
+)
+
+
+class OpenOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An order as the broker lists it, working or completed."""
+
+    order_ref: str
+    perm_id: int
+    client_id: int
+    order_id: int
+    instrument_id: InstrumentId
+    side: Side
+    ord_type: OrdType | str
+    order_qty: Decimal
+    status: OrdStatus
+    limit_px: Decimal | None = None
+    stop_px: Decimal | None = None
+    cum_qty: Decimal = Decimal(0)
+    text: str = ""
+
+
+class AccountPosition(msgspec.Struct, frozen=True, kw_only=True):
+    """A position as the broker's account shows it."""
+
+    instrument: Instrument
+    qty: Decimal
+    avg_px: Decimal
+
+
+class BrokerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """What the broker says of the whole account at one time. Not journaled: facts made from it are."""
+
+    ts_event_ns: int
+    account: AccountId
+    base_currency: Currency
+    open_orders: tuple[OpenOrder, ...]
+    completed_orders: tuple[OpenOrder, ...]
+    fills: tuple[OrderFilled, ...]
+    fees: tuple[FeeReported, ...]
+    positions: tuple[AccountPosition, ...]
+    cash: tuple[Money, ...]
+    net_liquidation: Money
+
+
+class AccountReported(msgspec.Struct, frozen=True, kw_only=True):
+    """Account values as the broker pushes them; shown, not journaled."""
+
+    ts_event_ns: int
+    account: AccountId
+    values: tuple[tuple[str, str, str], ...]
+    """(key, value, currency) as IB names them."""

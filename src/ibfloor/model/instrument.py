@@ -1,0 +1,94 @@
+"""Contracts as a trader asks for them, instruments as the broker defines them."""
+
+from __future__ import annotations
+
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from enum import StrEnum
+
+import msgspec
+
+from ibfloor.model.ids import InstrumentId
+from ibfloor.model.money import Currency
+from ibfloor.model.order import Side
+
+
+class SecurityType(StrEnum):
+    """Kinds of security, by IB's codes."""
+
+    STOCK = "STK"
+    FUTURE = "FUT"
+    FOREX = "CASH"
+    OPTION = "OPT"
+    INDEX = "IND"
+
+
+class Contract(msgspec.Struct, frozen=True, kw_only=True):
+    """What a strategy asks for; the broker resolves it to one ``Instrument`` or refuses."""
+
+    security_type: SecurityType
+    symbol: str
+    exchange: str = "SMART"
+    currency: Currency = Currency("USD")
+    primary_exchange: str = ""
+    expiry: str = ""
+    strike: Decimal | None = None
+    right: str = ""
+    multiplier: str = ""
+    trading_class: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.symbol, self.expiry, self.right) if part)
+
+
+def Stock(  # noqa: N802 - reads as a type to strategy authors, as in ib_async
+    symbol: str, *, exchange: str = "SMART", currency: str = "USD", primary_exchange: str = ""
+) -> Contract:
+    """Return the contract of a stock or ETF."""
+    return Contract(
+        security_type=SecurityType.STOCK,
+        symbol=symbol,
+        exchange=exchange,
+        currency=Currency(currency),
+        primary_exchange=primary_exchange,
+    )
+
+
+def Future(symbol: str, expiry: str, *, exchange: str, currency: str = "USD") -> Contract:  # noqa: N802
+    """Return the contract of a future; expiry as ``YYYYMM`` or ``YYYYMMDD``."""
+    return Contract(
+        security_type=SecurityType.FUTURE, symbol=symbol, expiry=expiry, exchange=exchange, currency=Currency(currency)
+    )
+
+
+def Forex(pair: str, *, exchange: str = "IDEALPRO") -> Contract:  # noqa: N802
+    """Return the contract of a currency pair such as ``EURUSD``."""
+    return Contract(
+        security_type=SecurityType.FOREX, symbol=pair[:3], currency=Currency(pair[3:].lstrip(".")), exchange=exchange
+    )
+
+
+class Instrument(msgspec.Struct, frozen=True, kw_only=True):
+    """A contract the broker knows: its key, its grid and its clockwork."""
+
+    instrument_id: InstrumentId
+    contract: Contract
+    local_symbol: str
+    currency: Currency
+    multiplier: Decimal = Decimal(1)
+    min_tick: Decimal = Decimal("0.01")
+    lot_size: Decimal = Decimal(1)
+    long_name: str = ""
+    time_zone: str = "US/Eastern"
+    exchange: str = "SMART"
+    primary_exchange: str = ""
+
+    def round_price(self, px: Decimal | float, side: Side | None = None) -> Decimal:
+        """Return a price on the tick grid: never worse for the side, nearest without one."""
+        rounding = {None: ROUND_HALF_EVEN, Side.BUY: ROUND_FLOOR, Side.SELL: ROUND_CEILING}[side]
+        exact = px if isinstance(px, Decimal) else Decimal(repr(px))
+        ticks = (exact / self.min_tick).quantize(Decimal(1), rounding=rounding)
+        return ticks * self.min_tick
+
+    def is_on_grid(self, px: Decimal) -> bool:
+        """Tell whether the broker would take this price."""
+        return px % self.min_tick == 0

@@ -1,0 +1,132 @@
+"""Orders: what is asked, what is answered, what is known."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
+
+
+class Side(StrEnum):
+    """FIX tag 54."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+
+    @property
+    def sign(self) -> int:
+        """Return +1 for a buy, -1 for a sell."""
+        return 1 if self is Side.BUY else -1
+
+    @property
+    def opposite(self) -> Side:
+        """Return the other side."""
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+
+class OrdType(StrEnum):
+    """FIX tag 40, the types the floor can send."""
+
+    MARKET = "MKT"
+    LIMIT = "LMT"
+    STOP = "STP"
+
+
+class TimeInForce(StrEnum):
+    """FIX tag 59."""
+
+    DAY = "DAY"
+    GTC = "GTC"
+    IOC = "IOC"
+
+
+class OrdStatus(StrEnum):
+    """FIX tag 39, with UNKNOWN for an order whose fate must be asked of the broker."""
+
+    PENDING_NEW = "PENDING_NEW"
+    NEW = "NEW"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    PENDING_CANCEL = "PENDING_CANCEL"
+    PENDING_REPLACE = "PENDING_REPLACE"
+    CANCELED = "CANCELED"
+    REJECTED = "REJECTED"
+    UNKNOWN = "UNKNOWN"
+
+    @property
+    def is_done(self) -> bool:
+        """Tell whether only a late fill can still change the order."""
+        return self in _DONE
+
+
+_DONE = frozenset({OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.REJECTED})
+
+
+class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One intent: an order as a strategy asks for it, with its identity."""
+
+    cl_ord_id: ClientOrderId
+    strategy: StrategyId
+    instrument_id: InstrumentId
+    side: Side
+    order_qty: Decimal
+    ord_type: OrdType
+    limit_px: Decimal | None = None
+    stop_px: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.DAY
+    note: str = ""
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """Why something was not done: the rule, its limit, what was used and what was asked."""
+
+    rule: str
+    text: str
+    limit: str = ""
+    used: str = ""
+    asked: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.text}"
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """The order is journaled and on the wire; its fate follows as facts."""
+
+    cl_ord_id: ClientOrderId
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The order was not sent."""
+
+    cl_ord_id: ClientOrderId
+    reason: Refusal
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is known of one intent: a value, replaced at every fact."""
+
+    request: OrderRequest
+    status: OrdStatus
+    client_id: int
+    order_id: int
+    """The id under which the intent went to the broker on its client's session."""
+    perm_ids: tuple[int, ...] = ()
+    cum_qty: Decimal = Decimal(0)
+    avg_px: Decimal = Decimal(0)
+    text: str = ""
+    ts_submitted_ns: int = 0
+    ts_updated_ns: int = 0
+
+    @property
+    def cl_ord_id(self) -> ClientOrderId:
+        """Return the intent's id."""
+        return self.request.cl_ord_id
+
+    @property
+    def leaves_qty(self) -> Decimal:
+        """Return what may still fill: nothing once the order is done."""
+        return Decimal(0) if self.status.is_done else self.request.order_qty - self.cum_qty
