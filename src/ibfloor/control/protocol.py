@@ -7,6 +7,8 @@ a gap in ``seq`` means: subscribe again. The token is in a file of mode 0600 in 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from ibfloor.model.command import AnyCommand, CommandResult
@@ -65,7 +67,7 @@ class MarketColumns(Message, frozen=True, kw_only=True):
     """
 
     table: str
-    columns: dict[str, list[float] | list[int]]
+    columns: dict[str, Sequence[float | int]]
     symbols: dict[int, str] = {}
     dropped: int = 0
     """Rows lost before this frame because the recorder was slow: it writes a gap marker."""
