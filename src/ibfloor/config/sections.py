@@ -1,0 +1,245 @@
+"""The settings' shape: one frozen section per table of floor.toml, each key with its meaning."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from enum import StrEnum
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt
+
+from ibfloor.model.ids import AccountId, StrategyId
+
+STRATEGY_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
+
+
+class Mode(StrEnum):
+    """What kind of account the floor may trade."""
+
+    PAPER = "paper"
+    LIVE = "live"
+
+
+class Durability(StrEnum):
+    """What the journal survives: the end of the process, or the loss of power."""
+
+    PROCESS = "process"
+    POWER = "power"
+
+
+class ClockSource(StrEnum):
+    """Whose time is market time."""
+
+    SYSTEM = "system"
+    GATEWAY = "gateway"
+
+
+class StopPolicy(StrEnum):
+    """What becomes of a strategy's orders and position when it stops."""
+
+    KEEP = "keep"
+    CANCEL = "cancel"
+    FLATTEN = "flatten"
+
+
+def _not_bool(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("a number is needed, not true or false")
+    return value
+
+
+def _off_is_none(value: object) -> object:
+    return None if value == "off" else _not_bool(value)
+
+
+def _loopback(host: str) -> str:
+    if host != "localhost" and not _is_loopback(host):
+        raise ValueError("the pages are served on loopback only: write 127.0.0.1, and use a tunnel from elsewhere")
+    return host
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _strategy_name(name: str) -> str:
+    if not STRATEGY_NAME.fullmatch(name):
+        raise ValueError("a name is a lower-case letter, then up to 31 lower-case letters, digits or dashes")
+    return name
+
+
+Positive = Annotated[Decimal, BeforeValidator(_not_bool), Field(gt=0)]
+Limit = Annotated[Annotated[Decimal, Field(gt=0)] | None, BeforeValidator(_off_is_none)]
+"""A limit that must be written down; ``"off"`` is read as ``None``: no limit."""
+Seconds = Annotated[float, BeforeValidator(_not_bool), Field(gt=0)]
+Port = Annotated[StrictInt, Field(ge=1, le=65535)]
+ClientId = Annotated[StrictInt, Field(ge=0, le=999_999)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class FloorSection(_Section):
+    """``[floor]``: the floor as a whole. ``home`` is absolute after ``load_settings``."""
+
+    name: str = Field("floor", min_length=1, max_length=64, description="A name for screens and logs.")
+    home: Path = Field(
+        Path("floor-home"),
+        description="Folder of journal, ledger, logs and market data; relative to floor.toml, `~` is expanded.",
+    )
+    mode: Mode = Field(
+        Mode.PAPER, description='"paper" or "live". Only floor.toml can say "live", never the environment.'
+    )
+    account: AccountId = Field(AccountId(""), description="The account to trade; empty takes the login's only one.")
+    durability: Durability = Field(
+        Durability.PROCESS,
+        description='"process": an order intent survives kill -9; "power": it survives a power cut too.',
+    )
+    pin_core: Annotated[StrictInt, Field(ge=0)] | None = Field(
+        None, description="Pin the floor process to this CPU core; leave out to let the system choose."
+    )
+
+
+class GatewaySection(_Section):
+    """``[gateway]``: where IB Gateway or TWS listens, and who we are to it."""
+
+    host: str = Field("127.0.0.1", min_length=1, description="Host of IB Gateway or TWS.")
+    port: Port = Field(description="API port: 4002 IB Gateway paper, 4001 live; 7497 TWS paper, 7496 live.")
+    connect_timeout_s: Seconds = Field(10.0, description="Wall seconds to wait for a connection at start.")
+    master_client_id: ClientId = Field(0, description="Client id of the account's session; IB's master id is 0.")
+    data_client_id: ClientId = Field(1, description="Client id of the market-data session.")
+    first_strategy_client_id: ClientId = Field(
+        10, description="Strategies get fixed client ids from this one on, remembered in the ledger."
+    )
+
+
+class ClockSection(_Section):
+    """``[clock]``: whose time is market time (ADR 0006)."""
+
+    follow: ClockSource = Field(
+        ClockSource.SYSTEM,
+        description='"system", or "gateway" to follow a simulated gateway; never with mode "live".',
+    )
+
+
+class RiskSection(_Section):
+    """``[risk]``: what one strategy may do at most, and the whole floor. Each limit must be written down."""
+
+    max_order_qty: Limit = Field(description='Largest quantity of one order, in shares or contracts; "off" for none.')
+    max_order_notional: Limit = Field(description='Largest value of one order, in account currency; "off" for none.')
+    max_position_qty: Limit = Field(
+        description='Largest position of one strategy in one instrument, working orders included; "off" for none.'
+    )
+    max_position_notional: Limit = Field(
+        description='Largest value of such a position, in account currency; "off" for none.'
+    )
+    collar_pct: Limit = Field(
+        description='Largest distance of an order price from the market, in percent; "off" for none.'
+    )
+    quote_age_max_s: Seconds = Field(2.0, description="Oldest quote an entry may rest on, in market seconds.")
+    order_rate_per_s: Positive = Field(description="Orders a strategy may send per market second, sustained.")
+    order_burst: Annotated[StrictInt, Field(ge=1)] = Field(
+        description="Orders a strategy may send at once before the rate holds."
+    )
+    max_gross_exposure: Limit = Field(
+        description='Largest gross exposure of the whole floor, in account currency; "off" for none.'
+    )
+
+
+class RiskOverrides(_Section):
+    """``[strategy.risk]``: limits of one strategy that replace those of ``[risk]``."""
+
+    max_order_qty: Limit = Field(None, description="As in [risk].")
+    max_order_notional: Limit = Field(None, description="As in [risk].")
+    max_position_qty: Limit = Field(None, description="As in [risk].")
+    max_position_notional: Limit = Field(None, description="As in [risk].")
+    collar_pct: Limit = Field(None, description="As in [risk].")
+    quote_age_max_s: Seconds = Field(2.0, description="As in [risk].")
+    order_rate_per_s: Positive = Field(Decimal(1), description="As in [risk].")
+    order_burst: Annotated[StrictInt, Field(ge=1)] = Field(1, description="As in [risk].")
+
+
+class RecorderSection(_Section):
+    """``[recorder]``: the process that stores market data. ``path`` is absolute after ``load_settings``."""
+
+    enabled: StrictBool = Field(True, description="Whether market data is stored.")
+    path: Path = Field(Path("market"), description="Folder of the ArcticDB store; relative to the floor's home.")
+    min_free_gb: Annotated[float, BeforeValidator(_not_bool), Field(ge=0)] = Field(
+        2.0, description="Free disk space in GB below which recording stops, before the disk is full."
+    )
+
+
+class WebSection(_Section):
+    """``[web]``: the process that serves the pages. ``password_file`` is absolute after ``load_settings``."""
+
+    enabled: StrictBool = Field(True, description="Whether the pages are served.")
+    host: Annotated[str, AfterValidator(_loopback)] = Field("127.0.0.1", description="Loopback address to serve on.")
+    port: Annotated[StrictInt, Field(ge=0, le=65535)] = Field(
+        8840, description="Port of the pages; 0 takes any free one."
+    )
+    password_file: Path = Field(
+        Path("web-password"), description="File of the password's argon2 hash; relative to the floor's home."
+    )
+
+
+class RestartSection(_Section):
+    """``[restart]``: what happens to a strategy that raises."""
+
+    max_restarts: Annotated[StrictInt, Field(ge=0)] = Field(
+        3, description="Restarts within the window before it stays failed."
+    )
+    window_s: Seconds = Field(600.0, description="Length of the window, in wall seconds.")
+    backoff_s: Seconds = Field(1.0, description="Wait before the first restart, in wall seconds; doubles each time.")
+    backoff_max_s: Seconds = Field(60.0, description="Longest wait before a restart, in wall seconds.")
+
+
+class StrategySection(_Section):
+    """``[[strategy]]``: one strategy. ``file`` is absolute after ``load_settings``."""
+
+    name: Annotated[StrategyId, AfterValidator(_strategy_name)] = Field(
+        description="Unique name, and of its book for good: a lower-case letter, then letters, digits, dashes."
+    )
+    file: Path = Field(description="Python file with the strategy; relative to floor.toml, `~` is expanded.")
+    class_name: str = Field(
+        "", alias="class", description="Class in that file; may be left out when there is only one."
+    )
+    params: dict[str, Any] = Field(default_factory=dict, description="The strategy's own parameters.")
+    autostart: StrictBool = Field(True, description="Whether it starts with the floor.")
+    stop_policy: StopPolicy = Field(
+        StopPolicy.CANCEL,
+        description='On stop: "keep" its orders, "cancel" them, or cancel and "flatten" its position.',
+    )
+    risk: RiskOverrides = Field(default_factory=RiskOverrides, description="Limits that replace those of [risk].")
+
+
+class FloorSettings(_Section):
+    """Everything the floor is told at start; frozen. Made by ``load_settings``, or directly in tests."""
+
+    floor: FloorSection = Field(default_factory=FloorSection)
+    gateway: GatewaySection
+    clock: ClockSection = Field(default_factory=ClockSection)
+    risk: RiskSection
+    recorder: RecorderSection = Field(default_factory=RecorderSection)
+    web: WebSection = Field(default_factory=WebSection)
+    restart: RestartSection = Field(default_factory=RestartSection)
+    strategies: tuple[StrategySection, ...] = Field((), alias="strategy")
+
+    @property
+    def home(self) -> Path:
+        """Return the floor's home folder."""
+        return self.floor.home
+
+    def risk_of(self, strategy: StrategyId) -> RiskSection:
+        """Return the limits of one strategy: those of ``[risk]``, replaced where it has its own."""
+        for section in self.strategies:
+            if section.name == strategy:
+                overrides = {field: getattr(section.risk, field) for field in section.risk.model_fields_set}
+                return self.risk.model_copy(update=overrides)
+        return self.risk
