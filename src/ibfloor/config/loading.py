@@ -72,7 +72,7 @@ def _parse(file: Path, text: str) -> Table:
         at = re.search(r"\(at line (\d+)", str(error))
         line = int(at.group(1)) if at else max(1, len(text.splitlines()))
         raise ConfigError(
-            f"{file.name}, line {line}: this is not TOML: {reason}. Write key = value; text goes in quotes. ({file})"
+            f"{file}, line {line}: this is not TOML: {reason}. Write: key = value (text in quotes)"
         ) from None
 
 
