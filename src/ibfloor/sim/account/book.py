@@ -1,0 +1,140 @@
+"""The book of one account, as the broker keeps it; conventions in ``sim.account``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+
+import msgspec
+
+from ibfloor.model.ids import AccountId, ExecId, InstrumentId
+from ibfloor.model.instrument import Instrument, SecurityType
+from ibfloor.model.money import USD, Currency
+from ibfloor.model.order import Side
+from ibfloor.sim.account.position import SimPosition
+from ibfloor.sim.account.values import account_values
+from ibfloor.sim.exchange.fees import FIXED_FEES, FeeSchedule, Traded
+
+ZERO = Decimal(0)
+_EXEC_EPOCH = 0x65A10000
+
+
+class SimExecution(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution as the broker reports it; ``realised_pnl`` is ``None`` when nothing was closed."""
+
+    exec_id: ExecId
+    order_key: int
+    ts_ns: int
+    instrument: Instrument
+    side: Side
+    qty: Decimal
+    px: Decimal
+    cum_qty: Decimal
+    avg_px: Decimal
+    commission: Decimal
+    currency: Currency
+    realised_pnl: Decimal | None
+
+
+class SimAccount:
+    """Cash, positions and executions of one account. Owner: the gateway's one thread."""
+
+    def __init__(
+        self,
+        account: AccountId,
+        cash: Mapping[Currency, Decimal] | None = None,
+        *,
+        base_currency: Currency = USD,
+        fees: Mapping[SecurityType, FeeSchedule] | None = None,
+        session: str = "0000e0d5",
+    ) -> None:
+        self.account = account
+        self.base_currency = base_currency
+        self._fees = FIXED_FEES if fees is None else fees
+        self._session = session
+        self._cash = dict(cash) if cash is not None else {base_currency: Decimal(1_000_000)}
+        self._cash.setdefault(base_currency, ZERO)
+        self._positions: dict[InstrumentId, SimPosition] = {}
+        self._executions: list[SimExecution] = []
+        self._traded: dict[int, tuple[Traded, Traded]] = {}
+
+    @property
+    def cash(self) -> dict[Currency, Decimal]:
+        """Return settled cash per currency, a copy."""
+        return dict(self._cash)
+
+    @property
+    def positions(self) -> tuple[SimPosition, ...]:
+        """Return every position held now and every one closed before (quantity 0)."""
+        return tuple(self._positions.values())
+
+    @property
+    def executions(self) -> tuple[SimExecution, ...]:
+        """Return all executions, oldest first."""
+        return tuple(self._executions)
+
+    def executions_since(self, index: int) -> Iterator[SimExecution]:
+        """Yield the executions from the n-th on, without copying the rest."""
+        yield from self._executions[index:]
+
+    def position(self, instrument_id: InstrumentId) -> SimPosition | None:
+        """Return the position in one instrument; ``None`` when it was never traded."""
+        return self._positions.get(instrument_id)
+
+    def book(
+        self, order_key: int, instrument: Instrument, side: Side, qty: Decimal, px: Decimal, ts_ns: int
+    ) -> SimExecution:
+        """Take one fill of an order into the books; return the execution with its commission.
+
+        ``order_key`` groups fills of one order, for its average price and its fees' minimum.
+        """
+        kind = instrument.contract.security_type
+        before, priced = self._traded.get(order_key, (Traded(), Traded()))
+        after = before.plus(qty, px, instrument.multiplier)
+        priced = priced.plus(qty, px)
+        self._traded[order_key] = (after, priced)
+        fee = self._fees[kind].fill_fee(before, after)
+        old = self._positions.get(instrument.instrument_id, SimPosition(instrument=instrument))
+        new, closed_qty, gross = old.traded(side, qty, px, fee)
+        self._positions[instrument.instrument_id] = new
+        self._move_cash(instrument, side.sign * qty, px, fee, gross)
+        execution = SimExecution(
+            exec_id=ExecId(f"{self._session}.{_EXEC_EPOCH + len(self._executions) + 1:08x}.01.01"),
+            order_key=order_key,
+            ts_ns=ts_ns,
+            instrument=instrument,
+            side=side,
+            qty=qty,
+            px=px,
+            cum_qty=priced.qty,
+            avg_px=priced.value / priced.qty,
+            commission=fee,
+            currency=instrument.currency,
+            realised_pnl=new.realised_pnl - old.realised_pnl if closed_qty else None,
+        )
+        self._executions.append(execution)
+        return execution
+
+    def deposit(self, amount: Decimal, currency: Currency) -> None:
+        """Add cash from outside; a negative amount is a withdrawal."""
+        self._cash[currency] = self._cash.get(currency, ZERO) + amount
+
+    def values(
+        self, marks: Mapping[InstrumentId, Decimal], rates: Mapping[Currency, Decimal] | None = None
+    ) -> list[tuple[str, str, str]]:
+        """Return IB's account values as (key, value, currency), positions marked at ``marks``.
+
+        An instrument without a mark counts at its newest fill. ``rates`` are base currency per unit.
+        """
+        return account_values(self.base_currency, self._cash, self.positions, marks, rates or {})
+
+    def _move_cash(
+        self, instrument: Instrument, signed_qty: Decimal, px: Decimal, fee: Decimal, gross: Decimal
+    ) -> None:
+        kind = instrument.contract.security_type
+        if kind is SecurityType.FUTURE:
+            self.deposit(gross - fee, instrument.currency)
+            return
+        self.deposit(-signed_qty * px * instrument.multiplier - fee, instrument.currency)
+        if kind is SecurityType.FOREX:
+            self.deposit(signed_qty, Currency(instrument.contract.symbol))

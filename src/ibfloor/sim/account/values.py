@@ -1,0 +1,161 @@
+"""IB's account values, computed from cash, positions and marks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import ROUND_HALF_UP, Decimal
+
+from ibfloor.model.ids import InstrumentId
+from ibfloor.model.instrument import SecurityType
+from ibfloor.model.money import Currency
+from ibfloor.sim.account.position import SimPosition
+
+ZERO = Decimal(0)
+_CENT = Decimal("0.01")
+_BASE = Currency("BASE")
+
+MARGINS: dict[SecurityType, tuple[Decimal, Decimal]] = {
+    SecurityType.STOCK: (Decimal("0.50"), Decimal("0.25")),
+    SecurityType.OPTION: (Decimal("0.50"), Decimal("0.25")),
+    SecurityType.FUTURE: (Decimal("0.05"), Decimal("0.04")),
+    SecurityType.FOREX: (Decimal("0.025"), Decimal("0.025")),
+}
+"""Initial and maintenance margin as a share of the gross value, by kind of security."""
+
+_VALUE_KEYS = {
+    SecurityType.STOCK: "StockMarketValue",
+    SecurityType.OPTION: "OptionMarketValue",
+    SecurityType.FUTURE: "FuturesPNL",
+}
+
+AccountValues = list[tuple[str, str, str]]
+
+
+class _Sums:
+    """Amounts of one currency, or of all in the base currency."""
+
+    __slots__ = ("cash", "gross", "initial", "maintenance", "market", "realised", "unrealised")
+
+    def __init__(self, cash: Decimal) -> None:
+        self.cash = cash
+        self.market: dict[str, Decimal] = dict.fromkeys(_VALUE_KEYS.values(), ZERO)
+        self.gross = self.initial = self.maintenance = self.realised = self.unrealised = ZERO
+
+    def add(self, position: SimPosition, mark: Decimal) -> None:
+        kind = position.instrument.contract.security_type
+        value = position.market_value(mark)
+        initial, maintenance = MARGINS[kind]
+        self.realised += position.realised_pnl
+        self.unrealised += position.unrealised_pnl(mark)
+        self.initial += abs(value) * initial
+        self.maintenance += abs(value) * maintenance
+        if kind is SecurityType.FUTURE:
+            self.market["FuturesPNL"] += value - position.entry_value
+        elif kind is not SecurityType.FOREX:
+            self.market[_VALUE_KEYS[kind]] += value
+            self.gross += abs(value)
+
+    def merge(self, other: _Sums, rate: Decimal) -> None:
+        self.cash += other.cash * rate
+        for key, amount in other.market.items():
+            self.market[key] += amount * rate
+        for name in ("gross", "initial", "maintenance", "realised", "unrealised"):
+            setattr(self, name, getattr(self, name) + getattr(other, name) * rate)
+
+    @property
+    def net_liquidation(self) -> Decimal:
+        return self.cash + sum(self.market.values(), ZERO)
+
+
+def account_values(
+    base: Currency,
+    cash: Mapping[Currency, Decimal],
+    positions: Sequence[SimPosition],
+    marks: Mapping[InstrumentId, Decimal],
+    rates: Mapping[Currency, Decimal],
+) -> AccountValues:
+    """Return (key, value, currency) for the whole account, each currency, and ``BASE``.
+
+    Raises ``KeyError`` for a currency that matters and has neither a rate nor a marked pair.
+    """
+    by_currency = {currency: _Sums(amount) for currency, amount in cash.items()}
+    for position in positions:
+        instrument = position.instrument
+        sums = by_currency.setdefault(instrument.currency, _Sums(ZERO))
+        sums.add(position, marks.get(instrument.instrument_id, position.last_px))
+    total = _Sums(ZERO)
+    known = {base: Decimal(1), **_pair_rates(base, positions, marks), **rates}
+    for currency, sums in by_currency.items():
+        total.merge(sums, known[currency])
+    rows = _whole_account(total, base)
+    for currency, sums in by_currency.items():
+        rows += _per_currency(sums, currency, known[currency])
+    return rows + _per_currency(total, _BASE, Decimal(1))
+
+
+def _pair_rates(
+    base: Currency, positions: Sequence[SimPosition], marks: Mapping[InstrumentId, Decimal]
+) -> dict[Currency, Decimal]:
+    rates: dict[Currency, Decimal] = {}
+    for position in positions:
+        contract = position.instrument.contract
+        if contract.security_type is SecurityType.FOREX and contract.currency == base:
+            mark = marks.get(position.instrument.instrument_id, position.last_px)
+            rates[Currency(contract.symbol)] = mark
+    return rates
+
+
+def _whole_account(total: _Sums, base: Currency) -> AccountValues:
+    net = total.net_liquidation
+    available = net - total.initial
+    excess = net - total.maintenance
+    amounts = {
+        "NetLiquidation": net,
+        "TotalCashValue": total.cash,
+        "SettledCash": total.cash,
+        "AccruedCash": ZERO,
+        "EquityWithLoanValue": net,
+        "PreviousDayEquityWithLoanValue": net - total.unrealised,
+        "GrossPositionValue": total.gross,
+        "RegTEquity": net,
+        "RegTMargin": total.initial,
+        "InitMarginReq": total.initial,
+        "MaintMarginReq": total.maintenance,
+        "FullInitMarginReq": total.initial,
+        "FullMaintMarginReq": total.maintenance,
+        "LookAheadInitMarginReq": total.initial,
+        "LookAheadMaintMarginReq": total.maintenance,
+        "AvailableFunds": available,
+        "FullAvailableFunds": available,
+        "LookAheadAvailableFunds": available,
+        "ExcessLiquidity": excess,
+        "FullExcessLiquidity": excess,
+        "LookAheadExcessLiquidity": excess,
+        "BuyingPower": max(ZERO, available) * 4,
+    }
+    rows: AccountValues = [("AccountType", "INDIVIDUAL", ""), ("AccountReady", "true", "")]
+    rows += [(key, _text(amount), base) for key, amount in amounts.items()]
+    cushion = excess / net if net > 0 else ZERO
+    leverage = total.gross / net if net > 0 else ZERO
+    rows.append(("Cushion", str(cushion.quantize(Decimal("0.000001"))), ""))
+    rows.append(("Leverage-S", str(leverage.quantize(_CENT)), ""))
+    return rows
+
+
+def _per_currency(sums: _Sums, currency: Currency, rate: Decimal) -> AccountValues:
+    amounts = {
+        "CashBalance": sums.cash,
+        "TotalCashBalance": sums.cash,
+        "NetLiquidationByCurrency": sums.net_liquidation,
+        **sums.market,
+        "UnrealizedPnL": sums.unrealised,
+        "RealizedPnL": sums.realised,
+    }
+    rows: AccountValues = [("Currency", currency, currency)]
+    rows += [(key, _text(amount), currency) for key, amount in amounts.items()]
+    rows.append(("ExchangeRate", f"{rate.quantize(Decimal('0.0000001')).normalize():f}", currency))
+    return rows
+
+
+def _text(amount: Decimal) -> str:
+    return str(amount.quantize(_CENT, rounding=ROUND_HALF_UP))
