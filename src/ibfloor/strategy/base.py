@@ -1,0 +1,30 @@
+"""The base class of every strategy: handlers in, actions out."""
+
+from __future__ import annotations
+
+from typing import Generic
+
+from ibfloor.strategy.handlers import Handlers
+from ibfloor.strategy.params import P
+from ibfloor.strategy.trading import Trading
+from ibfloor.strategy.watching import Watching
+
+
+class Strategy(Handlers, Trading, Watching, Generic[P]):
+    """A trader on the floor. Override the handlers you need, each ``def`` or ``async def``.
+
+    Owner: one thread with its own loop, which calls every handler, one at a time. The same file runs
+    live, on the simulated gateway and in a backtest. An exception stops this strategy and no other.
+    """
+
+    def __init__(self, params: P) -> None:
+        self._params = params
+
+    @property
+    def params(self) -> P:
+        """Return the parameters now in force."""
+        return self._params
+
+    def change_params(self, params: P) -> None:
+        """Put new parameters in force: the worker calls this before ``on_params``."""
+        self._params = params

@@ -1,0 +1,105 @@
+"""All a strategy touches of the floor: one small Protocol, which the worker implements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Protocol
+
+from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
+from ibfloor.model.instrument import Contract, Instrument
+from ibfloor.model.market import Bar
+from ibfloor.model.moment import Clock
+from ibfloor.model.money import Currency
+from ibfloor.model.order import Accepted, Order, OrdType, Refused, Side, TimeInForce
+from ibfloor.strategy.timetable import Timetable
+from ibfloor.strategy.values import Position, Wanted
+
+
+class StrategyLog(Protocol):
+    """The strategy's log: an event in plain words, with fields (structlog's bound logger fits)."""
+
+    def debug(self, event: str, **fields: object) -> object:
+        """Log what only a programmer wants to know."""
+
+    def info(self, event: str, **fields: object) -> object:
+        """Log what happened."""
+
+    def warning(self, event: str, **fields: object) -> object:
+        """Log what a person should look at some time."""
+
+    def error(self, event: str, **fields: object) -> object:
+        """Log what a person must look at now."""
+
+
+class StrategyContext(Protocol):
+    """The floor as one strategy sees it; every call is made on the strategy's thread, none blocks."""
+
+    @property
+    def strategy(self) -> StrategyId:
+        """The strategy's name."""
+
+    @property
+    def clock(self) -> Clock:
+        """Market time."""
+
+    @property
+    def log(self) -> StrategyLog:
+        """Where the strategy's log lines go."""
+
+    @property
+    def is_warming(self) -> bool:
+        """Tell whether the bar in hand comes from history: orders are refused meanwhile."""
+
+    @property
+    def restarts(self) -> int:
+        """How often supervision has restarted the strategy after errors since a person started it."""
+
+    def instrument(self, which: Contract | InstrumentId) -> Instrument | None:
+        """Return the broker's definition; ``None`` while it is not known yet."""
+
+    def position(self, contract: Contract) -> Position:
+        """Return the strategy's own position."""
+
+    def orders(self) -> Sequence[Order]:
+        """Return the strategy's own orders that may still fill."""
+
+    def equity(self) -> Decimal | None:
+        """Return cash and positions in account currency; ``None`` while a mark or rate is missing."""
+
+    def cash(self) -> Mapping[Currency, Decimal]:
+        """Return the strategy's own cash."""
+
+    def submit(
+        self,
+        contract: Contract,
+        side: Side,
+        qty: Decimal,
+        ord_type: OrdType,
+        *,
+        limit_px: Decimal | None,
+        stop_px: Decimal | None,
+        time_in_force: TimeInForce,
+        note: str,
+    ) -> Accepted | Refused:
+        """Gate, journal and send an order."""
+
+    def cancel(self, order_id: ClientOrderId) -> Accepted | Refused:
+        """Journal and send a cancel."""
+
+    def replace(
+        self, order_id: ClientOrderId, *, qty: Decimal, limit_px: Decimal | None, stop_px: Decimal | None
+    ) -> Accepted | Refused:
+        """Gate, journal and send a change; ``qty`` is the whole order's new quantity."""
+
+    def subscribe(self, wanted: Wanted) -> None:
+        """Have market data delivered to the strategy's handlers; twice the same is once.
+
+        Raises ``ValueError`` for a bar size there is not.
+        """
+
+    async def history(self, contract: Contract, *, bar: str, count: int) -> list[Bar]:
+        """Return the last closed bars, oldest first; raise ``BrokerRejected`` with the broker's text."""
+
+    def set_timer(self, name: str, timetable: Timetable) -> None:
+        """Call ``on_timer(name)`` by a timetable, in place of any timer of this name (see ``Timers``)."""
