@@ -1,0 +1,171 @@
+"""One order and what is remembered beside it; ``step`` is the order's whole life as a pure function."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+from msgspec.structs import replace
+
+from ibfloor.execution.transitions import TRANSITIONS, Report
+from ibfloor.model.fact import (
+    CancelRequested,
+    Fact,
+    OrderDoubted,
+    OrderRejected,
+    OrderReported,
+    OrderWarned,
+    ReplaceRequested,
+)
+from ibfloor.model.order import Order, OrderRequest, OrdStatus
+
+_ZERO = Decimal(0)
+
+
+class Tracked(msgspec.Struct, frozen=True):
+    """An order with what its value alone does not tell."""
+
+    order: Order
+    notional: Decimal = _ZERO
+    """Sum of quantity times price over the executions: keeps the average exact."""
+    change: OrderRequest | None = None
+    """The change asked for and not yet answered; the order's request stays the old one until then."""
+    due: tuple[Report, Decimal] | None = None
+    """The end the broker reported, and the filled quantity that the executions must reach first."""
+
+
+_REPORTED = {
+    OrdStatus.PENDING_NEW: Report.PENDING_NEW,
+    OrdStatus.NEW: Report.WORKING,
+    OrdStatus.PARTIALLY_FILLED: Report.WORKING,
+    OrdStatus.PENDING_CANCEL: Report.PENDING_CANCEL,
+    OrdStatus.PENDING_REPLACE: Report.PENDING_REPLACE,
+    OrdStatus.FILLED: Report.COMPLETE,
+    OrdStatus.CANCELED: Report.CANCELED,
+    OrdStatus.REJECTED: Report.REJECTED,
+    OrdStatus.UNKNOWN: Report.DOUBTED,
+}
+_DUE = {Report.COMPLETE: Report.FILLS_DUE, Report.CANCELED: Report.CANCELED_FILLS_DUE}
+
+
+def step(tracked: Tracked, fact: Fact) -> Tracked:
+    """Return what is known after a fact that is no execution; the same object when nothing changed."""
+    match fact:
+        case OrderReported():
+            return _reported(tracked, fact)
+        case OrderRejected():
+            return _moved(tracked, Report.REJECTED, fact, text=fact.text)
+        case OrderWarned():
+            return _noted(tracked, fact, fact.text)
+        case OrderDoubted():
+            return _moved(tracked, Report.DOUBTED, fact, text=fact.reason)
+        case CancelRequested():
+            return _moved(tracked, Report.CANCEL_REQUESTED, fact, text=fact.reason)
+        case ReplaceRequested():
+            return _replacing(tracked, fact)
+        case _:
+            return tracked
+
+
+def executed(tracked: Tracked, qty: Decimal, notional: Decimal, fact: Fact) -> Tracked:
+    """Return what is known after executions changed by ``qty`` and ``notional`` (negative: taken back)."""
+    order = tracked.order
+    cum_qty = order.cum_qty + qty
+    total = tracked.notional + notional
+    avg_px = total / cum_qty if cum_qty else _ZERO
+    status = TRANSITIONS[order.status][_executions_say(tracked, cum_qty, qty)].to
+    due = tracked.due
+    if due is not None and cum_qty >= due[1] and not status.is_done:
+        status, due = TRANSITIONS[status][due[0]].to, None
+    status = _by_quantity(status, cum_qty, order.request)
+    changed = replace(order, status=status, cum_qty=cum_qty, avg_px=avg_px, ts_updated_ns=fact.ts_init_ns)
+    return Tracked(changed, total, None if status.is_done else tracked.change, due)
+
+
+def adopted(tracked: Tracked, fact: Fact, text: str) -> Tracked:
+    """Return what is known once the broker's own list shows the order working."""
+    return _moved(tracked, Report.ADOPTED, fact, text=text)
+
+
+def _executions_say(tracked: Tracked, cum_qty: Decimal, qty: Decimal) -> Report:
+    wanted = tracked.order.request.order_qty
+    if tracked.change is not None:  # a larger quantity may be at the broker already
+        wanted = max(wanted, tracked.change.order_qty)
+    if cum_qty >= wanted:
+        return Report.FILLED_IN_FULL
+    return Report.FILLED_IN_PART if qty >= 0 else Report.CORRECTED
+
+
+def _by_quantity(status: OrdStatus, cum_qty: Decimal, request: OrderRequest) -> OrdStatus:
+    if status is not OrdStatus.NEW and status is not OrdStatus.PARTIALLY_FILLED:
+        return status
+    if cum_qty >= request.order_qty:
+        return OrdStatus.FILLED
+    return OrdStatus.PARTIALLY_FILLED if cum_qty else OrdStatus.NEW
+
+
+def _reported(tracked: Tracked, fact: OrderReported) -> Tracked:
+    order = tracked.order
+    report = _REPORTED[fact.status]
+    due = None
+    if report in _DUE and not order.status.is_done:
+        # A filled order without a quantity would be nonsense: all of it is meant.
+        told = fact.cum_qty or (order.request.order_qty if report is Report.COMPLETE else _ZERO)
+        if told > order.cum_qty:
+            due = (report, told)
+            report = _DUE[report]
+    return _moved(tracked, report, fact, text=fact.text, perm_id=fact.perm_id, due=due)
+
+
+def _moved(
+    tracked: Tracked,
+    report: Report,
+    fact: Fact,
+    *,
+    text: str = "",
+    perm_id: int = 0,
+    due: tuple[Report, Decimal] | None = None,
+) -> Tracked:
+    order = tracked.order
+    to = TRANSITIONS[order.status][report].to
+    request, change = _change_answered(tracked, report, to)
+    status = _by_quantity(to, order.cum_qty, request)
+    due = due or tracked.due
+    is_new_id = perm_id > 0 and perm_id not in order.perm_ids
+    is_new_text = bool(text) and text != order.text and not (order.status.is_done and status is order.status)
+    if status is order.status and not is_new_id and not is_new_text and due == tracked.due:
+        return tracked
+    changed = replace(
+        order,
+        request=request,
+        status=status,
+        perm_ids=(*order.perm_ids, perm_id) if is_new_id else order.perm_ids,
+        text=text or order.text,
+        ts_updated_ns=fact.ts_init_ns,
+    )
+    return Tracked(changed, tracked.notional, change, None if status.is_done else due)
+
+
+def _change_answered(tracked: Tracked, report: Report, status: OrdStatus) -> tuple[OrderRequest, OrderRequest | None]:
+    request, change = tracked.order.request, tracked.change
+    if change is None or status is OrdStatus.PENDING_REPLACE or status is OrdStatus.UNKNOWN:
+        return request, change
+    if tracked.order.status is OrdStatus.PENDING_CANCEL and not status.is_done:
+        return request, change
+    return (change if report is Report.WORKING else request), None
+
+
+def _noted(tracked: Tracked, fact: OrderWarned, text: str) -> Tracked:
+    if text == tracked.order.text:
+        return tracked
+    order = replace(tracked.order, text=text, ts_updated_ns=fact.ts_init_ns)
+    return Tracked(order, tracked.notional, tracked.change, tracked.due)
+
+
+def _replacing(tracked: Tracked, fact: ReplaceRequested) -> Tracked:
+    order = tracked.order
+    status = TRANSITIONS[order.status][Report.REPLACE_REQUESTED].to
+    if status.is_done or status is OrdStatus.PENDING_CANCEL or tracked.change == fact.request:
+        return tracked
+    order = replace(order, status=status, ts_updated_ns=fact.ts_init_ns)
+    return Tracked(order, tracked.notional, fact.request, tracked.due)
