@@ -1,0 +1,148 @@
+"""Order messages read straight from their byte fields: the lean path of orderStatus, openOrder,
+execDetails and commissionReport, into facts.
+
+Field positions are those of server versions 157 to 178, which is all that ib_async negotiates.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import NamedTuple
+
+from ibfloor.broker.ib.convert import to_decimal, to_multiplier, to_side, to_status
+from ibfloor.broker.ib.times import parse_time
+from ibfloor.model.fact import FeeReported, OrderFilled
+from ibfloor.model.ids import UNASSIGNED, AccountId, ClientOrderId, ExecId, InstrumentId, StrategyId, owner_of
+from ibfloor.model.money import Currency, Money
+from ibfloor.model.order import OrdStatus
+
+ORDER_STATUS, OPEN_ORDER, EXEC_DETAILS, COMMISSION = b"3", b"5", b"11", b"59"
+
+_ZERO = Decimal(0)
+_FA_PROFILE_GONE = 177
+_STATUS_AT = 85
+"""Where an openOrder's status stands when none of its optional blocks is there (from version 177)."""
+
+
+class StatusMessage(NamedTuple):
+    """An orderStatus."""
+
+    order_id: int
+    client_id: int
+    perm_id: int
+    status: OrdStatus
+    cum_qty: Decimal
+    leaves_qty: Decimal
+    text: str
+
+
+class OpenMessage(NamedTuple):
+    """What an openOrder says of an order of ours."""
+
+    order_id: int
+    client_id: int
+    perm_id: int
+    order_ref: str
+    status: OrdStatus
+    text: str
+    is_what_if: bool
+
+
+def read_status(fields: list[bytes]) -> StatusMessage:
+    """Read message 3; raise ``ValueError`` or ``IndexError`` for a broken one."""
+    word = fields[2].decode()
+    cum_qty = to_decimal(fields[3].decode()) or _ZERO
+    leaves_qty = to_decimal(fields[4].decode()) or _ZERO
+    status = to_status(word, cum_qty, leaves_qty)
+    held = fields[10].decode(errors="backslashreplace")
+    return StatusMessage(
+        int(fields[1]),
+        int(fields[9] or 0),
+        int(fields[6] or 0),
+        status,
+        cum_qty,
+        leaves_qty,
+        f"{word} {held}".strip() if held or status is OrdStatus.UNKNOWN else "",
+    )
+
+
+def read_open_order(fields: list[bytes], server_version: int) -> OpenMessage | None:
+    """Read message 5 of a plain order; ``None`` where optional blocks move its fields (library decode)."""
+    shift = 0 if server_version >= _FA_PROFILE_GONE else 1
+    if not _is_plain(fields, shift):
+        return None
+    at = _STATUS_AT + shift
+    word = fields[at].decode()
+    status = to_status(word, _ZERO, None)
+    return OpenMessage(
+        int(fields[1]),
+        int(fields[24] or 0),
+        int(fields[25] or 0),
+        fields[23].decode(errors="backslashreplace"),
+        status,
+        fields[at + 14].decode(errors="backslashreplace"),
+        fields[at - 1] == b"1",
+    )
+
+
+def _is_plain(fields: list[bytes], shift: int) -> bool:
+    # delta neutral type, combo legs, order legs, smart routing, scale increment, hedge, delta neutral, algo
+    return (
+        not fields[61 + shift]
+        and fields[70 + shift] in (b"0", b"")
+        and fields[71 + shift] in (b"0", b"")
+        and fields[72 + shift] in (b"0", b"")
+        and not to_decimal(fields[75 + shift].decode())
+        and not fields[76 + shift]
+        and fields[81 + shift] in (b"0", b"")
+        and not fields[82 + shift]
+    )
+
+
+def read_fill(fields: list[bytes], known: ClientOrderId | None, *, naive_zone: str, now_ns: int) -> OrderFilled:
+    """Read message 11 into a fill, by its orderRef first, else as an execution of ``known``."""
+    order_ref = fields[26].decode(errors="backslashreplace")
+    owner = owner_of(order_ref)
+    cl_ord_id, strategy = _whose(owner, order_ref, known)
+    qty, px = to_decimal(fields[19].decode()), to_decimal(fields[20].decode())
+    if qty is None or px is None:
+        raise ValueError(f"execution {fields[14]!r} has no quantity or no price")
+    return OrderFilled(
+        ts_event_ns=parse_time(fields[15].decode(), naive_zone),
+        ts_init_ns=now_ns,
+        exec_id=ExecId(fields[14].decode()),
+        cl_ord_id=cl_ord_id,
+        strategy=strategy,
+        instrument_id=InstrumentId(int(fields[3])),
+        side=to_side(fields[18].decode()),
+        last_qty=qty,
+        last_px=px,
+        currency=Currency(fields[11].decode()),
+        multiplier=to_multiplier(fields[9].decode()),
+        perm_id=int(fields[21] or 0),
+        account=AccountId(fields[16].decode()),
+        order_ref=order_ref,
+    )
+
+
+def _whose(
+    owner: StrategyId | None, order_ref: str, known: ClientOrderId | None
+) -> tuple[ClientOrderId | None, StrategyId]:
+    if owner is not None:
+        return ClientOrderId(order_ref), owner
+    if known is not None:
+        return known, owner_of(known) or UNASSIGNED
+    return None, UNASSIGNED
+
+
+def read_fee(fields: list[bytes], now_ns: int) -> FeeReported | None:
+    """Read message 59; ``None`` where IB does not know the fee yet."""
+    amount = to_decimal(fields[3].decode())
+    if amount is None:
+        return None
+    return FeeReported(
+        ts_event_ns=now_ns,
+        ts_init_ns=now_ns,
+        exec_id=ExecId(fields[2].decode()),
+        fee=Money(amount, Currency(fields[4].decode())),
+    )

@@ -1,0 +1,268 @@
+"""A strategy's own connection: orders out through templates, order messages in as facts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from decimal import Decimal
+
+from ib_async import Contract, Order, OrderState
+
+from ibfloor.broker.ib.client import LeanClient, LeanHandler
+from ibfloor.broker.ib.codes import Context, Reaction, reaction
+from ibfloor.broker.ib.convert import to_status
+from ibfloor.broker.ib.order_messages import (
+    COMMISSION,
+    EXEC_DETAILS,
+    OPEN_ORDER,
+    ORDER_STATUS,
+    OpenMessage,
+    read_fee,
+    read_fill,
+    read_open_order,
+    read_status,
+)
+from ibfloor.broker.ib.order_template import OrderTemplates
+from ibfloor.broker.ib.pacing import Urgency
+from ibfloor.broker.ib.session import IbSession, IbWiring
+from ibfloor.broker.ib.wrapper import Handler
+from ibfloor.model.fact import OrderDoubted, OrderRejected, OrderReported, OrderWarned, SessionState
+from ibfloor.model.ids import ClientOrderId, owner_of
+from ibfloor.model.instrument import Instrument
+from ibfloor.model.order import OrderRequest, OrdStatus
+
+
+class _Unanswered:
+    """The last request for an order that the broker has not answered yet."""
+
+    __slots__ = ("context", "is_doubted", "sent_s")
+
+    def __init__(self, context: Context, sent_s: float) -> None:
+        self.context = context
+        self.sent_s = sent_s
+        self.is_doubted = False
+
+
+class IbOrderSession(IbSession):
+    """``port.OrderSession`` over TWS's API. Owner: the strategy's thread."""
+
+    def __init__(self, strategy: str, client_id: int, wiring: IbWiring) -> None:
+        super().__init__(strategy, client_id, wiring)
+        self._templates = OrderTemplates(wiring.settings.account)
+        self._intents: dict[int, ClientOrderId] = {}
+        self._unanswered: dict[int, _Unanswered] = {}
+        self._next_id = 1
+
+    @property
+    def can_send(self) -> bool:
+        """Tell whether an order would go out: socket and upstream live, nothing in doubt."""
+        return self._state is SessionState.CONNECTED and self._client is not None and self._client.is_live
+
+    def next_order_id(self) -> int:
+        """Return an order id never used before: above the broker's, the journal's, and all seen."""
+        order_id = self._next_id
+        self._next_id += 1
+        return order_id
+
+    def raise_order_id_floor(self, used: int) -> None:
+        """Never hand out an id up to ``used`` again."""
+        self._next_id = max(self._next_id, used + 1)
+
+    def submit(self, request: OrderRequest, instrument: Instrument, order_id: int) -> None:
+        """Write a new order; raises ``ConnectivityError`` when nothing was written."""
+        self._place(request, instrument, order_id, Context.NEW)
+
+    def replace(self, request: OrderRequest, instrument: Instrument, order_id: int) -> None:
+        """Write a change of a working order; raises ``ConnectivityError`` when nothing was written."""
+        self._place(request, instrument, order_id, Context.MODIFY)
+
+    def cancel(self, order_id: int) -> None:
+        """Write a cancel, before anything that waits; raises ``ConnectivityError`` when nothing was written."""
+        client = self._live_client()
+        self._await_answer(order_id, Context.CANCEL)
+        client.cancelOrder(order_id)  # type: ignore[no-untyped-call]
+
+    def track(self, order_id: int, cl_ord_id: ClientOrderId) -> None:
+        """Remember which intent an order id carries."""
+        self._intents[order_id] = cl_ord_id
+        self.raise_order_id_floor(order_id)
+
+    def _place(self, request: OrderRequest, instrument: Instrument, order_id: int, context: Context) -> None:
+        client = self._client
+        if client is None or not client._apiReady:
+            self._raise_down()
+        frame = self._templates.frame(request, instrument, order_id)
+        client.write(frame, Urgency.ORDER, order_id)
+        self._intents[order_id] = request.cl_ord_id
+        self._await_answer(order_id, context)
+
+    def _await_answer(self, order_id: int, context: Context) -> None:
+        self._unanswered[order_id] = _Unanswered(context, asyncio.get_running_loop().time())
+
+    # messages
+
+    def _handlers(self) -> dict[str, Handler]:
+        return {
+            **super()._handlers(),
+            "nextValidId": lambda order_id: self.raise_order_id_floor(order_id - 1),
+            "openOrder": self._on_decoded_open_order,
+        }
+
+    def _lean_handlers(self) -> Mapping[bytes, LeanHandler]:
+        return {
+            ORDER_STATUS: self._on_status,
+            OPEN_ORDER: self._on_open_order,
+            EXEC_DETAILS: self._on_execution,
+            COMMISSION: self._on_commission,
+        }
+
+    async def _prepare(self, client: LeanClient) -> None:
+        self._templates.use_version(client.serverVersion())
+        client.reqIds(1)  # type: ignore[no-untyped-call]  # the handshake's own id was the library's to read
+        client.reqOpenOrders()  # type: ignore[no-untyped-call]  # adopts what this client id left working
+
+    def _on_status(self, fields: list[bytes]) -> None:
+        message = read_status(fields)
+        if message.client_id != self._client_id:
+            return
+        cl_ord_id = self._intents.get(message.order_id)
+        if cl_ord_id is None:
+            return
+        self._answered(message.order_id, message.status)
+        self._report(cl_ord_id, message.status, message.perm_id, message.cum_qty, message.text)
+
+    def _on_open_order(self, fields: list[bytes]) -> None:
+        client = self._client
+        assert client is not None
+        message = read_open_order(fields, client.serverVersion())
+        if message is None:
+            client.decoder.interpret([field.decode(errors="backslashreplace") for field in fields[:-1]])
+        else:
+            self._take_open_order(message)
+
+    def _on_decoded_open_order(self, order_id: int, _contract: Contract, order: Order, state: OrderState) -> None:
+        self._take_open_order(
+            OpenMessage(
+                order_id,
+                order.clientId,
+                order.permId,
+                order.orderRef,
+                to_status(state.status, Decimal(0), None),
+                state.warningText,
+                bool(order.whatIf),
+            )
+        )
+
+    def _take_open_order(self, message: OpenMessage) -> None:
+        if message.client_id != self._client_id or message.is_what_if:
+            return
+        if message.order_id > 0:
+            self.raise_order_id_floor(message.order_id)
+        cl_ord_id = self._intents.get(message.order_id)
+        if cl_ord_id is None and owner_of(message.order_ref) is not None:
+            cl_ord_id = ClientOrderId(message.order_ref)
+            self._intents[message.order_id] = cl_ord_id
+        if cl_ord_id is None:
+            return
+        self._answered(message.order_id, message.status)
+        self._report(cl_ord_id, message.status, message.perm_id, Decimal(0), message.text)
+
+    def _on_execution(self, fields: list[bytes]) -> None:
+        known = self._intents.get(int(fields[2] or 0)) if fields[22] == b"%d" % self._client_id else None
+        fill = read_fill(fields, known, naive_zone=self._settings.naive_zone, now_ns=self._clock.now_ns())
+        self._answered(int(fields[2] or 0), OrdStatus.PARTIALLY_FILLED)
+        self._tell(fill)
+
+    def _on_commission(self, fields: list[bytes]) -> None:
+        if fee := read_fee(fields, self._clock.now_ns()):
+            self._tell(fee)
+
+    # errors
+
+    def _on_request_error(self, req_id: int, code: int, text: str) -> None:
+        cl_ord_id = self._intents.get(req_id)
+        if cl_ord_id is None:
+            super()._on_request_error(req_id, code, text)
+            return
+        unanswered = self._unanswered.get(req_id)
+        what = reaction(code, unanswered.context if unanswered else Context.NEW)
+        now_ns = self._clock.now_ns()
+        match what:
+            case Reaction.REJECT:
+                self._unanswered.pop(req_id, None)
+                self._tell(
+                    OrderRejected(ts_event_ns=now_ns, ts_init_ns=now_ns, cl_ord_id=cl_ord_id, code=code, text=text)
+                )
+            case Reaction.CANCELED:
+                self._unanswered.pop(req_id, None)
+                self._report(cl_ord_id, OrdStatus.CANCELED, 0, Decimal(0), text)
+            case Reaction.QUERY | Reaction.QUERY_AND_RAISE_IDS:
+                self._unanswered.pop(req_id, None)
+                if what is Reaction.QUERY_AND_RAISE_IDS and self._client is not None:
+                    self._client.reqIds(1)  # type: ignore[no-untyped-call]
+                self._doubt_order(cl_ord_id, f"IB {code}: {text}")
+            case _:
+                self._tell(
+                    OrderWarned(ts_event_ns=now_ns, ts_init_ns=now_ns, cl_ord_id=cl_ord_id, code=code, text=text)
+                )
+
+    # what is not answered
+
+    def _answered(self, order_id: int, status: OrdStatus) -> None:
+        unanswered = self._unanswered.get(order_id)
+        if unanswered is None:
+            return
+        # PendingSubmit before the exchange's answer is an answer to a new order, not to a cancel.
+        if status.is_done or unanswered.context is not Context.CANCEL:
+            del self._unanswered[order_id]
+
+    def _on_lost(self, reason: str) -> None:
+        for order_id, unanswered in self._unanswered.items():
+            if unanswered.context is not Context.CANCEL and not unanswered.is_doubted:
+                self._doubt_order(self._intents[order_id], f"the connection was lost before an answer: {reason}")
+        self._unanswered.clear()
+
+    def _check_acks(self) -> None:
+        oldest_s = asyncio.get_running_loop().time() - self._settings.ack_timeout_s
+        for order_id, unanswered in self._unanswered.items():
+            if unanswered.sent_s < oldest_s and not unanswered.is_doubted:
+                unanswered.is_doubted = True
+                if cl_ord_id := self._intents.get(order_id):
+                    self._doubt_order(cl_ord_id, f"no answer within {self._settings.ack_timeout_s:g} s")
+
+    def frames_unsent(self, unsent: list[tuple[Urgency, int]]) -> None:
+        """Tell which new orders never left, so that nobody waits for them."""
+        now_ns = self._clock.now_ns()
+        for urgency, order_id in unsent:
+            waiting = self._unanswered.get(order_id)
+            if urgency is not Urgency.ORDER or waiting is None:
+                continue
+            if waiting.context is Context.NEW:
+                del self._unanswered[order_id]
+                self._tell(
+                    OrderRejected(
+                        ts_event_ns=now_ns,
+                        ts_init_ns=now_ns,
+                        cl_ord_id=self._intents[order_id],
+                        code=0,
+                        text="never sent: the connection went while the order waited for the message budget",
+                    )
+                )
+
+    def _doubt_order(self, cl_ord_id: ClientOrderId, reason: str) -> None:
+        now_ns = self._clock.now_ns()
+        self._tell(OrderDoubted(ts_event_ns=now_ns, ts_init_ns=now_ns, cl_ord_id=cl_ord_id, reason=reason))
+
+    def _report(self, cl_ord_id: ClientOrderId, status: OrdStatus, perm_id: int, cum_qty: Decimal, text: str) -> None:
+        now_ns = self._clock.now_ns()
+        self._tell(
+            OrderReported(
+                ts_event_ns=now_ns,
+                ts_init_ns=now_ns,
+                cl_ord_id=cl_ord_id,
+                status=status,
+                perm_id=perm_id,
+                cum_qty=cum_qty,
+                text=text,
+            )
+        )

@@ -1,0 +1,160 @@
+"""placeOrder frames without encoding: the library renders each kind of order once, values are spliced in.
+
+Rendering an order takes the library some 18 us, splicing 0.5.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from struct import Struct
+from typing import Any
+
+import ib_async
+from ib_async.client import Client
+
+from ibfloor.broker.ib.codes import IbRejected
+from ibfloor.broker.ib.convert import order_contract, plain
+from ibfloor.model.instrument import Instrument
+from ibfloor.model.order import OrderRequest, OrdType, Side, TimeInForce
+
+_LENGTH = Struct(">I")
+_ORDER_ID, _ACTION, _QTY, _LIMIT, _STOP, _REF = (
+    f"\x01{name}\x01" for name in ("ID", "ACTION", "QTY", "LIMIT", "STOP", "REF")
+)
+TemplateKey = tuple[int, OrdType, TimeInForce]
+
+
+class _Encoder(Client):
+    """The library's encoder alone: what it would send is kept."""
+
+    def __init__(self, server_version: int) -> None:
+        super().__init__(None)  # type: ignore[no-untyped-call]
+        self.connState = Client.CONNECTED
+        self._serverVersion = server_version
+        self.rendered = ""
+
+    def sendMsg(self, msg: str) -> None:  # noqa: N802 - the library's name
+        self.rendered = msg
+
+    def encode(self, order_id: Any, contract: ib_async.Contract, order: ib_async.Order) -> str:
+        self.placeOrder(order_id, contract, order)  # type: ignore[no-untyped-call]
+        return self.rendered
+
+
+class OrderTemplate:
+    """One kind of order (contract, type, time in force) for one server version and account."""
+
+    def __init__(
+        self, instrument: Instrument, ord_type: OrdType, tif: TimeInForce, *, server_version: int, account: str
+    ) -> None:
+        self._encoder = _Encoder(server_version)
+        self._contract = order_contract(instrument)
+        self._ord_type, self._tif, self._account = ord_type, tif, account
+        self._has_limit, self._has_stop = ord_type is OrdType.LIMIT, ord_type is OrdType.STOP
+        text = self._render(_ORDER_ID, _ACTION, _QTY, _LIMIT, _STOP, _REF)
+        marks = [_ORDER_ID, _ACTION, _QTY, *([_LIMIT] * self._has_limit), *([_STOP] * self._has_stop), _REF]
+        self._pieces: list[bytes] = []
+        for mark in marks:
+            before, found, text = text.partition(mark)
+            assert found, f"the library no longer writes {mark!r} where it did"
+            self._pieces.append(before.encode())
+        self._pieces.append(text.encode())
+        self._prove()
+
+    def frame(self, request: OrderRequest, order_id: int) -> bytes:
+        """Return the bytes of an order; raise ``IbRejected`` for a text that would break the frame."""
+        ref = request.cl_ord_id
+        if "\0" in ref:
+            raise IbRejected(0, f"an order reference must not contain NUL: {ref!r}")
+        values = [str(order_id), request.side.value, plain(request.order_qty)]
+        if self._has_limit:
+            values.append(_price(request.limit_px, request))
+        elif self._has_stop:
+            values.append(_price(request.stop_px, request))
+        values.append(ref)
+        pieces = self._pieces
+        parts = [pieces[0]]
+        for value, piece in zip(values, pieces[1:], strict=True):
+            parts.append(value.encode())
+            parts.append(piece)
+        body = b"".join(parts)
+        return _LENGTH.pack(len(body)) + body
+
+    def _render(self, order_id: Any, action: Any, qty: Any, limit: Any, stop: Any, ref: str) -> str:
+        order = ib_async.Order(
+            action=action,
+            totalQuantity=qty,
+            orderType=self._ord_type.value,
+            tif=self._tif.value,
+            orderRef=ref,
+            account=self._account,
+        )
+        if self._has_limit:
+            order.lmtPrice = limit
+        if self._has_stop:
+            order.auxPrice = stop
+        return self._encoder.encode(order_id, self._contract, order)
+
+    def _prove(self) -> None:
+        request = OrderRequest(
+            cl_ord_id="proof:17",  # type: ignore[arg-type]
+            strategy="proof",  # type: ignore[arg-type]
+            instrument_id=self._contract.conId,  # type: ignore[arg-type]
+            side=Side.SELL,
+            order_qty=Decimal(1234),
+            ord_type=self._ord_type,
+            limit_px=Decimal("101.25"),
+            stop_px=Decimal("99.75"),
+        )
+        theirs = self._render(987, "SELL", Decimal(1234), 101.25, 99.75, request.cl_ord_id).encode()
+        assert self.frame(request, 987)[4:] == theirs, "a spliced order differs from the library's own"
+
+
+def _price(px: Decimal | None, request: OrderRequest) -> str:
+    if px is None:
+        raise IbRejected(0, f"order {request.cl_ord_id} of type {request.ord_type} has no price")
+    return plain(px)
+
+
+class OrderTemplates:
+    """All kinds of order one session has sent; owner: the session's thread."""
+
+    def __init__(self, account: str) -> None:
+        self._account = account
+        self._by_key: dict[TemplateKey, OrderTemplate] = {}
+        self._server_version = 0
+
+    def use_version(self, server_version: int) -> None:
+        """Forget the templates of another server version."""
+        if server_version != self._server_version:
+            self._server_version = server_version
+            self._by_key.clear()
+
+    def frame(self, request: OrderRequest, instrument: Instrument, order_id: int) -> bytes:
+        """Return the bytes of an order, rendering its kind if it is the first."""
+        key = (instrument.instrument_id, request.ord_type, request.time_in_force)
+        template = self._by_key.get(key)
+        if template is None:
+            _refuse_nul(instrument)
+            template = self._by_key[key] = OrderTemplate(
+                instrument,
+                request.ord_type,
+                request.time_in_force,
+                server_version=self._server_version,
+                account=self._account,
+            )
+        return template.frame(request, order_id)
+
+
+def _refuse_nul(instrument: Instrument) -> None:
+    contract = instrument.contract
+    texts = (
+        contract.symbol,
+        contract.trading_class,
+        contract.expiry,
+        instrument.local_symbol,
+        instrument.exchange,
+        instrument.primary_exchange,
+    )
+    if any("\0" in text for text in texts):
+        raise IbRejected(0, f"a contract's text must not contain NUL: {contract.symbol!r}")

@@ -1,0 +1,398 @@
+"""One connection under one fixed client id, kept: handshake, heartbeat, loss, backoff, reconnect."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+import msgspec
+import structlog
+
+from ibfloor.broker.ib.client import ClientIdTaken, LeanClient, LeanHandler, NotIbGateway
+from ibfloor.broker.ib.codes import Context, Reaction, reaction
+from ibfloor.broker.ib.pacing import MessageBudget, Urgency
+from ibfloor.broker.ib.requests import Requests
+from ibfloor.broker.ib.wrapper import Handler, IbWrapper
+from ibfloor.broker.port import FactSink
+from ibfloor.model.errors import ConnectivityError, FloorError
+from ibfloor.model.fact import AnyFact, SessionChanged, SessionState
+from ibfloor.model.moment import Clock
+
+log = structlog.get_logger()
+
+_CLOCK_TEXT = re.compile(r"market_ns=(-?\d+) speed=([0-9.eE+-]+)")
+_FARM_TEXT = re.compile(r":([\w.]+)\s*$")
+
+OnClock = Callable[[int, float], None]
+"""Called with (market_ns, speed) when a simulated gateway announces its clock."""
+
+
+class IbSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the gateway is, and how patient we are; times in wall seconds."""
+
+    host: str
+    port: int
+    account: str = ""
+    open_timeout_s: float = 15.0
+    handshake_timeout_s: float = 4.0
+    client_id_wait_s: float = 3.0
+    """How long 326 is tried again: the gateway may not have seen our last connection end."""
+    request_timeout_s: float = 10.0
+    ack_timeout_s: float = 10.0
+    heartbeat_s: float = 5.0
+    heartbeat_deadline_s: float = 3.0
+    backoff_first_s: float = 0.25
+    backoff_max_s: float = 30.0
+    messages_per_s: int = 40
+    cancels_per_s: int = 10
+    naive_zone: str = "America/New_York"
+    """The zone of IB's times that name none: the gateway's own setting."""
+
+
+class IbWiring(msgspec.Struct, frozen=True, kw_only=True):
+    """What every session of one gateway shares."""
+
+    settings: IbSettings
+    budget: MessageBudget
+    clock: Clock
+    facts: FactSink
+    rng: random.Random
+
+
+class IbSession:
+    """Base of the three sessions. Owner: the thread whose loop calls ``open``.
+
+    CONNECTED is told after every connect, every 1101/1102 and every message that could not be
+    handled: whoever hears it must compare what it knows with the broker.
+    """
+
+    def __init__(self, name: str, client_id: int, wiring: IbWiring) -> None:
+        self._name = name
+        self._client_id = client_id
+        self._settings = wiring.settings
+        self._budget = wiring.budget
+        self._clock = wiring.clock
+        self._facts = wiring.facts
+        self._rng = wiring.rng
+        self._state = SessionState.DISCONNECTED
+        self._client: LeanClient | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._requests = Requests()
+        self._time_asked: asyncio.Future[None] | None = None
+        self._probe_now: asyncio.Event | None = None
+        self._doubts = ""
+        self._is_upstream_lost = False
+        self._farms_broken: set[str] = set()
+        self._round_trip_ms = -1.0
+        self.lean: Mapping[bytes, LeanHandler] = self._lean_handlers()
+
+    @property
+    def client_id(self) -> int:
+        """Return the fixed client id."""
+        return self._client_id
+
+    @property
+    def state(self) -> SessionState:
+        """Return where the connection stands now; any thread may read."""
+        return self._state
+
+    @property
+    def round_trip_ms(self) -> float:
+        """Return the last heartbeat's round trip in milliseconds; -1.0 before the first."""
+        return self._round_trip_ms
+
+    @property
+    def farms_broken(self) -> frozenset[str]:
+        """Return the data farms that the broker says are broken."""
+        return frozenset(self._farms_broken)
+
+    async def open(self) -> None:
+        """Connect and keep connected until ``close``.
+
+        Raises ``ConnectivityError`` when no connection stands within ``open_timeout_s``,
+        ``ConfigError`` when the client id stays taken or the peer is not an IB gateway.
+        """
+        self._probe_now = asyncio.Event()
+        self._change(SessionState.CONNECTING)
+        try:
+            await self._connect_first()
+        except FloorError as error:
+            self._change(SessionState.FAILED, str(error))
+            raise
+        self._keeper = asyncio.create_task(self._keep(), name=f"session {self._name}")
+        self._keeper.add_done_callback(self._keeper_ended)
+
+    async def close(self) -> None:
+        """Disconnect for good."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.wait({self._keeper})
+            self._keeper = None
+        if self._client is not None:
+            await self._client.hang_up()
+            self._requests.fail_all(f"session {self._name} was closed")
+            self._client = None
+        if self._state is not SessionState.FAILED:
+            self._change(SessionState.DISCONNECTED, "closed")
+
+    # what a session is made of
+
+    def _handlers(self) -> dict[str, Handler]:
+        return {"error": self._on_error, "currentTime": self._on_time}
+
+    def _lean_handlers(self) -> Mapping[bytes, LeanHandler]:
+        return {}
+
+    async def _prepare(self, client: LeanClient) -> None:
+        """Ask for what this session always wants; called after every connect, before CONNECTED."""
+
+    def _on_lost(self, reason: str) -> None:
+        """Tell what the loss of the connection makes doubtful."""
+
+    def _on_data_lost(self) -> None:
+        """Ask again for streams that ended (1101)."""
+
+    def _on_clock(self, market_ns: int, speed: float) -> None:
+        """Take a simulated gateway's clock; the data session alone does."""
+
+    def _on_request_error(self, req_id: int, code: int, text: str) -> None:
+        if not self._requests.reject(req_id, code, text):
+            log.warning("broker says", session=self._name, req_id=req_id, code=code, text=text)
+
+    # hooks of the client
+
+    def packet_started(self) -> None:
+        """Take note that a packet came."""
+
+    def packet_done(self) -> None:
+        """Take note that a packet was handled."""
+
+    def message_failed(self, error: Exception, message: str) -> None:
+        """Doubt everything until the stream proves to be in step again."""
+        log.error("message lost", session=self._name, error=repr(error), message=message)
+        self._doubt(f"a message could not be handled ({error!r}): {message[:120]}")
+
+    def frames_unsent(self, unsent: list[tuple[Urgency, int]]) -> None:
+        """Take back what waited for the message budget; orders override."""
+        log.warning("requests not sent", session=self._name, count=len(unsent))
+
+    # connecting
+
+    async def _connect_first(self) -> None:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        attempt = 0
+        while True:
+            try:
+                await self._connect()
+                return
+            except ClientIdTaken:
+                if loop.time() - started > self._settings.client_id_wait_s:
+                    raise
+            except NotIbGateway:
+                raise
+            except ConnectivityError:
+                if loop.time() - started > self._settings.open_timeout_s:
+                    raise
+            await asyncio.sleep(min(self._backoff_s(attempt), 1.0))
+            attempt += 1
+
+    async def _connect(self) -> None:
+        settings = self._settings
+        client = LeanClient(IbWrapper(self._handlers(), naive_zone=settings.naive_zone), self, self._budget)
+        self._client = client
+        try:
+            await client.start(settings.host, settings.port, self._client_id, settings.handshake_timeout_s)
+            self._is_upstream_lost, self._doubts = False, ""
+            await self._prepare(client)
+            if not await self._probe(client):
+                raise ConnectivityError(f"{settings.host}:{settings.port} does not answer after the handshake")
+        except BaseException:
+            await client.hang_up()
+            self._requests.fail_all("the connection was lost")
+            raise
+        if self._is_upstream_lost:
+            self._change(SessionState.DEGRADED, "the gateway has no connection to IB")
+        else:
+            self._change(SessionState.CONNECTED)
+
+    async def _keep(self) -> None:
+        while self._client is not None:
+            reason = await self._watch(self._client)
+            self._requests.fail_all(f"the connection was lost: {reason}")
+            self._on_lost(reason)
+            self._change(SessionState.DISCONNECTED, reason)
+            await self._reconnect()
+
+    async def _reconnect(self) -> None:
+        attempt = 0
+        while True:
+            await asyncio.sleep(self._backoff_s(attempt))
+            attempt += 1
+            try:
+                await self._connect()
+                return
+            except FloorError as error:
+                # Also "not IB" and 326: behind a gateway that restarts, both pass.
+                self._change(SessionState.CONNECTING, str(error))
+
+    def _backoff_s(self, attempt: int) -> float:
+        settings = self._settings
+        return min(settings.backoff_max_s, settings.backoff_first_s * 2.0 ** min(attempt, 20)) * self._rng.uniform(
+            0.5, 1.0
+        )
+
+    def _keeper_ended(self, keeper: asyncio.Task[None]) -> None:
+        if not keeper.cancelled() and (error := keeper.exception()):
+            log.error("session failed", session=self._name, error=repr(error))
+            self._change(SessionState.FAILED, repr(error))
+
+    # watching
+
+    async def _watch(self, client: LeanClient) -> str:
+        settings = self._settings
+        assert self._probe_now is not None
+        loop = asyncio.get_running_loop()
+        while not client.lost.done():
+            started = loop.time()
+            if not await self._probe(client):
+                break
+            self._check_acks()
+            self._probe_now.clear()
+            await self._idle(client, settings.heartbeat_s - (loop.time() - started))
+        return client.lost.result()
+
+    async def _idle(self, client: LeanClient, for_s: float) -> None:
+        assert self._probe_now is not None
+        waker = asyncio.ensure_future(self._probe_now.wait())
+        ends: set[asyncio.Future[Any]] = {client.lost, waker}
+        try:
+            await asyncio.wait(ends, timeout=max(0.0, for_s), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waker.cancel()
+
+    async def _probe(self, client: LeanClient) -> bool:
+        loop = asyncio.get_running_loop()
+        deadline_s = self._settings.heartbeat_deadline_s
+        doubts, packets, started = self._doubts, client.packets, loop.time()
+        answer: asyncio.Future[None] = loop.create_future()
+        self._time_asked = answer
+        if not client.is_live:
+            return False
+        client.reqCurrentTime()  # type: ignore[no-untyped-call]
+        ends: set[asyncio.Future[Any]] = {client.lost, answer}
+        await asyncio.wait(ends, timeout=deadline_s, return_when=asyncio.FIRST_COMPLETED)
+        if answer.done():
+            self._round_trip_ms = (loop.time() - started) * 1000
+            self._settle(doubts)
+            return True
+        if not client.lost.done() and client.packets == packets:
+            client.abort(f"the broker has been mute for {deadline_s:g} s though the socket is open")
+        return not client.lost.done()
+
+    def _settle(self, doubts: str) -> None:
+        # An answer proves the stream in step; doubts that rose while we waited need another probe.
+        if self._state is not SessionState.DEGRADED or self._is_upstream_lost or doubts != self._doubts:
+            return
+        self._doubts = ""
+        self._change(SessionState.CONNECTED, f"reconcile: {doubts}" if doubts else "")
+
+    def _check_acks(self) -> None:
+        """Doubt what the broker has left unanswered for too long; order sessions override."""
+
+    def _doubt(self, reason: str) -> None:
+        self._doubts = reason
+        if self._state is SessionState.CONNECTED:
+            self._change(SessionState.DEGRADED, reason)
+        if self._probe_now is not None:
+            self._probe_now.set()
+
+    # what the broker says of the session
+
+    def _on_time(self, _epoch_s: int) -> None:
+        if self._time_asked is not None and not self._time_asked.done():
+            self._time_asked.set_result(None)
+
+    def _on_error(self, req_id: int, code: int, text: str, _reject_json: str = "") -> None:
+        if req_id == -1:
+            self._on_system(code, text)
+        else:
+            self._on_request_error(req_id, code, text)
+
+    def _on_system(self, code: int, text: str) -> None:
+        match reaction(code, Context.SYSTEM):
+            case Reaction.CLIENT_ID_TAKEN:
+                self._refuse_client_id(text)
+            case Reaction.UPSTREAM_LOST:
+                self._is_upstream_lost = True
+                if self._state is SessionState.CONNECTED:
+                    self._change(SessionState.DEGRADED, f"IB {code}: {text}")
+            case Reaction.UPSTREAM_BACK_DATA_LOST:
+                self._on_data_lost()
+                self._upstream_back(code, text)
+            case Reaction.UPSTREAM_BACK:
+                self._upstream_back(code, text)
+            case Reaction.FARM_BROKEN:
+                self._farms_broken.add(_farm(text))
+                log.warning("farm broken", session=self._name, code=code, text=text)
+            case Reaction.FARM_OK:
+                self._farms_broken.discard(_farm(text))
+            case Reaction.CLOCK:
+                if found := _CLOCK_TEXT.search(text):
+                    self._on_clock(int(found[1]), float(found[2]))
+            case Reaction.QUERY | Reaction.QUERY_AND_RAISE_IDS:
+                self._doubt(f"IB {code}: {text}")
+            case _:
+                log.warning("broker says", session=self._name, code=code, text=text)
+
+    def _upstream_back(self, code: int, text: str) -> None:
+        self._is_upstream_lost = False
+        self._doubt(f"IB {code}: {text}")
+
+    def _refuse_client_id(self, text: str) -> None:
+        if self._client is not None:
+            settings = self._settings
+            self._client.refuse(
+                ClientIdTaken(
+                    f"IB 326 at {settings.host}:{settings.port}: client id {self._client_id} ({self._name}) is in use "
+                    f"by another connection ({text.strip()}); end that program, or give this one another id"
+                )
+            )
+
+    # telling
+
+    def _change(self, state: SessionState, detail: str = "") -> None:
+        if state is self._state and state is not SessionState.CONNECTED:
+            return
+        self._state = state
+        now_ns = self._clock.now_ns()
+        self._tell(
+            SessionChanged(
+                ts_event_ns=now_ns,
+                ts_init_ns=now_ns,
+                session=self._name,
+                client_id=self._client_id,
+                state=state,
+                detail=detail,
+                round_trip_ms=self._round_trip_ms if state is SessionState.CONNECTED else -1.0,
+            )
+        )
+
+    def _tell(self, fact: AnyFact) -> None:
+        self._facts(fact)
+
+    def _live_client(self) -> LeanClient:
+        if self._client is None or not self._client.is_live:
+            self._raise_down()
+        return self._client
+
+    def _raise_down(self) -> NoReturn:
+        raise ConnectivityError(f"session {self._name} (client id {self._client_id}) has no connection to the broker")
+
+
+def _farm(text: str) -> str:
+    found = _FARM_TEXT.search(text)
+    return found[1] if found else text
