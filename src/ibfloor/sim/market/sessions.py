@@ -1,0 +1,144 @@
+"""Trading sessions: when a security trades, in its exchange's own time, holidays included.
+
+A session belongs to a trading day. Hours that begin on the evening before (futures, currencies)
+are given as negative minutes. Holidays and early closes come from the calendar of the New York
+Stock Exchange; futures keep them too, which is simpler than the exchange's own shortened days.
+Currencies pause on weekends, Christmas and New Year only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from ibfloor.model.moment import NS_PER_MINUTE, from_datetime, to_datetime
+
+Span = tuple[int, int]
+"""Start and end in UTC nanoseconds; the end is not part of it."""
+
+_ONE_DAY = timedelta(days=1)
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """The weekly clockwork of one kind of security; minutes are local, from midnight of the trading day."""
+
+    time_zone: str
+    open_minute: int
+    close_minute: int
+    regular_open_minute: int
+    regular_close_minute: int
+    calendar: str = "XNYS"
+    """``XNYS``, or empty for weekdays without Christmas and New Year."""
+
+    def is_trading_day(self, day: date) -> bool:
+        """Tell whether there is a session on a day."""
+        if self.calendar:
+            return day in _exchange_days(self.calendar, day.year)
+        return day.weekday() < 5 and (day.month, day.day) not in ((12, 25), (1, 1))
+
+    def hours(self, day: date) -> Span | None:
+        """Return the whole session of a trading day; ``None`` when there is none."""
+        return _hours(self, day)
+
+    def regular_hours(self, day: date) -> Span | None:
+        """Return the regular session of a trading day, shortened where the exchange closes early."""
+        return _regular_hours(self, day)
+
+    def day_of(self, ts_ns: int) -> date:
+        """Return the trading day whose session holds a time, or the next one after it."""
+        day = to_datetime(ts_ns, ZoneInfo(self.time_zone)).date()
+        span = self.hours(day)
+        if span is not None and ts_ns < span[1]:
+            return day
+        return self.next_day(day)
+
+    def next_day(self, day: date) -> date:
+        """Return the next trading day after a date."""
+        day += _ONE_DAY
+        while not self.is_trading_day(day):
+            day += _ONE_DAY
+        return day
+
+    def previous_day(self, day: date) -> date:
+        """Return the last trading day before a date."""
+        day -= _ONE_DAY
+        while not self.is_trading_day(day):
+            day -= _ONE_DAY
+        return day
+
+    def is_open(self, ts_ns: int) -> bool:
+        """Tell whether the security trades at all, extended hours included."""
+        span = self.hours(self.day_of(ts_ns))
+        return span is not None and span[0] <= ts_ns < span[1]
+
+    def is_regular(self, ts_ns: int) -> bool:
+        """Tell whether the security is in its regular hours."""
+        span = self.regular_hours(self.day_of(ts_ns))
+        return span is not None and span[0] <= ts_ns < span[1]
+
+    def hours_text(self, ts_ns: int, *, days: int = 6, regular: bool = False) -> str:
+        """Return IB's text of hours: ``20131007:0400-20131007:2000;20131012:CLOSED``."""
+        zone = ZoneInfo(self.time_zone)
+        first = to_datetime(ts_ns, zone).date()
+        return ";".join(self._day_text(first + n * _ONE_DAY, zone, regular) for n in range(days))
+
+    def _day_text(self, day: date, zone: ZoneInfo, regular: bool) -> str:
+        span = self.regular_hours(day) if regular else self.hours(day)
+        if span is None:
+            return f"{day:%Y%m%d}:CLOSED"
+        return "-".join(f"{to_datetime(ts, zone):%Y%m%d:%H%M}" for ts in span)
+
+
+US_STOCKS = Session(
+    time_zone="US/Eastern", open_minute=240, close_minute=1200, regular_open_minute=570, regular_close_minute=960
+)
+CME_INDEX = Session(
+    time_zone="US/Central", open_minute=-420, close_minute=960, regular_open_minute=510, regular_close_minute=960
+)
+FOREX = Session(
+    time_zone="US/Eastern",
+    open_minute=-405,
+    close_minute=1020,
+    regular_open_minute=-405,
+    regular_close_minute=1020,
+    calendar="",
+)
+
+
+@lru_cache(maxsize=4096)
+def _hours(session: Session, day: date) -> Span | None:
+    if not session.is_trading_day(day):
+        return None
+    return _at(session, day, session.open_minute), _at(session, day, session.close_minute)
+
+
+@lru_cache(maxsize=4096)
+def _regular_hours(session: Session, day: date) -> Span | None:
+    if not session.is_trading_day(day):
+        return None
+    close_ns = _at(session, day, session.regular_close_minute)
+    if session.calendar:
+        close_ns = min(close_ns, _exchange_days(session.calendar, day.year)[day])
+    return _at(session, day, session.regular_open_minute), close_ns
+
+
+def _at(session: Session, day: date, minute: int) -> int:
+    # wall-clock arithmetic: 9:30 is 9:30 also on the day the clocks change
+    moment = datetime.combine(day, time()) + timedelta(minutes=minute)
+    return from_datetime(moment.replace(tzinfo=ZoneInfo(session.time_zone)))
+
+
+@lru_cache(maxsize=64)
+def _exchange_days(calendar: str, year: int) -> Mapping[date, int]:
+    # imported here: it takes more than a second, and only the simulator's own process needs it
+    from exchange_calendars import get_calendar
+
+    days = get_calendar(calendar, start=f"{year}-01-01", end=f"{year}-12-31")
+    return {
+        label.date(): close.value // NS_PER_MINUTE * NS_PER_MINUTE
+        for label, close in zip(days.sessions, days.closes, strict=True)
+    }
