@@ -1,0 +1,263 @@
+"""All books: a fold over executions, fees and movements. One owner, no threads."""
+
+from __future__ import annotations
+
+import hashlib
+from decimal import Decimal
+
+import msgspec
+
+from ibfloor.model.fact import CashMoved, Fact, FeeReported, InstrumentDefined, OrderFilled, PositionMoved
+from ibfloor.model.ids import UNASSIGNED, ExecId, InstrumentId, StrategyId, exec_root
+from ibfloor.model.instrument import Instrument
+from ibfloor.model.money import Currency, Money
+from ibfloor.portfolio.book import Amounts, Book, add_to
+from ibfloor.portfolio.holding import Entry, Holding
+from ibfloor.portfolio.position import Settlement, settlement_of
+
+_ZERO = Decimal(0)
+
+
+class _Execution(msgspec.Struct):
+    revision: int = -1
+    fill: OrderFilled | None = None
+    owner: StrategyId = UNASSIGNED
+    owner_revision: int = -1
+    ts_ns: int = 0
+    entry: Entry | None = None
+    fee_revision: int = -1
+    fee: Money | None = None
+
+
+class Books:
+    """Every strategy's book and ``UNASSIGNED``; their sum is the account.
+
+    An execution is keyed by its root: a higher revision takes the place of the lower, at the same
+    place in time. Facts may come in any order and more than once; the books end the same.
+    Cash of an instrument not yet defined moves as for a stock, until its definition comes.
+    """
+
+    def __init__(self) -> None:
+        self._holdings: dict[StrategyId, dict[InstrumentId, Holding]] = {}
+        self._cash_moved: dict[StrategyId, Amounts] = {}
+        self._executions: dict[str, _Execution] = {}
+        self._fees: dict[StrategyId, Amounts] = {}
+        self._fills: dict[StrategyId, int] = {}
+        self._instruments: dict[InstrumentId, Instrument] = {}
+        self._made: dict[StrategyId, Book] = {}
+        self._fees_pending = 0
+
+    def apply(self, fact: Fact) -> bool:
+        """Take a fact; return whether it changed a book. Facts of no concern are ignored."""
+        match fact:
+            case OrderFilled():
+                return self._apply_fill(fact)
+            case FeeReported():
+                return self._apply_fee(fact)
+            case CashMoved():
+                return self._apply_cash(fact)
+            case PositionMoved():
+                return self._apply_position(fact)
+            case InstrumentDefined():
+                return self._apply_definition(fact.instrument)
+            case _:
+                return False
+
+    def strategies(self) -> list[StrategyId]:
+        """Return the owners of books, sorted; ``UNASSIGNED`` among them once it holds anything."""
+        return sorted({*self._holdings, *self._cash_moved, *self._fees})
+
+    def book(self, strategy: StrategyId) -> Book:
+        """Return a strategy's book as of now; an empty one for a strategy not known."""
+        made = self._made.get(strategy)
+        if made is None:
+            made = self._made[strategy] = self._make(strategy)
+        return made
+
+    @property
+    def fees_pending(self) -> int:
+        """Return how many executions still wait for their fee."""
+        return self._fees_pending
+
+    def fee_of(self, exec_id: ExecId) -> Money | None:
+        """Return the fee of an execution, once it is known."""
+        execution = self._executions.get(exec_root(exec_id)[0])
+        return execution.fee if execution else None
+
+    def owner_of(self, exec_id: ExecId) -> StrategyId | None:
+        """Return whose book an execution is in; ``None`` when it is in none."""
+        execution = self._executions.get(exec_root(exec_id)[0])
+        return execution.owner if execution and execution.fill else None
+
+    def instrument(self, instrument_id: InstrumentId) -> Instrument | None:
+        """Return an instrument's definition, once the broker gave it."""
+        return self._instruments.get(instrument_id)
+
+    def position_total(self, instrument_id: InstrumentId) -> Decimal:
+        """Return the signed quantity over all books."""
+        return sum((held[instrument_id].qty for held in self._holdings.values() if instrument_id in held), _ZERO)
+
+    def instruments_held(self) -> set[InstrumentId]:
+        """Return every instrument that any book holds or has held."""
+        return {instrument_id for held in self._holdings.values() for instrument_id in held}
+
+    def cash_total(self) -> Amounts:
+        """Return the cash over all books, by currency."""
+        total: Amounts = {}
+        for strategy in self.strategies():
+            for currency, amount in self.book(strategy).cash.items():
+                add_to(total, currency, amount)
+        return total
+
+    def digest(self) -> str:
+        """Return a hash of every book: equal books, equal digest, however they came about."""
+        lines = [line for strategy in self.strategies() for line in _lines(self.book(strategy))]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def _apply_fill(self, fill: OrderFilled) -> bool:
+        root, revision = exec_root(fill.exec_id)
+        execution = self._executions.get(root)
+        if execution is None:
+            execution = self._executions[root] = _Execution(ts_ns=fill.ts_event_ns)
+        elif execution.revision == revision:
+            return False
+        before = (execution.owner, execution.entry)
+        is_first = execution.fill is None
+        if is_first and execution.fee is None:
+            self._fees_pending += 1
+        elif not is_first:
+            self._take_back(root, execution)
+        execution.ts_ns = fill.ts_event_ns if is_first else min(execution.ts_ns, fill.ts_event_ns)
+        if fill.strategy != UNASSIGNED and revision > execution.owner_revision:
+            execution.owner, execution.owner_revision = fill.strategy, revision
+        if revision > execution.revision:
+            execution.fill, execution.revision = fill, revision
+        self._post(root, execution)
+        return before != (execution.owner, execution.entry)
+
+    def _post(self, root: str, execution: _Execution) -> None:
+        fill = execution.fill
+        assert fill is not None
+        entry = Entry(execution.ts_ns, True, root, fill.last_qty * fill.side.sign, fill.last_px)
+        self._holding(execution.owner, fill.instrument_id, fill.currency, fill.multiplier).add(entry)
+        execution.entry = entry
+        self._count(execution, 1)
+
+    def _take_back(self, root: str, execution: _Execution) -> None:
+        fill, entry = execution.fill, execution.entry
+        assert fill is not None
+        assert entry is not None
+        self._holdings[execution.owner][fill.instrument_id].remove(entry)
+        self._count(execution, -1)
+
+    def _count(self, execution: _Execution, sign: int) -> None:
+        owner = execution.owner
+        self._fills[owner] = self._fills.get(owner, 0) + sign
+        if execution.fee is not None:
+            fee = execution.fee
+            add_to(self._fees.setdefault(owner, {}), fee.currency, fee.amount * sign)
+        self._made.pop(owner, None)
+
+    def _apply_fee(self, fact: FeeReported) -> bool:
+        root, revision = exec_root(fact.exec_id)
+        execution = self._executions.setdefault(root, _Execution())
+        if revision < execution.fee_revision or (revision == execution.fee_revision and fact.fee == execution.fee):
+            return False
+        is_booked = execution.fill is not None
+        if is_booked:
+            self._count(execution, -1)
+            self._fees_pending -= execution.fee is None
+        execution.fee, execution.fee_revision = fact.fee, revision
+        if is_booked:
+            self._count(execution, 1)
+        return is_booked
+
+    def _apply_cash(self, fact: CashMoved) -> bool:
+        add_to(self._cash_moved.setdefault(fact.strategy, {}), fact.amount.currency, fact.amount.amount)
+        self._made.pop(fact.strategy, None)
+        return True
+
+    def _apply_position(self, fact: PositionMoved) -> bool:
+        entry = Entry(fact.ts_event_ns, False, f"{fact.qty.normalize()}@{fact.px.normalize()}", fact.qty, fact.px)
+        self._holding(fact.strategy, fact.instrument_id, fact.currency, fact.multiplier).add(entry)
+        self._made.pop(fact.strategy, None)
+        return True
+
+    def _apply_definition(self, instrument: Instrument) -> bool:
+        known = self._instruments.get(instrument.instrument_id)
+        self._instruments[instrument.instrument_id] = instrument
+        is_news = known is None or known.contract.security_type != instrument.contract.security_type
+        if not is_news or instrument.instrument_id not in self.instruments_held():
+            return False
+        self._made.clear()
+        return True
+
+    def _holding(
+        self, strategy: StrategyId, instrument_id: InstrumentId, currency: Currency, multiplier: Decimal
+    ) -> Holding:
+        held = self._holdings.setdefault(strategy, {})
+        holding = held.get(instrument_id)
+        if holding is None:
+            holding = held[instrument_id] = Holding(instrument_id, currency, multiplier)
+        return holding
+
+    def _make(self, strategy: StrategyId) -> Book:
+        cash = dict(self._cash_moved.get(strategy, {}))
+        flows = dict(cash)
+        realised: Amounts = {}
+        positions = {}
+        for instrument_id, holding in sorted(self._holdings.get(strategy, {}).items()):
+            if holding.is_empty:
+                continue
+            position = holding.position(self._settlement(instrument_id))
+            positions[instrument_id] = position
+            add_to(realised, holding.currency, position.realised)
+            self._move_cash(cash, flows, holding, position.settlement, position.realised)
+        fees = dict(self._fees.get(strategy, {}))
+        for currency, amount in fees.items():
+            add_to(cash, currency, -amount)
+        return Book(
+            strategy=strategy,
+            positions=positions,
+            cash=cash,
+            realised=realised,
+            fees=fees,
+            flows=flows,
+            fills=self._fills.get(strategy, 0),
+        )
+
+    def _move_cash(
+        self, cash: Amounts, flows: Amounts, holding: Holding, settlement: Settlement, realised: Decimal
+    ) -> None:
+        if settlement is Settlement.VARIATION:
+            add_to(cash, holding.currency, realised)
+            return
+        add_to(cash, holding.currency, -holding.traded_value)
+        if settlement is Settlement.EXCHANGED:
+            base = Currency(self._instruments[holding.instrument_id].contract.symbol)
+            add_to(cash, base, holding.traded_qty)
+        else:
+            add_to(flows, holding.currency, holding.moved_value)
+
+    def _settlement(self, instrument_id: InstrumentId) -> Settlement:
+        instrument = self._instruments.get(instrument_id)
+        return settlement_of(instrument.contract.security_type) if instrument else Settlement.PAID
+
+
+def _lines(book: Book) -> list[str]:
+    lines = [f"{book.strategy} fills {book.fills}"] if book.fills else []
+    for position in book.positions.values():
+        amounts = " ".join(_plain(amount) for amount in (position.qty, position.cost, position.realised))
+        lines.append(f"{book.strategy} {position.instrument_id} {position.currency} {amounts}")
+    for name in ("cash", "realised", "fees", "flows"):
+        amounts_by_currency: Amounts = getattr(book, name)
+        lines += [
+            f"{book.strategy} {name} {currency} {_plain(amount)}"
+            for currency, amount in sorted(amounts_by_currency.items())
+            if amount
+        ]
+    return lines
+
+
+def _plain(amount: Decimal) -> str:
+    return str(amount.normalize()) if amount else "0"

@@ -1,0 +1,82 @@
+"""One position at average cost, exact: what is rounded off one side of the books stays on the other."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_EVEN, Decimal
+from enum import StrEnum
+
+import msgspec
+
+from ibfloor.model.ids import InstrumentId
+from ibfloor.model.instrument import SecurityType
+from ibfloor.model.money import Currency
+
+_ZERO = Decimal(0)
+_GRAIN = Decimal("1e-10")
+"""Part of a cost that leaves with part of a position is rounded to this, far below a cent."""
+
+
+class Settlement(StrEnum):
+    """How a trade moves cash."""
+
+    PAID = "PAID"
+    """The price is paid in full: stocks, ETFs, options."""
+    VARIATION = "VARIATION"
+    """Only the realised result is paid: futures. The open result is in the account's equity, not in its cash."""
+    EXCHANGED = "EXCHANGED"
+    """One currency is given for another: forex. Both are cash; the position itself is worth nothing more."""
+
+
+_SETTLEMENTS = {SecurityType.FUTURE: Settlement.VARIATION, SecurityType.FOREX: Settlement.EXCHANGED}
+
+
+def settlement_of(security_type: SecurityType) -> Settlement:
+    """Return how trades in a kind of security move cash."""
+    return _SETTLEMENTS.get(security_type, Settlement.PAID)
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """A position in one instrument; ``cost`` and ``realised`` are money, multiplier included."""
+
+    instrument_id: InstrumentId
+    currency: Currency
+    multiplier: Decimal = Decimal(1)
+    settlement: Settlement = Settlement.PAID
+    qty: Decimal = _ZERO
+    """Signed: negative when short."""
+    cost: Decimal = _ZERO
+    """Signed: what the open quantity was bought for; negative for a short."""
+    realised: Decimal = _ZERO
+    """Result of all that was closed, fees not counted."""
+
+    @property
+    def avg_px(self) -> Decimal:
+        """Return the average price of the open quantity; 0 when flat."""
+        return self.cost / (self.qty * self.multiplier) if self.qty else _ZERO
+
+    def unrealised(self, px: Decimal) -> Decimal:
+        """Return the open result at a price, in the position's currency."""
+        return self.qty * px * self.multiplier - self.cost
+
+
+def traded(qty: Decimal, cost: Decimal, change: Decimal, value: Decimal) -> tuple[Decimal, Decimal, Decimal]:
+    """Return quantity, cost and realised result after a signed change of quantity for a signed value.
+
+    ``value`` is ``change * px * multiplier``. Opens and adds at cost, reduces at average cost, flips by
+    closing and opening anew at the same price. ``cost + value == new cost + -realised`` holds exactly.
+    """
+    if not change:
+        return qty, cost, _ZERO
+    if not qty or (qty > 0) == (change > 0):
+        return qty + change, cost + value, _ZERO
+    if abs(change) < abs(qty):
+        taken = _share(cost, -change, qty)
+        return qty + change, cost - taken, -value - taken
+    # All of it closes, at the part of the value that belongs to it; the rest opens a new position.
+    left = qty + change
+    closing = value - _share(value, left, change) if left else value
+    return left, value - closing, -closing - cost
+
+
+def _share(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
+    return (amount * part / whole).quantize(_GRAIN, ROUND_HALF_EVEN)

@@ -1,0 +1,206 @@
+"""Books against the account: differences, breaks, and the opening of an empty ledger. Nothing is absorbed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from decimal import Decimal
+
+import msgspec
+
+from ibfloor.model.fact import (
+    AnyFact,
+    BreakCleared,
+    BreakFound,
+    BrokerSnapshot,
+    CashMoved,
+    InstrumentDefined,
+    OrderFilled,
+    PositionMoved,
+)
+from ibfloor.model.ids import UNASSIGNED, InstrumentId, exec_root
+from ibfloor.model.instrument import SecurityType
+from ibfloor.model.money import Currency, Money
+from ibfloor.portfolio.book import Amounts, add_to
+from ibfloor.portfolio.books import Books
+
+CASH_TOLERANCE = Decimal("0.01")
+OPENING = "opening balance"
+
+_ZERO = Decimal(0)
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """What the books say against what the account says, of one instrument or one currency."""
+
+    key: str
+    """As in ``BreakFound``: ``position:<instrument_id>`` or ``cash:<currency>``."""
+    ours: Decimal
+    theirs: Decimal
+    text: str
+
+
+def compare(books: Books, snapshot: BrokerSnapshot, *, cash_tolerance: Decimal = CASH_TOLERANCE) -> list[Difference]:
+    """Return every difference: positions exactly, cash within the tolerance; sorted by key.
+
+    Take the snapshot's missing executions and fees first (``execution.recovery.settle``). Forex
+    positions are compared as cash: the account keeps them as two balances.
+    """
+    return sorted((*_positions(books, snapshot), *_cash(books, snapshot, cash_tolerance)), key=lambda each: each.key)
+
+
+def confirmed(before: Iterable[Difference], now: Iterable[Difference]) -> list[Difference]:
+    """Return the differences that two snapshots in a row show, the newer values.
+
+    One snapshot alone may be overtaken by a fill or a fee under way; a difference that keeps its
+    size is real.
+    """
+    sizes = {each.key: each.ours - each.theirs for each in before}
+    return [each for each in now if sizes.get(each.key) == each.ours - each.theirs]
+
+
+def break_facts(
+    found: Iterable[Difference], all_now: Iterable[Difference], open_keys: Collection[str], now_ns: int
+) -> list[AnyFact]:
+    """Return the facts for confirmed differences not yet open, and for open breaks that are gone."""
+    gone = set(open_keys) - {each.key for each in all_now}
+    facts: list[AnyFact] = [
+        BreakFound(
+            ts_event_ns=now_ns, ts_init_ns=now_ns, key=each.key, ours=each.ours, theirs=each.theirs, text=each.text
+        )
+        for each in found
+        if each.key not in open_keys
+    ]
+    facts += [
+        BreakCleared(ts_event_ns=now_ns, ts_init_ns=now_ns, key=key, reason="books and account agree again")
+        for key in sorted(gone)
+    ]
+    return facts
+
+
+def opening(snapshot: BrokerSnapshot, now_ns: int) -> list[AnyFact]:
+    """Return the facts by which an empty ledger takes over an account, all into ``UNASSIGNED``.
+
+    The executions the snapshot brings are left to ``settle``: they are taken out of the opening
+    position and cash, and the opening is dated before the first of them, so that both together
+    are exactly the account.
+    """
+    fills = list(_newest_fills(snapshot).values())
+    start_ns = min((*(fill.ts_event_ns for fill in fills), snapshot.ts_event_ns)) - 1
+    facts: list[AnyFact] = [
+        InstrumentDefined(ts_event_ns=start_ns, ts_init_ns=now_ns, instrument=each.instrument)
+        for each in snapshot.positions
+    ]
+    facts += [
+        PositionMoved(
+            ts_event_ns=start_ns,
+            ts_init_ns=now_ns,
+            strategy=UNASSIGNED,
+            instrument_id=each.instrument_id,
+            qty=each.qty,
+            px=each.px,
+            currency=each.currency,
+            multiplier=each.multiplier,
+            reason=OPENING,
+        )
+        for each in _held_before(snapshot, fills)
+    ]
+    books = Books()
+    for fact in (*facts, *fills, *snapshot.fees):
+        books.apply(fact)
+    return facts + _opening_cash(books, snapshot, start_ns, now_ns)
+
+
+class _Held(msgspec.Struct):
+    instrument_id: InstrumentId
+    qty: Decimal
+    px: Decimal
+    currency: Currency
+    multiplier: Decimal
+
+
+def _held_before(snapshot: BrokerSnapshot, fills: Iterable[OrderFilled]) -> list[_Held]:
+    held = {
+        each.instrument.instrument_id: _Held(
+            each.instrument.instrument_id,
+            each.qty,
+            each.avg_px,
+            each.instrument.currency,
+            each.instrument.multiplier,
+        )
+        for each in snapshot.positions
+    }
+    for fill in fills:
+        # What was sold out today is not listed any more; its cost is not told, so the trade's price stands in.
+        each = held.setdefault(
+            fill.instrument_id, _Held(fill.instrument_id, _ZERO, fill.last_px, fill.currency, fill.multiplier)
+        )
+        each.qty -= fill.last_qty * fill.side.sign
+    return [each for each in held.values() if each.qty]
+
+
+def _opening_cash(books: Books, snapshot: BrokerSnapshot, start_ns: int, now_ns: int) -> list[AnyFact]:
+    ours = books.cash_total()
+    theirs = _account_cash(snapshot)
+    moves = {currency: theirs.get(currency, _ZERO) - ours.get(currency, _ZERO) for currency in {*ours, *theirs}}
+    return [
+        CashMoved(
+            ts_event_ns=start_ns,
+            ts_init_ns=now_ns,
+            strategy=UNASSIGNED,
+            amount=Money(amount, currency),
+            reason=OPENING,
+        )
+        for currency, amount in sorted(moves.items())
+        if amount
+    ]
+
+
+def _positions(books: Books, snapshot: BrokerSnapshot) -> list[Difference]:
+    theirs: dict[InstrumentId, Decimal] = {}
+    names: dict[InstrumentId, str] = {}
+    for each in snapshot.positions:
+        key = each.instrument.instrument_id
+        if each.instrument.contract.security_type is SecurityType.FOREX:
+            continue
+        theirs[key] = theirs.get(key, _ZERO) + each.qty
+        names[key] = str(each.instrument.contract)
+    differences = []
+    for key in {*theirs, *books.instruments_held()}:
+        instrument = books.instrument(key)
+        if instrument is not None and instrument.contract.security_type is SecurityType.FOREX:
+            continue
+        ours, held = books.position_total(key), theirs.get(key, _ZERO)
+        if ours != held:
+            name = names.get(key) or (str(instrument.contract) if instrument else str(key))
+            text = f"{name}: books hold {ours:f}, the account {held:f}"
+            differences.append(Difference(key=f"position:{key}", ours=ours, theirs=held, text=text))
+    return differences
+
+
+def _cash(books: Books, snapshot: BrokerSnapshot, tolerance: Decimal) -> list[Difference]:
+    all_ours, all_theirs = books.cash_total(), _account_cash(snapshot)
+    differences = []
+    for currency in {*all_ours, *all_theirs}:
+        ours, theirs = all_ours.get(currency, _ZERO), all_theirs.get(currency, _ZERO)
+        if abs(ours - theirs) > tolerance:
+            text = f"{currency}: books have {ours:f}, the account {theirs:f}"
+            if books.fees_pending:
+                text += f"; {books.fees_pending} fees are still to come"
+            differences.append(Difference(key=f"cash:{currency}", ours=ours, theirs=theirs, text=text))
+    return differences
+
+
+def _account_cash(snapshot: BrokerSnapshot) -> Amounts:
+    cash: Amounts = {}
+    for money in snapshot.cash:
+        add_to(cash, Currency(money.currency), money.amount)
+    return cash
+
+
+def _newest_fills(snapshot: BrokerSnapshot) -> dict[str, OrderFilled]:
+    newest: dict[str, OrderFilled] = {}
+    for fill in snapshot.fills:
+        root, revision = exec_root(fill.exec_id)
+        if root not in newest or revision > exec_root(newest[root].exec_id)[1]:
+            newest[root] = fill
+    return newest
