@@ -1,0 +1,68 @@
+"""Bars of before: the warm-up of a subscription, and the bar a stream started amid."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+from ibfloor.broker.port import DataSession
+from ibfloor.data.bar_size import NS_PER_DAY
+from ibfloor.data.listing import BarStream
+from ibfloor.model.errors import BrokerRejected, ConnectivityError
+from ibfloor.model.instrument import Instrument
+from ibfloor.model.market import Bar
+from ibfloor.model.moment import NS_PER_MINUTE
+
+
+class HistoryLoader:
+    """Fills streams from the broker's history. Owner: the data thread."""
+
+    def __init__(self, session: DataSession, timeout_s: float) -> None:
+        self._session = session
+        self._timeout_s = timeout_s
+
+    async def fetch(self, instrument: Instrument, bar_ns: int, duration_ns: int, end_ns: int | None) -> list[Bar]:
+        """Return closed bars, oldest first.
+
+        Raises ``BrokerRejected`` with the broker's text, also when it does not answer in time;
+        ``ConnectivityError`` when the connection is lost.
+        """
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._session.history(instrument, bar_ns=bar_ns, duration_ns=duration_ns, end_ns=end_ns)
+        except TimeoutError:
+            raise BrokerRejected(
+                f"{instrument.local_symbol}: no history within {self._timeout_s:g} s; ask for fewer bars"
+            ) from None
+
+    async def warm(self, instrument: Instrument, stream: BarStream, count: int) -> None:
+        """See to it that ``count`` bars of before are in memory, if the broker has so many."""
+        async with stream.joining:
+            if stream.has_history(count):
+                return
+            bars: list[Bar] = []
+            for duration_ns in _spans(count * stream.duration_ns):
+                bars = await self.fetch(instrument, stream.duration_ns, duration_ns, None)
+                if sum(bar.ts_event_ns < stream.first_start_ns for bar in bars) >= count:
+                    break
+            stream.add_history(bars, count)
+
+    async def seam_bar(self, instrument: Instrument, stream: BarStream) -> Bar | None:
+        """Return the bar of the interval a stream started in; ``None`` when it cannot be had.
+
+        Bars below a minute are not asked for: the broker limits such requests hard.
+        """
+        if stream.duration_ns < NS_PER_MINUTE:
+            return None
+        try:
+            bars = await self.fetch(instrument, stream.duration_ns, stream.duration_ns, stream.seam_end_ns)
+        except (BrokerRejected, ConnectivityError):
+            return None
+        return next((bar for bar in bars if bar.ts_event_ns == stream.first_start_ns), None)
+
+
+def _spans(net_ns: int) -> Iterator[int]:
+    # Bars exist in trading hours only: look back over a night, then over a long weekend.
+    yield net_ns
+    yield net_ns + net_ns // 2 + NS_PER_DAY
+    yield 2 * net_ns + 7 * NS_PER_DAY
