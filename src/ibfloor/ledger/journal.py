@@ -10,7 +10,16 @@ from types import TracebackType
 from typing import Literal, Self
 from zlib import crc32
 
-from ibfloor.ledger.segment import HEAD_BYTES, MAGIC, RECORD_BYTES_MAX, RECORD_HEAD, encode, segment_path, segments
+from ibfloor.ledger.segment import (
+    HEAD_BYTES,
+    MAGIC,
+    RECORD_BYTES_MAX,
+    RECORD_HEAD,
+    encode,
+    segment_number,
+    segment_path,
+    segments,
+)
 from ibfloor.model.errors import LedgerError
 from ibfloor.model.fact import AnyFact
 
@@ -94,7 +103,7 @@ class JournalWriter:
 
     def _open_segment(self) -> None:
         existing = segments(self._prefix)
-        self._path = segment_path(self._prefix, existing[-1][0] + 1 if existing else 1)
+        self._path = segment_path(self._prefix, segment_number(existing[-1]) + 1 if existing else 1)
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             _preallocate(fd, self._segment_bytes)
@@ -103,7 +112,7 @@ class JournalWriter:
                 raise OSError(errno.ENOSPC, "the segment's head was not written whole")
             if self._is_power_safe:
                 os.fsync(fd)
-                _sync_folder(self._path.parent)
+                sync_folder(self._path.parent)
         except OSError:
             os.close(fd)
             raise
@@ -127,7 +136,8 @@ def _preallocate(fd: int, size: int) -> None:
             raise
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Put a folder's names on disk; raises ``OSError``."""
     fd = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(fd)

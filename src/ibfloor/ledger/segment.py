@@ -55,14 +55,16 @@ def segment_path(prefix: Path, number: int) -> Path:
     return prefix.with_name(f"{prefix.name}.{number:08d}{_SUFFIX}")
 
 
-def segments(prefix: Path) -> list[tuple[int, Path]]:
-    """Return a journal's segments in order, with their numbers."""
-    found = []
-    for path in prefix.parent.glob(f"{prefix.name}.*{_SUFFIX}"):
-        number = path.name[len(prefix.name) + 1 : -len(_SUFFIX)]
-        if number.isdigit():
-            found.append((int(number), path))
-    return sorted(found)
+def segments(prefix: Path) -> list[Path]:
+    """Return a journal's segments, oldest first."""
+    found = prefix.parent.glob(f"{prefix.name}.*{_SUFFIX}")
+    return sorted((path for path in found if segment_number(path)), key=segment_number)
+
+
+def segment_number(path: Path) -> int:
+    """Return the number in a segment's name; 0 for any other file."""
+    number = path.name.removesuffix(_SUFFIX).rpartition(".")[2]
+    return int(number) if number.isdigit() else 0
 
 
 class SegmentReader:
@@ -77,28 +79,19 @@ class SegmentReader:
         self.path = path
         self.position = max(from_offset, HEAD_BYTES)
         self.torn_bytes = 0
-        self.segment_id = 0
         self._is_live = is_live
 
     def __iter__(self) -> Iterator[Record]:
         fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            if self._read_head(fd):
-                yield from self._records(fd)
-                if not self._is_live:
-                    self._judge_end(fd)
+            if _head(fd, self.path) is None:
+                self.position = 0  # cut short while it was made: nothing was ever written to it
+                return
+            yield from self._records(fd)
+            if not self._is_live:
+                self._judge_end(fd)
         finally:
             os.close(fd)
-
-    def _read_head(self, fd: int) -> bool:
-        head = os.pread(fd, HEAD_BYTES, 0)
-        if head[:8] == MAGIC and len(head) == HEAD_BYTES:
-            self.segment_id = int.from_bytes(head[8:], "little")
-            return True
-        if not head.rstrip(b"\0") or (MAGIC.startswith(head[:8]) and len(head) < HEAD_BYTES):
-            self.position = 0  # cut short while it was made: nothing was ever written to it
-            return False
-        raise LedgerError(f"{self.path} is not a journal segment of this version: it starts with {head[:8]!r}")
 
     def _records(self, fd: int) -> Iterator[Record]:
         buffer, at = b"", 0
@@ -153,3 +146,21 @@ class SegmentReader:
 def read_journal(path: Path, from_offset: int = 0, *, is_live: bool = False) -> SegmentReader:
     """Return the records of a segment from an offset on; see ``SegmentReader``."""
     return SegmentReader(path, from_offset, is_live=is_live)
+
+
+def segment_id(path: Path) -> int:
+    """Return the random number that tells a segment from another one of the same name; 0 without a head."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return _head(fd, path) or 0
+    finally:
+        os.close(fd)
+
+
+def _head(fd: int, path: Path) -> int | None:
+    head = os.pread(fd, HEAD_BYTES, 0)
+    if len(head) == HEAD_BYTES and head.startswith(MAGIC):
+        return int.from_bytes(head[len(MAGIC) :], "little")
+    if not head.rstrip(b"\0") or (len(head) < HEAD_BYTES and MAGIC.startswith(head[: len(MAGIC)])):
+        return None
+    raise LedgerError(f"{path} is not a journal segment of this version: it starts with {head[: len(MAGIC)]!r}")
