@@ -1,6 +1,6 @@
-"""Order messages read straight from their byte fields: the lean path of orderStatus, openOrder,
-execDetails and commissionReport, into facts.
+"""Order messages read straight from their byte fields: the lean path into facts.
 
+orderStatus, openOrder, execDetails and commissionReport come often; all others the library decodes.
 Field positions are those of server versions 157 to 178, which is all that ib_async negotiates.
 """
 

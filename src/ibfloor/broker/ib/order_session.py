@@ -118,7 +118,6 @@ class IbOrderSession(IbSession):
 
     async def _prepare(self, client: LeanClient) -> None:
         self._templates.use_version(client.serverVersion())
-        client.reqIds(1)  # type: ignore[no-untyped-call]  # the handshake's own id was the library's to read
         client.reqOpenOrders()  # type: ignore[no-untyped-call]  # adopts what this client id left working
 
     def _on_status(self, fields: list[bytes]) -> None:
@@ -212,8 +211,8 @@ class IbOrderSession(IbSession):
         unanswered = self._unanswered.get(order_id)
         if unanswered is None:
             return
-        # PendingSubmit before the exchange's answer is an answer to a new order, not to a cancel.
-        if status.is_done or unanswered.context is not Context.CANCEL:
+        # A status of the order itself, crossing our cancel on the wire, does not answer the cancel.
+        if unanswered.context is not Context.CANCEL or status.is_done or status is OrdStatus.PENDING_CANCEL:
             del self._unanswered[order_id]
 
     def _on_lost(self, reason: str) -> None:

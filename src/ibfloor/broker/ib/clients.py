@@ -1,0 +1,54 @@
+"""The factory of broker sessions: fixed client ids, one message budget, one set of settings."""
+
+from __future__ import annotations
+
+import random
+
+from ibfloor.broker.ib.data_session import IbDataSession, OnRefused
+from ibfloor.broker.ib.master_session import IbMasterSession
+from ibfloor.broker.ib.order_session import IbOrderSession
+from ibfloor.broker.ib.pacing import MessageBudget
+from ibfloor.broker.ib.session import IbSettings, IbWiring, OnClock
+from ibfloor.broker.port import AccountSink, BatchSink, FactSink
+from ibfloor.model.errors import ConfigError
+from ibfloor.model.ids import StrategyId
+from ibfloor.model.moment import Clock
+
+MASTER_CLIENT_ID = 0
+DATA_CLIENT_ID = 1
+FIRST_STRATEGY_CLIENT_ID = 10
+
+
+class IbClients:
+    """Make the sessions of one gateway; each is then owned by the thread that opens it."""
+
+    def __init__(
+        self, settings: IbSettings, clock: Clock, facts: FactSink, *, rng: random.Random | None = None
+    ) -> None:
+        self._wiring = IbWiring(
+            settings=settings,
+            budget=MessageBudget(settings.messages_per_s, settings.cancels_per_s),
+            clock=clock,
+            facts=facts,
+            rng=rng or random.Random(),
+        )
+
+    def master_session(self, account_sink: AccountSink) -> IbMasterSession:
+        """Return the account's session, client id 0."""
+        return IbMasterSession(self._wiring, account_sink, client_id=MASTER_CLIENT_ID)
+
+    def data_session(
+        self, batch_sink: BatchSink, *, on_clock: OnClock | None = None, on_refused: OnRefused | None = None
+    ) -> IbDataSession:
+        """Return the market-data session, client id 1."""
+        return IbDataSession(
+            self._wiring, batch_sink, client_id=DATA_CLIENT_ID, on_clock=on_clock, on_refused=on_refused
+        )
+
+    def order_session(self, strategy: StrategyId, client_id: int) -> IbOrderSession:
+        """Return a strategy's session under its remembered client id; raise ``ConfigError`` for a reserved one."""
+        if client_id < FIRST_STRATEGY_CLIENT_ID:
+            raise ConfigError(
+                f"client id {client_id} of strategy {strategy} is reserved: use {FIRST_STRATEGY_CLIENT_ID} or higher"
+            )
+        return IbOrderSession(strategy, client_id, self._wiring)

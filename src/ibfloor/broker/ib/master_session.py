@@ -1,0 +1,241 @@
+"""The account's own connection (client id 0): every order, execution, position and the cash."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from ib_async import Contract, ExecutionFilter, Order, OrderState
+
+from ibfloor.broker.ib.client import LeanClient, LeanHandler
+from ibfloor.broker.ib.convert import number, position_instrument, to_ord_type, to_side, to_status
+from ibfloor.broker.ib.order_messages import (
+    COMMISSION,
+    EXEC_DETAILS,
+    ORDER_STATUS,
+    StatusMessage,
+    read_fee,
+    read_fill,
+    read_status,
+)
+from ibfloor.broker.ib.session import IbSession, IbWiring
+from ibfloor.broker.ib.wrapper import Handler
+from ibfloor.broker.port import AccountSink
+from ibfloor.model.errors import ConnectivityError
+from ibfloor.model.fact import AccountPosition, AccountReported, BrokerSnapshot, FeeReported, OpenOrder, OrderFilled
+from ibfloor.model.ids import AccountId, InstrumentId
+from ibfloor.model.money import Currency, Money
+
+_OPEN, _COMPLETED, _POSITIONS, _FEES = "open orders", "completed orders", "positions", "fees"
+_SUMMARY_TAGS = "NetLiquidation,TotalCashValue,GrossPositionValue,BuyingPower,$LEDGER:ALL"
+
+
+class IbMasterSession(IbSession):
+    """``port.MasterSession`` over TWS's API. Owner: the master thread."""
+
+    def __init__(self, wiring: IbWiring, account_sink: AccountSink, *, client_id: int = 0) -> None:
+        super().__init__("master", client_id, wiring)
+        self._account_sink = account_sink
+        self._accounts: list[str] = []
+        self._one_snapshot = asyncio.Lock()
+        self._statuses: dict[int, StatusMessage] = {}
+        self._values: list[tuple[str, str, str]] = []
+
+    @property
+    def account(self) -> AccountId:
+        """Return the account in use: the configured one, else the first the broker manages."""
+        return AccountId(self._settings.account or (self._accounts[0] if self._accounts else ""))
+
+    async def snapshot(self) -> BrokerSnapshot:
+        """Ask for the whole account, executions after orders.
+
+        Raises ``ConnectivityError`` when any part does not end in time.
+        """
+        async with self._one_snapshot:
+            self._statuses.clear()
+            fees = self._requests.start(_FEES)
+            try:
+                open_orders = await self._ask(_OPEN, "reqAllOpenOrders")
+                completed = await self._ask(_COMPLETED, "reqCompletedOrders", False)
+                fills = await self._ask_executions()
+                positions = await self._ask(_POSITIONS, "reqPositions")
+                summary = await self._ask_summary()
+                self._live_client().cancelPositions()  # type: ignore[no-untyped-call]
+            finally:
+                self._requests.end(_FEES)
+                fee_items = await self._requests.answer(fees, timeout_s=1.0, what=_FEES)
+        return self._build(open_orders, completed, fills, fee_items, positions, summary)
+
+    def cancel_everything(self) -> None:
+        """Cancel every working order of the account; raises ``ConnectivityError`` when nothing was written."""
+        self._live_client().reqGlobalCancel()  # type: ignore[no-untyped-call]
+
+    def cancel_foreign(self, client_id: int, order_id: int) -> None:
+        """Cancel an order of client 0 or one bound to it; raises ``ConnectivityError`` for another client's."""
+        if client_id != self._client_id:
+            raise ConnectivityError(
+                f"order {order_id} belongs to client id {client_id}: only that session can cancel it alone"
+            )
+        self._live_client().cancelOrder(order_id)  # type: ignore[no-untyped-call]
+
+    # asking
+
+    async def _ask(self, key: str | int, method: str, *arguments: Any) -> list[Any]:
+        client = self._live_client()
+        pending = self._requests.start(key)
+        getattr(client, method)(*arguments)
+        return await self._requests.answer(pending, timeout_s=self._settings.request_timeout_s, what=method)
+
+    async def _ask_executions(self) -> list[OrderFilled]:
+        req_id = self._requests.next_id()
+        return await self._ask(req_id, "reqExecutions", req_id, ExecutionFilter())
+
+    async def _ask_summary(self) -> list[tuple[str, str, str, str]]:
+        req_id = self._requests.next_id()
+        rows = await self._ask(req_id, "reqAccountSummary", req_id, "All", _SUMMARY_TAGS)
+        self._live_client().cancelAccountSummary(req_id)  # type: ignore[no-untyped-call]
+        return rows
+
+    async def _prepare(self, client: LeanClient) -> None:
+        self._accounts = list(client.getAccounts())
+        self._values.clear()
+        if self._client_id == 0:
+            client.reqAutoOpenOrders(True)  # type: ignore[no-untyped-call]
+        client.reqAccountUpdates(True, self.account)  # type: ignore[no-untyped-call]
+
+    # messages
+
+    def _handlers(self) -> dict[str, Handler]:
+        requests = self._requests
+        return {
+            **super()._handlers(),
+            "openOrder": self._on_open_order,
+            "openOrderEnd": lambda: requests.end(_OPEN),
+            "completedOrder": self._on_completed_order,
+            "completedOrdersEnd": lambda: requests.end(_COMPLETED),
+            "execDetailsEnd": requests.end,
+            "position": self._on_position,
+            "positionEnd": lambda: requests.end(_POSITIONS),
+            "accountSummary": lambda req_id, *row: requests.add(req_id, row),
+            "accountSummaryEnd": requests.end,
+            "updateAccountValue": self._on_account_value,
+            "updateAccountTime": lambda _: self._report_account(),
+            "accountDownloadEnd": lambda _: self._report_account(),
+            "updatePortfolio": lambda *_: None,  # positions are asked for, with their end marker
+        }
+
+    def _lean_handlers(self) -> Mapping[bytes, LeanHandler]:
+        return {ORDER_STATUS: self._on_status, EXEC_DETAILS: self._on_execution, COMMISSION: self._on_commission}
+
+    def _on_status(self, fields: list[bytes]) -> None:
+        message = read_status(fields)
+        self._statuses[message.perm_id] = message
+
+    def _on_open_order(self, _order_id: int, contract: Contract, order: Order, state: OrderState) -> None:
+        if not order.whatIf:
+            self._requests.add(_OPEN, (contract, order, state))
+
+    def _on_completed_order(self, contract: Contract, order: Order, state: OrderState) -> None:
+        self._requests.add(_COMPLETED, (contract, order, state))
+
+    def _on_execution(self, fields: list[bytes]) -> None:
+        fill = read_fill(fields, None, naive_zone=self._settings.naive_zone, now_ns=self._clock.now_ns())
+        req_id = int(fields[1])
+        if self._requests.is_open(req_id):
+            self._requests.add(req_id, fill)
+        else:
+            self._tell(fill)
+
+    def _on_commission(self, fields: list[bytes]) -> None:
+        if fee := read_fee(fields, self._clock.now_ns()):
+            self._requests.add(_FEES, fee)
+            self._tell(fee)
+
+    def _on_position(self, account: str, contract: Contract, qty: float, avg_cost: float) -> None:
+        if account == self.account:
+            self._requests.add(_POSITIONS, (contract, qty, avg_cost))
+
+    def _on_account_value(self, key: str, value: str, currency: str, account: str) -> None:
+        if account in (self.account, ""):
+            self._values.append((key, value, currency))
+
+    def _report_account(self) -> None:
+        if self._values:
+            values, self._values = tuple(self._values), []
+            self._account_sink(AccountReported(ts_event_ns=self._clock.now_ns(), account=self.account, values=values))
+
+    # the snapshot
+
+    def _build(
+        self,
+        open_orders: list[tuple[Contract, Order, OrderState]],
+        completed: list[tuple[Contract, Order, OrderState]],
+        fills: list[OrderFilled],
+        fees: list[FeeReported],
+        positions: list[tuple[Contract, float, float]],
+        summary: list[tuple[str, str, str, str]],
+    ) -> BrokerSnapshot:
+        rows = [(tag, value, currency) for account, tag, value, currency in summary if account == self.account]
+        net = next(((value, currency) for tag, value, currency in rows if tag == "NetLiquidation" and currency), None)
+        if net is None:
+            raise ConnectivityError(f"the account summary of {self.account!r} has no NetLiquidation")
+        return BrokerSnapshot(
+            ts_event_ns=self._clock.now_ns(),
+            account=self.account,
+            base_currency=Currency(net[1]),
+            open_orders=tuple(self._open_order(*listed) for listed in _last_by_perm_id(open_orders)),
+            completed_orders=tuple(self._open_order(*listed) for listed in _last_by_perm_id(completed)),
+            fills=tuple(fills),
+            fees=tuple(fees),
+            positions=tuple(_position(*listed) for listed in _last_by_con_id(positions)),
+            cash=_cash(rows),
+            net_liquidation=Money(number(net[0]) or Decimal(0), Currency(net[1])),
+        )
+
+    def _open_order(self, contract: Contract, order: Order, state: OrderState) -> OpenOrder:
+        heard = self._statuses.get(order.permId)
+        cum_qty = heard.cum_qty if heard else number(order.filledQuantity) or Decimal(0)
+        qty = number(order.totalQuantity) or Decimal(0)
+        return OpenOrder(
+            order_ref=order.orderRef,
+            perm_id=order.permId,
+            client_id=order.clientId,
+            order_id=order.orderId,
+            instrument_id=InstrumentId(contract.conId),
+            side=to_side(order.action),
+            ord_type=to_ord_type(order.orderType),
+            order_qty=qty or cum_qty,  # a completed order is listed with what remains of it: nothing
+            status=to_status(state.status, cum_qty, qty - cum_qty),
+            limit_px=number(order.lmtPrice) or None,
+            stop_px=number(order.auxPrice) or None,
+            cum_qty=cum_qty,
+            text=state.warningText or state.completedStatus,
+        )
+
+
+def _last_by_perm_id(
+    listed: list[tuple[Contract, Order, OrderState]],
+) -> list[tuple[Contract, Order, OrderState]]:
+    # An order that changes while the list is sent comes twice: the later is true.
+    return list({order.permId: (contract, order, state) for contract, order, state in listed}.values())
+
+
+def _last_by_con_id(listed: list[tuple[Contract, float, float]]) -> list[tuple[Contract, float, float]]:
+    return list({contract.conId: (contract, qty, cost) for contract, qty, cost in listed}.values())
+
+
+def _position(contract: Contract, qty: float, avg_cost: float) -> AccountPosition:
+    instrument = position_instrument(contract)
+    cost = number(avg_cost) or Decimal(0)
+    # IB's average cost of a future or option contains the multiplier.
+    return AccountPosition(instrument=instrument, qty=number(qty) or Decimal(0), avg_px=cost / instrument.multiplier)
+
+
+def _cash(rows: list[tuple[str, str, str]]) -> tuple[Money, ...]:
+    for tag in ("TotalCashBalance", "CashBalance", "TotalCashValue"):
+        found = [(value, currency) for key, value, currency in rows if key == tag and currency not in ("", "BASE")]
+        if found:
+            return tuple(Money(number(value) or Decimal(0), Currency(currency)) for value, currency in found)
+    return ()
