@@ -15,6 +15,7 @@ from ibfloor.ledger.segment import Record
 from ibfloor.model.errors import LedgerError
 from ibfloor.model.ids import ClientOrderId
 
+_MEMORY = Path("memory")
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
@@ -42,10 +43,15 @@ class LedgerStore:
         self._busy_s = busy_s
         self._connection: sqlite3.Connection | None = None
 
+    @classmethod
+    def in_memory(cls) -> LedgerStore:
+        """Return a ledger that is gone when closed, to make tables again from facts."""
+        return cls(_MEMORY)
+
     def open(self) -> None:
         """Open the file, bringing an older schema up to date; read-only never makes or changes one."""
         with self._errors_named():
-            mode = "ro" if self._is_read_only else "rwc"
+            mode = "ro" if self._is_read_only else "memory" if self._path == _MEMORY else "rwc"
             uri = f"{self._path.absolute().as_uri()}?mode={mode}"
             self._connection = sqlite3.connect(uri, uri=True, timeout=self._busy_s, isolation_level=None)
             try:
