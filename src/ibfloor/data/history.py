@@ -14,6 +14,10 @@ from ibfloor.model.market import Bar
 from ibfloor.model.moment import NS_PER_MINUTE
 
 
+class NoAnswer(BrokerRejected):
+    """The broker did not answer a request for history in time."""
+
+
 class HistoryLoader:
     """Fills streams from the broker's history. Owner: the data thread."""
 
@@ -31,21 +35,38 @@ class HistoryLoader:
             async with asyncio.timeout(self._timeout_s):
                 return await self._session.history(instrument, bar_ns=bar_ns, duration_ns=duration_ns, end_ns=end_ns)
         except TimeoutError:
-            raise BrokerRejected(
-                f"{instrument.local_symbol}: no history within {self._timeout_s:g} s; ask for fewer bars"
-            ) from None
+            text = f"no history of {instrument.local_symbol} within {self._timeout_s:g} s; ask for fewer bars"
+            raise NoAnswer(text) from None
+
+    async def last(
+        self, instrument: Instrument, bar_ns: int, count: int, end_ns: int | None, before_ns: int
+    ) -> list[Bar]:
+        """Return bars, ``count`` or more of which start before a time if the broker has so many.
+
+        Looks back further in steps; raises as ``fetch`` does.
+        """
+        bars: list[Bar] = []
+        refusal: BrokerRejected | None = None
+        for duration_ns in _spans(count * bar_ns):
+            try:
+                bars = await self.fetch(instrument, bar_ns, duration_ns, end_ns)
+            except NoAnswer:
+                raise
+            except BrokerRejected as refused:
+                refusal = refused  # maybe only for so short a time: IB refuses where there is no bar
+                continue
+            if sum(bar.ts_event_ns < before_ns for bar in bars) >= count:
+                break
+        if refusal is not None and not bars:
+            raise refusal
+        return bars
 
     async def warm(self, instrument: Instrument, stream: BarStream, count: int) -> None:
         """See to it that ``count`` bars of before are in memory, if the broker has so many."""
         async with stream.joining:
-            if stream.has_history(count):
-                return
-            bars: list[Bar] = []
-            for duration_ns in _spans(count * stream.duration_ns):
-                bars = await self.fetch(instrument, stream.duration_ns, duration_ns, None)
-                if sum(bar.ts_event_ns < stream.first_start_ns for bar in bars) >= count:
-                    break
-            stream.add_history(bars, count)
+            if not stream.has_history(count):
+                bars = await self.last(instrument, stream.duration_ns, count, None, stream.first_start_ns)
+                stream.add_history(bars, count)
 
     async def seam_bar(self, instrument: Instrument, stream: BarStream) -> Bar | None:
         """Return the bar of the interval a stream started in; ``None`` when it cannot be had.

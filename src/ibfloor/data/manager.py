@@ -107,10 +107,13 @@ class DataManager(MarketBoard):
         return self._thread.run(self._resolve(contract))
 
     def history(
-        self, contract: Contract, *, bar_ns: int, duration_ns: int, end_ns: int | None = None
+        self, contract: Contract, *, bar_ns: int, count: int, end_ns: int | None = None
     ) -> concurrent.futures.Future[list[Bar]]:
-        """Ask for closed bars, oldest first; fails as ``resolve`` does."""
-        return self._thread.run(self._past(contract, bar_ns, duration_ns, end_ns))
+        """Ask the broker for the last ``count`` bars closed before ``end_ns`` (now), oldest first.
+
+        Fewer come when the broker has no more. Fails as ``resolve`` does.
+        """
+        return self._thread.run(self._past(contract, bar_ns, count, end_ns))
 
     def subscribe(
         self,
@@ -188,8 +191,10 @@ class DataManager(MarketBoard):
         self._instruments = {**self._instruments, contract: known or instrument}
         return known or instrument
 
-    async def _past(self, contract: Contract, bar_ns: int, duration_ns: int, end_ns: int | None) -> list[Bar]:
-        return await self._history.fetch(await self._resolve(contract), bar_ns, duration_ns, end_ns)
+    async def _past(self, contract: Contract, bar_ns: int, count: int, end_ns: int | None) -> list[Bar]:
+        before_ns = self._clock.now_ns() if end_ns is None else end_ns
+        bars = await self._history.last(await self._resolve(contract), bar_ns, count, end_ns, before_ns)
+        return [bar for bar in bars if bar.ts_close_ns <= before_ns][-count:]
 
     def _subscribe(
         self, subscriber: Subscriber, contract: Contract, kinds: Kind, bar_ns: int | None, warmup: int
