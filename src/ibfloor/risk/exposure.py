@@ -1,0 +1,139 @@
+"""Worst cases: what is held plus all that may still fill, per strategy and for the account."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from ibfloor.model.ids import InstrumentId, StrategyId
+from ibfloor.model.money import Currency
+from ibfloor.model.order import Side
+
+_ZERO = Decimal(0)
+
+
+class Slot:
+    """One instrument in one book, or in all books together."""
+
+    __slots__ = ("buys", "currency", "exposure", "qty", "sells", "unit_px")
+
+    def __init__(self) -> None:
+        self.qty = self.buys = self.sells = _ZERO
+        self.unit_px: Decimal | None = None
+        """Last price known times the multiplier, in ``currency``."""
+        self.currency = Currency("")
+        self.exposure: Decimal | None = _ZERO
+
+    @property
+    def worst(self) -> Decimal:
+        """Return the largest quantity, either side, that may come to be held."""
+        return max(abs(self.qty + self.buys), abs(self.qty - self.sells))
+
+    def worst_on(self, side: Side, added: Decimal) -> Decimal:
+        """Return the signed quantity if all on one side fills, ``added`` more included."""
+        return self.qty + self.buys + added if side is Side.BUY else self.qty - self.sells - added
+
+    def worst_with(self, side: Side, added: Decimal) -> Decimal:
+        """Return ``worst`` if ``added`` more were working on a side."""
+        other = self.qty - self.sells if side is Side.BUY else self.qty + self.buys
+        return max(abs(self.worst_on(side, added)), abs(other))
+
+
+class Exposures:
+    """All slots and the sums of their exposures in the base currency.
+
+    An exposure is ``None`` where a price or a rate is missing; so is then the account's.
+    """
+
+    def __init__(self, base: Currency) -> None:
+        self._base = base
+        self._rates: dict[Currency, Decimal] = {}
+        self._slots: dict[InstrumentId, dict[StrategyId, Slot]] = {}
+        self._account: dict[InstrumentId, Slot] = {}
+        self._unpriced: set[InstrumentId] = set()
+        self._gross = _ZERO
+
+    def rate(self, currency: Currency) -> Decimal | None:
+        """Return what one unit of a currency is worth in the base currency."""
+        return Decimal(1) if currency == self._base else self._rates.get(currency)
+
+    def set_rates(self, rates: dict[Currency, Decimal]) -> None:
+        """Take new exchange rates."""
+        self._rates = dict(rates)
+        for instrument_id, slot in self._account.items():
+            self._value(instrument_id, slot)
+
+    def slot(self, strategy: StrategyId, instrument_id: InstrumentId) -> Slot:
+        """Return a strategy's slot, made at first sight."""
+        slots = self._slots.setdefault(instrument_id, {})
+        slot = slots.get(strategy)
+        if slot is None:
+            slot = slots[strategy] = Slot()
+        return slot
+
+    def account_slot(self, instrument_id: InstrumentId) -> Slot:
+        """Return the account's slot, made at first sight."""
+        slot = self._account.get(instrument_id)
+        if slot is None:
+            slot = self._account[instrument_id] = Slot()
+        return slot
+
+    def all_slots(self) -> list[tuple[StrategyId, Slot]]:
+        """Return every strategy's every slot."""
+        return [pair for slots in self._slots.values() for pair in slots.items()]
+
+    @property
+    def unpriced(self) -> frozenset[InstrumentId]:
+        """Return the instruments held or ordered whose worth is not known."""
+        return frozenset(self._unpriced)
+
+    @property
+    def gross(self) -> Decimal | None:
+        """Return the account's worst gross exposure; ``None`` when a part is not known."""
+        return None if self._unpriced else self._gross
+
+    def gross_with(self, instrument_id: InstrumentId, exposure: Decimal) -> Decimal | None:
+        """Return ``gross`` if one instrument's exposure were another."""
+        if self._unpriced and self._unpriced != {instrument_id}:
+            return None
+        return self._gross - (self._account[instrument_id].exposure or _ZERO) + exposure
+
+    def price(self, instrument_id: InstrumentId, unit_px: Decimal, currency: Currency) -> None:
+        """Take an instrument's newest price, multiplier included."""
+        slot = self.account_slot(instrument_id)
+        if slot.unit_px == unit_px and slot.currency == currency:
+            return
+        slot.unit_px, slot.currency = unit_px, currency
+        self._value(instrument_id, slot)
+
+    def hold(self, strategy: StrategyId, instrument_id: InstrumentId, change: Decimal) -> None:
+        """Add a signed quantity to a position."""
+        account = self.account_slot(instrument_id)
+        self.slot(strategy, instrument_id).qty += change
+        account.qty += change
+        self._value(instrument_id, account)
+
+    def reserve(self, strategy: StrategyId, instrument_id: InstrumentId, side: Side, change: Decimal) -> None:
+        """Add to what may still fill on a side; negative gives back."""
+        account = self.account_slot(instrument_id)
+        for slot in (self.slot(strategy, instrument_id), account):
+            if side is Side.BUY:
+                slot.buys += change
+            else:
+                slot.sells += change
+        self._value(instrument_id, account)
+
+    def _value(self, instrument_id: InstrumentId, account: Slot) -> None:
+        before = account.exposure
+        worst = account.worst
+        rate = self.rate(account.currency)
+        if not worst:
+            account.exposure = _ZERO
+        elif account.unit_px is None or rate is None:
+            account.exposure = None
+        else:
+            account.exposure = worst * account.unit_px * rate
+        self._gross += (account.exposure or _ZERO) - (before or _ZERO)
+        if account.exposure is None:
+            self._unpriced.add(instrument_id)
+        elif before is None:
+            self._unpriced.discard(instrument_id)

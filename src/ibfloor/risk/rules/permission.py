@@ -1,0 +1,25 @@
+"""Refuse while the gate is shut, the kill switch is latched, or the strategy is paused."""
+
+from __future__ import annotations
+
+from ibfloor.model.order import OrderRequest, Refusal
+from ibfloor.risk.context import RuleContext
+
+RULE = "permission"
+
+
+def check(request: OrderRequest, context: RuleContext) -> Refusal | None:
+    """Refuse what nobody may send now; orders that reduce pass where only entries are shut."""
+    allowed = context.permissions
+    if allowed.holds:
+        return Refusal(rule=RULE, text=f"the gate is shut: {'; '.join(allowed.holds.values())}")
+    if allowed.kill.is_latched:
+        if allowed.may_reduce_when_killed and context.is_reducing(request):
+            return None
+        return Refusal(rule="kill", text=f"the kill switch is latched by {allowed.kill.actor}: {allowed.kill.reason}")
+    if request.strategy in allowed.paused:
+        return Refusal(rule=RULE, text=f"{request.strategy} is paused: {allowed.paused[request.strategy]}")
+    if allowed.reducing and not context.is_reducing(request):
+        reason = "; ".join(allowed.reducing.values())
+        return Refusal(rule=RULE, text=f"only orders that reduce a position may pass: {reason}")
+    return None

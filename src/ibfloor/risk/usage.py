@@ -1,0 +1,115 @@
+"""How much of each limit is used, and how often each rule refused: for the screen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from decimal import Decimal
+
+import msgspec
+
+from ibfloor.model.ids import StrategyId
+from ibfloor.model.order import OrderRequest, Refusal
+from ibfloor.risk.bucket import TokenBucket
+from ibfloor.risk.context import RuleContext
+from ibfloor.risk.exposure import Exposures
+from ibfloor.risk.limits import RiskLimits
+from ibfloor.risk.permission import Permissions
+
+_ZERO = Decimal(0)
+
+
+class RiskUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule: its limit, the use nearest to it, and its refusals. ``used_pct`` is ``None`` where none applies."""
+
+    rule: str
+    limit: str
+    used: str
+    used_pct: float | None
+    refusals: int
+
+
+class Tally:
+    """Counts refusals and keeps the largest order that passed."""
+
+    def __init__(self) -> None:
+        self._refusals: Counter[str] = Counter()
+        self._largest_qty = _ZERO
+        self._largest_notional = _ZERO
+
+    def refused(self, refusal: Refusal) -> Refusal:
+        """Count a refusal and hand it on."""
+        self._refusals[refusal.rule] += 1
+        return refusal
+
+    def approved(self, request: OrderRequest, context: RuleContext) -> None:
+        """Remember an order that passed."""
+        if request.order_qty > self._largest_qty:
+            self._largest_qty = request.order_qty
+        if context.worst_px is not None and context.rate is not None:
+            notional = abs(request.order_qty * context.worst_px * context.instrument.multiplier * context.rate)
+            if notional > self._largest_notional:
+                self._largest_notional = notional
+
+    def usage(
+        self,
+        limits: RiskLimits,
+        exposures: Exposures,
+        permissions: Permissions,
+        buckets: Iterable[tuple[StrategyId, TokenBucket]],
+        now_ns: int,
+    ) -> tuple[RiskUsage, ...]:
+        """Return one row per rule."""
+        common = limits.strategy
+        rows = [
+            self._row("max_order_qty", common.max_order_qty, self._largest_qty, "largest order"),
+            self._row("max_order_notional", common.max_order_notional, self._largest_notional, "largest order"),
+            self._position_row(limits, exposures),
+            self._row("max_gross_exposure", limits.account.max_gross_exposure, exposures.gross, "worst case"),
+            self._rate_row(limits, buckets, now_ns),
+            self._plain("collar", "off" if common.collar_pct is None else f"{common.collar_pct} %", ""),
+            self._plain("duplicate", "once", ""),
+            self._plain("shape", "", ""),
+            self._plain("lock", "", f"{len(permissions.locks)} locked"),
+            self._plain("permission", "", permissions.shut_reason or "open"),
+            self._plain("kill", "", "latched" if permissions.kill.is_latched else "open"),
+            self._plain("replace", "", ""),
+        ]
+        return tuple(rows)
+
+    def _position_row(self, limits: RiskLimits, exposures: Exposures) -> RiskUsage:
+        nearest, limit, share = _ZERO, limits.strategy.max_position_qty, _ZERO
+        for strategy, slot in exposures.all_slots():
+            each = limits.of(strategy).max_position_qty
+            if each and slot.worst / each > share:
+                nearest, limit, share = slot.worst, each, slot.worst / each
+        return self._row("max_position", limit, nearest, "worst case")
+
+    def _rate_row(
+        self, limits: RiskLimits, buckets: Iterable[tuple[StrategyId, TokenBucket]], now_ns: int
+    ) -> RiskUsage:
+        shares = [(bucket.used(now_ns) / bucket.burst, bucket.used(now_ns), bucket.burst) for _, bucket in buckets]
+        share, used, burst = max(shares, default=(0.0, 0, limits.strategy.order_burst))
+        rate = limits.strategy.order_rate_per_s
+        limit = "off" if rate is None else f"{rate} per s, {burst} at once"
+        return RiskUsage(
+            rule="order_rate",
+            limit=limit,
+            used=f"{used} of {burst}",
+            used_pct=None if rate is None else 100 * share,
+            refusals=self._refusals["order_rate"],
+        )
+
+    def _row(self, rule: str, limit: Decimal | None, used: Decimal | None, what: str) -> RiskUsage:
+        pct = float(100 * used / limit) if limit and used is not None else None
+        text = "unknown" if used is None else f"{used.normalize():f} ({what})"
+        return RiskUsage(
+            rule=rule,
+            limit="off" if limit is None else f"{limit:f}",
+            used=text,
+            used_pct=pct,
+            refusals=self._refusals[rule],
+        )
+
+    def _plain(self, rule: str, limit: str, used: str) -> RiskUsage:
+        return RiskUsage(rule=rule, limit=limit, used=used, used_pct=None, refusals=self._refusals[rule])
