@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,7 @@ from ibfloor.broker.port import BatchSink
 from ibfloor.data.manager import DataManager
 from ibfloor.data.settings import DataSettings
 from ibfloor.data.subscriber import Delivery, Subscriber, WarmUp
-from ibfloor.model.errors import BrokerRejected
+from ibfloor.model.errors import BrokerRejected, ConnectivityError
 from ibfloor.model.fact import SessionState
 from ibfloor.model.ids import InstrumentId
 from ibfloor.model.instrument import Contract, Forex, Instrument, Stock
@@ -64,6 +66,7 @@ class HandFedSession:
         self.log: list[str] = []
         self.past: list[Bar] = []
         self.history_gate: asyncio.Event | None = None
+        self.resolve_gate: asyncio.Event | None = None
         self.open_error: Exception | None = None
         self.losses = 0
         self._sink: BatchSink | None = None
@@ -84,11 +87,10 @@ class HandFedSession:
 
     async def resolve(self, contract: Contract) -> Instrument:
         self.log.append(f"resolve {contract}")
-        await asyncio.sleep(0)
+        if self.resolve_gate:
+            await self.resolve_gate.wait()
         if self.losses:
             self.losses -= 1
-            from ibfloor.model.errors import ConnectivityError
-
             raise ConnectivityError("the socket is closed")
         if contract not in self.known:
             raise BrokerRejected("No security definition has been found for the request")
@@ -164,22 +166,50 @@ def wait_for(condition: Callable[[], object], what: str = "", deadline_s: float 
     end = time.monotonic() + deadline_s
     while not condition():
         assert time.monotonic() < end, f"not within {deadline_s} s: {what or condition}"
-        time.sleep(0.001)  # noqa: TID251 - looks at another thread's state
+        time.sleep(0.001)
 
 
 class Floor:
-    """A running DataManager with its hand-fed session."""
+    """A running DataManager with its hand-fed session, and short words to make events."""
+
+    SPY, BAC, EURUSD = SPY, BAC, EURUSD
+    NOON, MINUTE, NS = NOON, MINUTE, NS
+    Box = ListBox
 
     def __init__(self, manager: DataManager, session: HandFedSession, clock: StepClock) -> None:
         self.manager = manager
         self.session = session
         self.clock = clock
 
+    def quote(self, bid_px: float, ask_px: float, after_ns: int = 0, instrument: Instrument = SPY) -> Quote:
+        return Quote(instrument, NOON + after_ns, bid_px, ask_px, 100.0, 200.0)
+
+    def trade(self, px: float, after_ns: int = 0, instrument: Instrument = SPY, qty: float = 10.0) -> Trade:
+        return Trade(instrument, NOON + after_ns, px, qty)
+
+    def bar(self, minute: int, px: float = 1.0, instrument: Instrument = SPY) -> Bar:
+        return Bar(instrument, NOON + minute * MINUTE, MINUTE, px, px, px, px, 5.0, 1, px)
+
+    def subscribe(self, box: ListBox, *instruments: Instrument, **wanted: Any) -> None:
+        """Subscribe and wait until the session knows."""
+        for instrument in instruments:
+            self.manager.subscribe(box.subscriber, instrument.contract, **wanted)
+            self.until(partial(self.session.subscribed.__contains__, instrument), "subscribed")
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until what was asked of the data thread so far is done."""
+        for _ in range(5):
+            self.session.do(lambda: None)
+
+    def until(self, condition: Callable[[], object], what: str = "") -> None:
+        wait_for(condition, what)
+
 
 @pytest.fixture
 def floor() -> Iterator[Floor]:
     session, clock = HandFedSession(), StepClock()
-    settings = DataSettings(bar_close_grace_s=0.0, retry_s=0.01, record_every_s=0.01)
+    settings = DataSettings(bar_close_grace_s=0.0, retry_s=0.01, record_every_s=0.01, history_timeout_s=1.0)
     manager = DataManager(session.take_sink, clock, settings)
     with asyncio.Runner() as runner:
         runner.run(manager.__aenter__())

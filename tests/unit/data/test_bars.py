@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 from datetime import UTC, datetime, timedelta
 
@@ -53,7 +54,7 @@ def test_bars_partition_the_ticks(ticks: list[Tick], duration_ns: int) -> None:
 def test_bars_are_aligned_and_follow_each_other(ticks: list[Tick], duration_ns: int) -> None:
     bars, _ = build(ticks, duration_ns)
     assert all(bar.ts_event_ns % duration_ns == 0 and bar.duration_ns == duration_ns for bar in bars)
-    assert all(later.ts_event_ns >= earlier.ts_close_ns for earlier, later in zip(bars, bars[1:], strict=False))
+    assert all(later.ts_event_ns >= earlier.ts_close_ns for earlier, later in itertools.pairwise(bars))
 
 
 @given(ticks_in_order)
