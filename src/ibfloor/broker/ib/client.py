@@ -25,7 +25,8 @@ LeanHandler = Callable[[list[bytes]], None]
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 MAX_HANDSHAKE_FRAME_BYTES = 1 * 1024 * 1024
 _LENGTH = Struct(">I")
-_URGENCIES = {"3": Urgency.ORDER, "4": Urgency.CANCEL, "58": Urgency.CANCEL}
+# The heartbeat (49) must not wait behind orders: it would mistake our own pacing for a mute peer.
+_URGENCIES = {"3": Urgency.ORDER, "4": Urgency.CANCEL, "58": Urgency.CANCEL, "49": Urgency.CANCEL}
 
 
 class NotIbGateway(ConfigError):
