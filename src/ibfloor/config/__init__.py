@@ -1,6 +1,6 @@
 """Settings: floor.toml and the environment become one frozen value, validated once."""
 
-from ibfloor.config.loading import load_settings
+from ibfloor.config.loading import load_home, load_settings
 from ibfloor.config.sections import (
     ClockSection,
     ClockSource,
@@ -33,5 +33,6 @@ __all__ = [
     "StopPolicy",
     "StrategySection",
     "WebSection",
+    "load_home",
     "load_settings",
 ]

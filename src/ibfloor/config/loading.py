@@ -55,6 +55,16 @@ def load_settings(path: Path | str) -> FloorSettings:
     raise ConfigError("\n".join(_located(file, text, env, problem) for problem in problems))
 
 
+def load_home(path: Path | str) -> Path:
+    """Return the home folder that a floor.toml names, whatever else in it is wrong.
+
+    Raises ``ConfigError`` when the file is absent or not TOML.
+    """
+    file = Path(path).expanduser().absolute()
+    table = _merged(_parse(file, _read(file)), _environment())
+    return _home(table, file.parent)
+
+
 def _read(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
@@ -106,7 +116,7 @@ def _merged(table: Table, env: Mapping[str, object]) -> Table:
 
 
 def _resolved(table: Table, folder: Path) -> Table:
-    home = _under(folder, _text_at(table, "floor", "home") or "floor-home")
+    home = _home(table, folder)
     resolved = dict(table)
     for section, key, default, base in (
         ("floor", "home", "floor-home", folder),
@@ -128,10 +138,10 @@ def _with_file(strategy: object, folder: Path) -> object:
     return {**strategy, "file": str(_under(folder, strategy["file"]))}
 
 
-def _text_at(table: Table, section: str, key: str) -> str:
-    keys = table.get(section)
-    value = keys.get(key) if isinstance(keys, dict) else None
-    return value if isinstance(value, str) else ""
+def _home(table: Table, folder: Path) -> Path:
+    keys = table.get("floor")
+    home = keys.get("home") if isinstance(keys, dict) else None
+    return _under(folder, home if isinstance(home, str) and home else "floor-home")
 
 
 def _under(base: Path, path: str) -> Path:

@@ -1,0 +1,41 @@
+"""The command ``ibfloor``: its groups, and how a failure ends."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from ibfloor.cli import demo, doctor, gateway, init, kill, ledger, run, status, strategy, tables
+from ibfloor.cli.exit_codes import ExitCode, exit_code_of
+from ibfloor.model.errors import FloorError
+
+app = typer.Typer(
+    name="ibfloor",
+    help="Many strategies on one Interactive Brokers account, with books that add up.",
+    epilog="Exit codes: 0 done; 1 failed, denied, or a check found problems; 2 wrong usage or configuration; "
+    "3 no floor is running, or a peer cannot be reached.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+for group in (init, run, demo, gateway, status, tables, kill, doctor):
+    group.register(app)
+app.add_typer(strategy.app)
+app.add_typer(ledger.app)
+
+
+def main() -> None:
+    """Run the command line; a mistake of the user ends in one clear message, never in a traceback."""
+    try:
+        app()
+    except FloorError as error:
+        print(f"ibfloor: {error}", file=sys.stderr)
+        sys.exit(exit_code_of(error))
+    except BrokenPipeError:  # the reader of a pipe has gone (`ibfloor fills | head`)
+        sys.stderr.close()
+        sys.exit(ExitCode.OK)
+    except KeyboardInterrupt:
+        sys.exit(ExitCode.INTERRUPTED)

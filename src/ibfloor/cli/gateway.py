@@ -1,0 +1,97 @@
+"""``ibfloor gateway``: a simulated IB Gateway on a port, for trials without an account."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ibfloor.cli.options import examples
+from ibfloor.model.errors import ConfigError
+
+MarketOption = Annotated[
+    str, typer.Option("--market", metavar="generated|replay", help="A market made by a seed, or recorded days.")
+]
+DataOption = Annotated[
+    Path | None, typer.Option("--data", metavar="DIR", help="Folder of recorded days, for --market replay.")
+]
+SpeedOption = Annotated[float, typer.Option("--speed", min=1.0, max=1000.0, help="Market seconds per wall second.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="The generated market's seed.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        epilog=examples(
+            "ibfloor gateway --port 4002",
+            "ibfloor gateway --port 4002 --speed 60 --start 09:26 --seed 7",
+            "ibfloor gateway --port 4002 --market replay --data ../shared/market",
+        )
+    )(gateway)
+
+
+def gateway(
+    host: Annotated[str, typer.Option("--host", help="Loopback address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 takes a free one.")
+    ] = 4002,
+    market: MarketOption = "generated",
+    data: DataOption = None,
+    symbols: Annotated[str, typer.Option("--symbols", help="Comma-separated; empty for all it knows.")] = "",
+    speed: SpeedOption = 1.0,
+    seed: SeedOption = 1,
+    start: Annotated[
+        str, typer.Option("--start", metavar="HH:MM", help="Market time to start at, New York; empty for real time.")
+    ] = "",
+    hold: Annotated[
+        bool, typer.Option("--hold-until-client", help="Let market time stand until the first client connects.")
+    ] = False,
+    account: Annotated[str, typer.Option("--account", help="The account's name.")] = "DU1234567",
+    cash: Annotated[str, typer.Option("--cash", help="Its opening balance.")] = "1000000",
+    currency: Annotated[str, typer.Option("--currency", help="Its base currency.")] = "USD",
+    book: Annotated[
+        Path | None, typer.Option("--book", metavar="FILE", help="Keep the account in this file between runs.")
+    ] = None,
+    parent_pipe: Annotated[
+        bool, typer.Option("--parent-pipe", help="End when standard input ends: for a parent process.")
+    ] = False,
+) -> None:
+    """Run a simulated IB Gateway that speaks the TWS wire protocol, until Ctrl-C."""
+    check_market(market, data)
+    if start and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", start):
+        raise ConfigError(f"--start {start}: write a New York time as HH:MM, for example 09:26")
+    if not re.fullmatch(r"\d+(\.\d{1,2})?", cash):
+        raise ConfigError(f"--cash {cash}: write an amount such as 1000000")
+    from ibfloor.sim.gateway.server import GatewaySettings, run_gateway
+
+    run_gateway(
+        GatewaySettings(
+            host=host,
+            port=port,
+            market=market,
+            data=data,
+            symbols=tuple(name.strip().upper() for name in symbols.split(",") if name.strip()),
+            speed=speed,
+            seed=seed,
+            start=start or None,
+            hold_until_client=hold,
+            account=account,
+            cash=Decimal(cash),
+            base_currency=currency,
+            book_path=book,
+            parent_pipe=parent_pipe,
+        )
+    )
+
+
+def check_market(market: str, data: Path | None) -> None:
+    """Raise ``ConfigError`` for a market that cannot be shown."""
+    if market not in ("generated", "replay"):
+        raise ConfigError(f"--market {market}: it is either generated or replay")
+    if market == "replay" and data is None:
+        raise ConfigError("--market replay needs --data DIR, the folder of recorded days")
+    if data is not None and not data.is_dir():
+        raise ConfigError(f"--data {data}: there is no such folder")

@@ -1,0 +1,39 @@
+"""Options that several commands share, and how a command's example is shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ibfloor.model.errors import ConfigError
+
+ConfigOption = Annotated[
+    Path, typer.Option("--config", "-c", envvar="IBFLOOR_CONFIG", help="The floor.toml to read.", show_default=True)
+]
+HomeOption = Annotated[
+    Path | None, typer.Option("--home", help="The floor's home folder, instead of the one that floor.toml names.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+CONFIG_DEFAULT = Path("floor.toml")
+
+
+def examples(*lines: str) -> str:
+    """Return a command's epilog that shows example lines as they are typed."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def home_of(config: Path, home: Path | None) -> Path:
+    """Return the home folder a command talks to; raise ``ConfigError`` when nothing names one.
+
+    A floor.toml that is broken elsewhere still names its home, so that a running floor can be
+    stopped whatever was done to its file meanwhile.
+    """
+    from ibfloor.config import load_home
+
+    if home is None:
+        return load_home(config)
+    if not home.is_dir():
+        raise ConfigError(f"--home {home}: there is no such folder")
+    return home.absolute()

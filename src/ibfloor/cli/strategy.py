@@ -1,0 +1,99 @@
+"""``ibfloor strategy ...``: start, stop, pause, resume and add strategies on a running floor."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ibfloor.cli.calls import actor, carry_out, new_command_id
+from ibfloor.cli.options import CONFIG_DEFAULT, ConfigOption, HomeOption, examples, home_of
+from ibfloor.model.command import AddStrategy, PauseStrategy, ResumeStrategy, StartStrategy, StopStrategy
+from ibfloor.model.errors import ConfigError
+from ibfloor.model.ids import StrategyId
+
+app = typer.Typer(
+    name="strategy", help="Start, stop, pause, resume or add a strategy.", no_args_is_help=True, rich_markup_mode=None
+)
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The strategy's name, as in floor.toml.")]
+
+
+@app.command(epilog=examples("ibfloor strategy start sma-spy"))
+def start(name: NameArgument, config: ConfigOption = CONFIG_DEFAULT, home: HomeOption = None) -> None:
+    """Start a strategy that is stopped or failed."""
+    _give(StartStrategy, name, config, home)
+
+
+@app.command(epilog=examples("ibfloor strategy stop sma-spy"))
+def stop(name: NameArgument, config: ConfigOption = CONFIG_DEFAULT, home: HomeOption = None) -> None:
+    """Stop a strategy; its stop policy says what becomes of its orders and position."""
+    _give(StopStrategy, name, config, home)
+
+
+@app.command(epilog=examples("ibfloor strategy pause sma-spy"))
+def pause(name: NameArgument, config: ConfigOption = CONFIG_DEFAULT, home: HomeOption = None) -> None:
+    """Refuse a strategy's new orders; its data and its book go on."""
+    _give(PauseStrategy, name, config, home)
+
+
+@app.command(epilog=examples("ibfloor strategy resume sma-spy"))
+def resume(name: NameArgument, config: ConfigOption = CONFIG_DEFAULT, home: HomeOption = None) -> None:
+    """Let a paused strategy trade again."""
+    _give(ResumeStrategy, name, config, home)
+
+
+@app.command(
+    epilog=examples(
+        "ibfloor strategy add revert-ko strategies/mean_reversion.py -p symbol=KO -p qty=50",
+        "ibfloor strategy add pair strategies/pairs.py --class Pair --no-start",
+    )
+)
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A new name, and the name of its book for good.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The Python file with the strategy.")],
+    class_name: Annotated[str, typer.Option("--class", help="The class in that file, where there are several.")] = "",
+    param: Annotated[
+        list[str] | None, typer.Option("--param", "-p", metavar="KEY=VALUE", help="A parameter; may be repeated.")
+    ] = None,
+    start: Annotated[bool, typer.Option("--start/--no-start", help="Whether it starts at once.")] = True,
+    config: ConfigOption = CONFIG_DEFAULT,
+    home: HomeOption = None,
+) -> None:
+    """Load one more strategy while the floor runs; write it into floor.toml too if it is to stay."""
+    if not file.is_file():
+        raise ConfigError(f"there is no strategy file {file}: mend the path")
+    command = AddStrategy(
+        command_id=new_command_id(),
+        actor=actor(),
+        strategy=StrategyId(name),
+        file=str(file.absolute()),
+        class_name=class_name,
+        params=parse_params(param or []),
+        start=start,
+    )
+    carry_out(home_of(config, home), command)
+
+
+def _give(
+    kind: type[StartStrategy | StopStrategy | PauseStrategy | ResumeStrategy],
+    name: str,
+    config: Path,
+    home: Path | None,
+) -> None:
+    carry_out(home_of(config, home), kind(command_id=new_command_id(), actor=actor(), strategy=StrategyId(name)))
+
+
+def parse_params(texts: list[str]) -> dict[str, object]:
+    """Return ``KEY=VALUE`` texts as parameters: numbers, true, false and lists as in TOML, else text."""
+    params: dict[str, object] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key.isidentifier():
+            raise ConfigError(f"--param {text}: write it as KEY=VALUE, for example --param qty=50")
+        try:
+            params[key] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            params[key] = value
+    return params

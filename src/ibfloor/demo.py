@@ -1,0 +1,111 @@
+"""The demo: a simulated gateway as a child process, and a floor of five strategies on it."""
+
+from __future__ import annotations
+
+import json
+import selectors
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from ibfloor.app import FloorReady, FloorSummary, run_floor
+from ibfloor.config import load_settings
+from ibfloor.examples_dir import examples_dir
+from ibfloor.model.errors import ConfigError, ConnectivityError
+
+GATEWAY_START_TIMEOUT_S = 30.0
+GATEWAY_END_TIMEOUT_S = 5.0
+START_ET = "09:26"
+
+
+class DemoSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the demo may be told. ``home=None`` takes a folder that is removed at the end."""
+
+    home: Path | None = None
+    market: str = "generated"
+    data: Path | None = None
+    speed: float = 60.0
+    seed: int = 1
+    for_s: float | None = None
+    open_browser: bool = True
+
+
+def run_demo(settings: DemoSettings, *, on_ready: Callable[[FloorReady], None] | None = None) -> FloorSummary:
+    """Run gateway and floor until the time is over or Ctrl-C, and end both.
+
+    Raises ``ConfigError`` for settings that cannot work, ``ConnectivityError`` when the gateway does not start.
+    """
+    with _home(settings.home) as home, _gateway(settings, home) as port:
+        config = home / "floor.toml"
+        config.write_text(_floor_toml(port, examples_dir()), encoding="utf-8")
+        return run_floor(
+            load_settings(config), for_s=settings.for_s, open_browser=settings.open_browser, on_ready=on_ready
+        )
+
+
+@contextmanager
+def _home(kept: Path | None) -> Iterator[Path]:
+    if kept is not None:
+        kept.mkdir(mode=0o700, parents=True, exist_ok=True)
+        yield kept.absolute()
+        return
+    with tempfile.TemporaryDirectory(prefix="ibfloor-demo-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def _gateway(settings: DemoSettings, home: Path) -> Iterator[int]:
+    (home / "logs").mkdir(mode=0o700, exist_ok=True)
+    with open(home / "logs" / "gateway.log", "ab") as log:
+        child = subprocess.Popen(  # noqa: S603 - our own interpreter, arguments checked above
+            [sys.executable, "-m", "ibfloor", "gateway", *_gateway_arguments(settings, home)],
+            stdin=subprocess.PIPE,  # its end tells the gateway that we are gone, however we went
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C is for the floor; the gateway must outlive its orderly end
+        )
+    try:
+        yield _port_of(child, Path(log.name))
+    finally:
+        _end(child)
+
+
+def _gateway_arguments(settings: DemoSettings, home: Path) -> list[str]:
+    arguments = ["--port", "0", "--parent-pipe", "--hold-until-client", "--start", START_ET]
+    arguments += ["--speed", f"{settings.speed:g}", "--seed", str(settings.seed), "--market", settings.market]
+    arguments += ["--book", str(home / "gateway-book.json")]
+    if settings.data is not None:
+        arguments += ["--data", str(settings.data)]
+    return arguments
+
+
+def _port_of(child: subprocess.Popen[bytes], log: Path) -> int:
+    assert child.stdout is not None
+    with selectors.DefaultSelector() as selector:
+        selector.register(child.stdout, selectors.EVENT_READ)
+        line = child.stdout.readline() if selector.select(GATEWAY_START_TIMEOUT_S) else b""
+    if line:
+        return int(json.loads(line)["port"])
+    said = log.read_text(errors="replace").strip().splitlines()
+    text = said[-1].removeprefix("ibfloor: ") if said else f"no ready line within {GATEWAY_START_TIMEOUT_S:g} s"
+    kind = ConfigError if child.poll() == 2 else ConnectivityError
+    raise kind(f"the simulated gateway did not start: {text}")
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    assert child.stdin is not None
+    assert child.stdout is not None
+    child.stdin.close()
+    for harder in (child.terminate, child.kill, None):
+        try:
+            child.wait(GATEWAY_END_TIMEOUT_S)
+            break
+        except subprocess.TimeoutExpired:
+            if harder is not None:
+                harder()
+    child.stdout.close()
