@@ -202,6 +202,17 @@ class StrategyChanged(Fact, frozen=True, kw_only=True):
     restarts: int = 0
 
 
+class DayOpened(Fact, frozen=True, kw_only=True):
+    """A trading day began at this equity: what the day's result is measured from."""
+
+    day: str
+    """``YYYY-MM-DD`` in the account's time zone."""
+    equity: Decimal
+    flows: Decimal
+    """All that ever came in without a trade, as of then."""
+    currency: Currency
+
+
 class KillLatched(Fact, frozen=True, kw_only=True):
     """The kill switch closed: nothing is sent any more."""
 
@@ -251,6 +262,7 @@ AnyFact = (
     | Reconciled
     | SessionChanged
     | StrategyChanged
+    | DayOpened
     | KillLatched
     | KillReset
     | CommandTaken

@@ -1,0 +1,140 @@
+"""Commands from people and programs: carried out on the main loop, each with a line in the journal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import assert_never
+
+import msgspec
+
+from ibfloor.manager.kill_switch import KillSwitch
+from ibfloor.manager.message_queue import MessageQueue
+from ibfloor.manager.services import StrategySpec
+from ibfloor.manager.strategy_manager import StrategyManager
+from ibfloor.model.command import (
+    AddStrategy,
+    AnyCommand,
+    CancelAll,
+    CancelOrder,
+    CommandResult,
+    Denied,
+    Done,
+    Kill,
+    PauseStrategy,
+    ResumeStrategy,
+    Shutdown,
+    StartAll,
+    StartStrategy,
+    StopAll,
+    StopStrategy,
+    Unkill,
+)
+from ibfloor.model.errors import FloorError
+from ibfloor.model.fact import CommandTaken
+from ibfloor.model.ids import ClientOrderId
+from ibfloor.model.moment import Clock
+
+
+class CommandDesk:
+    """Takes a command, has its owner carry it out, and journals who asked and what came of it."""
+
+    def __init__(
+        self,
+        strategies: StrategyManager,
+        kill_switch: KillSwitch,
+        queue: MessageQueue,
+        clock: Clock,
+        *,
+        shut_down: Callable[[], None],
+    ) -> None:
+        self._strategies = strategies
+        self._kill_switch = kill_switch
+        self._queue = queue
+        self._clock = clock
+        self._shut_down = shut_down
+
+    async def carry_out(self, command: AnyCommand) -> CommandResult:
+        """Carry out a command; a refusal is an answer, never an exception."""
+        try:
+            result = await self._dispatch(command)
+        except FloorError as error:
+            result = Denied(str(error))
+        now_ns = self._clock.now_ns()
+        self._queue.put(
+            CommandTaken(
+                ts_event_ns=now_ns,
+                ts_init_ns=now_ns,
+                command_id=command.command_id,
+                actor=command.actor,
+                text=_text_of(command),
+                outcome=f"{type(result).__name__}: {result.text}",
+            )
+        )
+        return result
+
+    async def _dispatch(self, command: AnyCommand) -> CommandResult:
+        strategies = self._strategies
+        match command:
+            case StartStrategy():
+                return self._unless_killed() or strategies.start(command.strategy)
+            case StopStrategy():
+                return await strategies.stop(command.strategy)
+            case PauseStrategy():
+                return strategies.pause(command.strategy)
+            case ResumeStrategy():
+                return strategies.resume(command.strategy)
+            case StartAll():
+                return self._unless_killed() or strategies.start_all()
+            case StopAll():
+                return await strategies.stop_all()
+            case AddStrategy():
+                return await self._add(command)
+            case CancelOrder():
+                return await self._cancel(command.cl_ord_id)
+            case CancelAll():
+                strategies.cancel_all()
+                return Done("cancels of all working orders are on their way")
+            case Kill():
+                return await self._kill_switch.kill(command.actor, command.reason, flatten=command.flatten)
+            case Unkill():
+                return await self._kill_switch.reset(command.actor, command.reason)
+            case Shutdown():
+                self._shut_down()
+                return Done("the floor is shutting down")
+            case _:
+                assert_never(command)
+
+    def _unless_killed(self) -> CommandResult | None:
+        if self._kill_switch.is_latched:
+            return Denied("trading is halted by the kill switch: reset it first")
+        return None
+
+    async def _add(self, command: AddStrategy) -> CommandResult:
+        spec = StrategySpec(
+            name=command.strategy,
+            file=Path(command.file),
+            class_name=command.class_name,
+            params=dict(command.params),
+            autostart=command.start,
+            stop_policy="cancel",
+        )
+        await self._strategies.add(spec)
+        if command.start:
+            return self._unless_killed() or self._strategies.start(command.strategy)
+        return Done(f"{command.strategy} is on the floor, stopped")
+
+    async def _cancel(self, order_id: ClientOrderId) -> CommandResult:
+        order = await asyncio.wrap_future(self._queue.ask(lambda state: state.orders.get(order_id)))
+        if order is None:
+            return Denied(f"there is no order {order_id}")
+        if order.status.is_done:
+            return Denied(f"{order_id} is {order.status.lower()} already")
+        return await self._strategies.cancel(order.request.strategy, order_id)
+
+
+def _text_of(command: AnyCommand) -> str:
+    fields = msgspec.to_builtins(command)
+    told = {key: value for key, value in fields.items() if key not in ("type", "command_id", "actor")}
+    return " ".join([type(command).__name__, *(f"{key}={value}" for key, value in told.items())])

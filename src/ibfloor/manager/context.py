@@ -1,0 +1,172 @@
+"""WorkerContext: the floor as one strategy sees it. Owner: the strategy's thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+
+from ibfloor.data.bar_size import parse_bar_size
+from ibfloor.data.subscriber import Kind, Subscriber
+from ibfloor.execution.trade_manager import OrderTicket, TradeManager
+from ibfloor.manager.services import Services
+from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
+from ibfloor.model.instrument import Contract, Instrument
+from ibfloor.model.market import Bar
+from ibfloor.model.moment import Clock
+from ibfloor.model.money import Currency
+from ibfloor.model.order import Accepted, Order, OrdType, Refusal, Refused, Side, TimeInForce
+from ibfloor.portfolio.book import Book
+from ibfloor.strategy.context import StrategyLog
+from ibfloor.strategy.timetable import Timetable
+from ibfloor.strategy.values import Position, Wanted, WantedBars, WantedQuotes, WantedTrades
+
+_NO_ORDER = ClientOrderId("")
+
+
+class WorkerContext:
+    """Implements ``strategy.context.StrategyContext`` over the worker's TradeManager and the shared parts."""
+
+    def __init__(
+        self,
+        strategy: StrategyId,
+        services: Services,
+        trade: TradeManager,
+        subscriber: Subscriber,
+        log: StrategyLog,
+        *,
+        restarts: int,
+        on_want: Callable[[Wanted], None],
+        on_timer: Callable[[str, Timetable], None],
+    ) -> None:
+        self._strategy = strategy
+        self._services = services
+        self._trade = trade
+        self._subscriber = subscriber
+        self._log = log
+        self._restarts = restarts
+        self._on_want = on_want
+        self._on_timer = on_timer
+        self.book = Book(strategy=strategy)
+        """The own book, replaced by the worker at every notice."""
+        self.is_warming = False
+
+    @property
+    def strategy(self) -> StrategyId:
+        """The strategy's name."""
+        return self._strategy
+
+    @property
+    def clock(self) -> Clock:
+        """Market time."""
+        return self._services.clock
+
+    @property
+    def log(self) -> StrategyLog:
+        """The strategy's own log lines."""
+        return self._log
+
+    @property
+    def restarts(self) -> int:
+        """How often supervision has restarted the strategy."""
+        return self._restarts
+
+    def instrument(self, which: Contract | InstrumentId) -> Instrument | None:
+        """Return the broker's definition; ``None`` while it is not known yet."""
+        data = self._services.data
+        return data.instrument(which) if isinstance(which, Contract) else data.by_id(which)
+
+    def position(self, contract: Contract) -> Position:
+        """Return the strategy's own position."""
+        instrument = self.instrument(contract)
+        held = None if instrument is None else self.book.positions.get(instrument.instrument_id)
+        if held is None:
+            return Position(contract=contract)
+        return Position(contract=contract, qty=held.qty, avg_px=held.avg_px)
+
+    def orders(self) -> Sequence[Order]:
+        """Return the strategy's own working orders."""
+        return self._trade.working
+
+    def equity(self) -> Decimal | None:
+        """Return cash and positions in account currency; ``None`` while a mark or rate is missing."""
+        return self._services.marks.equity(self.book)
+
+    def cash(self) -> Mapping[Currency, Decimal]:
+        """Return the strategy's own cash."""
+        return self.book.cash
+
+    def submit(
+        self,
+        contract: Contract,
+        side: Side,
+        qty: Decimal,
+        ord_type: OrdType,
+        *,
+        limit_px: Decimal | None,
+        stop_px: Decimal | None,
+        time_in_force: TimeInForce,
+        note: str,
+    ) -> Accepted | Refused:
+        """Gate, journal and send an order."""
+        instrument = self.instrument(contract)
+        if instrument is None:
+            text = f"{contract} is not known yet: subscribe to it, and trade from its first bar or quote on"
+            return Refused(_NO_ORDER, Refusal(rule="contract", text=text))
+        return self._trade.submit(
+            OrderTicket(
+                instrument=instrument,
+                side=side,
+                order_qty=qty,
+                ord_type=ord_type,
+                limit_px=limit_px,
+                stop_px=stop_px,
+                time_in_force=time_in_force,
+                note=note,
+            )
+        )
+
+    def cancel(self, order_id: ClientOrderId) -> Accepted | Refused:
+        """Journal and send a cancel."""
+        return _answer(order_id, self._trade.cancel(order_id))
+
+    def replace(
+        self, order_id: ClientOrderId, *, qty: Decimal, limit_px: Decimal | None, stop_px: Decimal | None
+    ) -> Accepted | Refused:
+        """Gate, journal and send a change; ``qty`` is the whole order's new quantity."""
+        order = self._trade.get(order_id)
+        instrument = None if order is None else self.instrument(order.request.instrument_id)
+        if instrument is None:
+            text = f"{order_id} is not a working order of this strategy"
+            return Refused(order_id, Refusal(rule="order", text=text))
+        return _answer(
+            order_id,
+            self._trade.replace(order_id, instrument, order_qty=qty, limit_px=limit_px, stop_px=stop_px),
+        )
+
+    def subscribe(self, wanted: Wanted) -> None:
+        """Have market data delivered to the strategy's handlers."""
+        self._on_want(wanted)
+        data = self._services.data
+        match wanted:
+            case WantedBars():
+                data.subscribe(
+                    self._subscriber, wanted.contract, bar_ns=parse_bar_size(wanted.bar), warmup=wanted.warmup
+                )
+            case WantedQuotes():
+                data.subscribe(self._subscriber, wanted.contract, kinds=Kind.QUOTES)
+            case WantedTrades():
+                data.subscribe(self._subscriber, wanted.contract, kinds=Kind.TRADES)
+
+    async def history(self, contract: Contract, *, bar: str, count: int) -> list[Bar]:
+        """Return the last closed bars, oldest first."""
+        bar_ns = parse_bar_size(bar)
+        return await asyncio.wrap_future(self._services.data.history(contract, bar_ns=bar_ns, count=count))
+
+    def set_timer(self, name: str, timetable: Timetable) -> None:
+        """Set a timer on market time."""
+        self._on_timer(name, timetable)
+
+
+def _answer(order_id: ClientOrderId, refusal: Refusal | None) -> Accepted | Refused:
+    return Accepted(order_id) if refusal is None else Refused(order_id, refusal)

@@ -1,0 +1,68 @@
+"""Calls a strategy's handlers one at a time, in the order of the facts, plain or ``async``."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+
+class HandlerPump:
+    """One strategy's handler calls. Owner: the strategy's thread and loop.
+
+    A plain handler runs at once. While an ``async`` one is under way, later calls wait for it. The
+    first exception ends the pump: it lands in ``failure`` and nothing is called any more.
+    """
+
+    def __init__(self, tasks: asyncio.TaskGroup) -> None:
+        self.failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        self._tasks = tasks
+        self._waiting: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
+        self._under_way: asyncio.Task[None] | None = None
+
+    def call(self, handler: Callable[..., Any], *args: Any) -> None:
+        """Call a handler now, or after the one under way."""
+        if self._under_way is not None:
+            self._waiting.append((handler, args))
+        elif not self.failure.done():
+            self._run(handler, args)
+
+    async def drained(self) -> None:
+        """Wait until no handler is under way."""
+        while self._under_way is not None:
+            await asyncio.wait([self._under_way])
+
+    def abandon(self) -> None:
+        """Call nothing more, and cancel the handler under way."""
+        self._waiting.clear()
+        if not self.failure.done():
+            self.failure.cancel()
+        if self._under_way is not None:
+            self._under_way.cancel()
+
+    def _run(self, handler: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        try:
+            result = handler(*args)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a strategy may raise anything: it is stopped, nobody else
+            self._fail(error)
+            return
+        if result is not None and inspect.isawaitable(result):
+            self._under_way = self._tasks.create_task(self._finish(result))
+
+    async def _finish(self, result: Awaitable[object]) -> None:
+        try:
+            await result
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
+            self._fail(error)
+        finally:
+            self._under_way = None
+        while self._waiting and self._under_way is None and not self.failure.done():
+            handler, args = self._waiting.popleft()
+            self._run(handler, args)
+
+    def _fail(self, error: BaseException) -> None:
+        self._waiting.clear()
+        if not self.failure.done():
+            self.failure.set_result(error)

@@ -1,0 +1,145 @@
+"""The kill switch: latch on disk, block, cancel, verify; then, if told so, flatten. Owner: the main loop.
+
+It is set off by a command (page, API, CLI), by the signal SIGUSR1, or by the latch file itself,
+which ``ibfloor kill`` writes when nothing of the floor answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+
+import structlog
+
+from ibfloor.ledger.latch import KillLatch
+from ibfloor.manager.locked_gate import LockedGate
+from ibfloor.manager.message_queue import MessageQueue
+from ibfloor.manager.strategy_manager import StrategyManager
+from ibfloor.model.command import CommandResult, Denied, Done
+from ibfloor.model.fact import KillLatched, KillReset
+from ibfloor.model.ids import UNASSIGNED, StrategyId
+from ibfloor.model.moment import Clock
+
+log = structlog.get_logger("kill")
+
+WATCH_S = 0.25
+VERIFY_S = 0.1
+PAGE_AFTER_S = 10.0
+
+
+class KillSwitch:
+    """Stops all trading at once and keeps it stopped through restarts, until a person resets it."""
+
+    def __init__(
+        self,
+        latch: KillLatch,
+        gate: LockedGate,
+        queue: MessageQueue,
+        strategies: StrategyManager,
+        clock: Clock,
+        *,
+        cancel_account: Callable[[], None],
+        settle: Callable[[], Future[bool]],
+    ) -> None:
+        self._latch = latch
+        self._gate = gate
+        self._queue = queue
+        self._strategies = strategies
+        self._clock = clock
+        self._cancel_account = cancel_account
+        self._settle = settle
+        self._is_latched = False
+        self._working = asyncio.Lock()
+
+    @property
+    def is_latched(self) -> bool:
+        """Tell whether trading is halted."""
+        return self._is_latched
+
+    def restore(self) -> bool:
+        """Take over a latch of an earlier run, before anything can be sent; tell whether there is one."""
+        found = self._latch.state()
+        if found is not None:
+            self._block(found.actor, found.reason)
+        return found is not None
+
+    async def kill(self, actor: str, reason: str, *, flatten: bool) -> CommandResult:
+        """Latch, block, cancel everything and wait until the broker has no working order of ours."""
+        self._latch.latch(actor, reason, ts_ns=self._clock.now_ns())
+        self._block(actor, reason)
+        async with self._working:
+            self._cancel_account()
+            self._strategies.cancel_all()
+            stopping = asyncio.create_task(self._strategies.stop_all("cancel"))
+            left = await self._cancelled()
+            await stopping
+            if left:
+                text = f"trading is halted, but {left} orders still work at the broker: check them in TWS"
+                log.critical(text)
+                return Denied(text)
+            if not flatten:
+                return Done("trading is halted and no order works any more; positions are kept")
+            return await self._flatten()
+
+    async def reset(self, actor: str, reason: str) -> CommandResult:
+        """Open the switch again; refused without a reason or while books and account differ."""
+        if not self._is_latched:
+            return Denied("the kill switch is not latched")
+        if not reason.strip():
+            return Denied("a reason is needed to reset the kill switch")
+        if not await asyncio.wrap_future(self._settle()):
+            return Denied("books and account differ: resolve the breaks before trading again")
+        self._latch.reset()
+        self._is_latched = False
+        self._gate.unkill()
+        now_ns = self._clock.now_ns()
+        self._queue.put(KillReset(ts_event_ns=now_ns, ts_init_ns=now_ns, actor=actor, reason=reason))
+        log.warning("kill switch reset", actor=actor, reason=reason)
+        return Done("the kill switch is open: start the strategies when you are ready")
+
+    async def watch(self) -> None:
+        """Watch the latch file: it must work when no command gets through."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            if not self._is_latched and (found := self._latch.state()) is not None:
+                await self.kill(found.actor, found.reason, flatten=False)
+
+    def _block(self, actor: str, reason: str) -> None:
+        self._gate.kill(reason)
+        if self._is_latched:
+            return
+        self._is_latched = True
+        now_ns = self._clock.now_ns()
+        self._queue.put(KillLatched(ts_event_ns=now_ns, ts_init_ns=now_ns, actor=actor, reason=reason))
+        log.critical("kill switch latched", actor=actor, reason=reason)
+
+    async def _cancelled(self) -> int:
+        deadline = asyncio.get_running_loop().time() + PAGE_AFTER_S
+        while left := await asyncio.wrap_future(self._queue.ask(lambda state: len(state.orders.working()))):
+            if asyncio.get_running_loop().time() > deadline:
+                return left
+            await asyncio.sleep(VERIFY_S)
+        return 0
+
+    async def _flatten(self) -> CommandResult:
+        self._gate.allow_reducing(is_allowed=True)
+        try:
+            await self._strategies.flatten_left_behind(await self._holders())
+        finally:
+            self._gate.allow_reducing(is_allowed=False)
+        left = await self._holders()
+        if left:
+            return Denied(f"trading is halted; not flat yet: {', '.join(left)}. Close these positions in TWS")
+        return Done("trading is halted, all orders are canceled, and every strategy is flat")
+
+    async def _holders(self) -> list[StrategyId]:
+        return await asyncio.wrap_future(
+            self._queue.ask(
+                lambda state: [
+                    name
+                    for name in state.books.strategies()
+                    if name != UNASSIGNED and state.books.book(name).open_positions
+                ]
+            )
+        )

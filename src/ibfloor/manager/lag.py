@@ -1,0 +1,38 @@
+"""Loop lag: how late a loop wakes up, the sign of a strategy that hogs its thread or the interpreter."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+PERIOD_S = 0.1
+_KEPT = 3000
+
+
+class LagMeter:
+    """Wall-clock lateness of one loop. Owner: that loop; ``last_ms`` and ``worst_ms`` from any thread."""
+
+    def __init__(self) -> None:
+        self.last_ms = 0.0
+        self._lags_ms: deque[float] = deque(maxlen=_KEPT)
+
+    async def run(self) -> None:
+        """Measure until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + PERIOD_S
+            await asyncio.sleep(PERIOD_S)
+            self.last_ms = max(0.0, (loop.time() - due) * 1000)
+            self._lags_ms.append(self.last_ms)
+
+    def samples(self) -> tuple[float, ...]:
+        """Return the recent lags, milliseconds."""
+        return tuple(self._lags_ms)
+
+
+def percentile(samples: list[float], share: float) -> float:
+    """Return the value below which a share of the samples lies; 0.0 for none."""
+    if not samples:
+        return 0.0
+    ordered = sorted(samples)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

@@ -1,0 +1,128 @@
+"""The risk gate behind a lock: the one object that strategy threads and the queue's thread share.
+
+``RiskGate`` itself is pure. Check-and-reserve must be atomic over all strategies, so every entry
+holds one lock for a few microseconds; no call under it blocks or waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from math import isfinite
+from threading import Lock
+
+from ibfloor.model.fact import AnyFact
+from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
+from ibfloor.model.instrument import Instrument
+from ibfloor.model.market import Quote
+from ibfloor.model.moment import Clock
+from ibfloor.model.order import Order, OrderRequest, Refusal, Refused, Side
+from ibfloor.portfolio.valuation import Mark, Rates
+from ibfloor.risk.gate import PriceReference, RiskGate
+from ibfloor.risk.usage import RiskUsage
+
+
+class LockedGate:
+    """``RiskGate`` for many threads; prices it judges by come from the newest quote."""
+
+    def __init__(self, gate: RiskGate, quote: Callable[[InstrumentId], Quote | None], clock: Clock) -> None:
+        self._gate = gate
+        self._quote = quote
+        self._clock = clock
+        self._lock = Lock()
+        self._strategy_holds: dict[StrategyId, dict[str, str]] = {}
+
+    def check_and_reserve(self, request: OrderRequest, instrument: Instrument) -> Refusal | None:
+        """Reserve the order's worst case, or say why not."""
+        reference = self._reference(request)
+        with self._lock:
+            verdict = self._gate.check_and_reserve(request, instrument, reference, self._clock.now_ns())
+        return verdict.reason if isinstance(verdict, Refused) else None
+
+    def check_replace(self, request: OrderRequest, instrument: Instrument) -> Refusal | None:
+        """Reserve a working order's new worst case, or say why not."""
+        reference = self._reference(request)
+        with self._lock:
+            verdict = self._gate.check_replace(request, instrument, reference, self._clock.now_ns())
+        return verdict.reason if isinstance(verdict, Refused) else None
+
+    def release(self, order_id: ClientOrderId) -> None:
+        """Give back the reservation of an order that was certainly not sent."""
+        with self._lock:
+            self._gate.release(order_id)
+
+    def release_replace(self, order_id: ClientOrderId) -> None:
+        """Give back the reservation of a change that was certainly not sent."""
+        with self._lock:
+            self._gate.release_replace(order_id)
+
+    def apply(self, fact: AnyFact, order: Order | None) -> None:
+        """Take an applied fact: reservations follow orders, positions follow fills."""
+        with self._lock:
+            self._gate.apply(fact, order)
+
+    def revalue(
+        self, instruments: Mapping[InstrumentId, Instrument], marks: Mapping[InstrumentId, Mark], rates: Rates
+    ) -> None:
+        """Take newer prices and exchange rates for the exposures."""
+        with self._lock:
+            self._gate.set_rates(rates.to_base)
+            for instrument_id, mark in marks.items():
+                if instrument_id in instruments:
+                    self._gate.mark(instruments[instrument_id], mark.px)
+
+    def hold(self, name: str, text: str, strategy: StrategyId | None = None) -> None:
+        """Shut entries of the floor, or of one strategy, until the hold of this name is lifted."""
+        with self._lock:
+            if strategy is None:
+                self._gate.block(name, text)
+            else:
+                self._strategy_holds.setdefault(strategy, {})[name] = text
+                self._gate.pause(strategy, "; ".join(self._strategy_holds[strategy].values()))
+
+    def lift(self, name: str, strategy: StrategyId | None = None) -> None:
+        """Take a hold away; others stay."""
+        with self._lock:
+            if strategy is None:
+                self._gate.unblock(name)
+                return
+            holds = self._strategy_holds.get(strategy, {})
+            holds.pop(name, None)
+            if holds:
+                self._gate.pause(strategy, "; ".join(holds.values()))
+            else:
+                self._gate.resume(strategy)
+
+    def kill(self, reason: str) -> None:
+        """Let nothing pass from this moment on, before the latch's own fact is applied."""
+        self.hold("kill", f"kill switch: {reason}")
+
+    def unkill(self) -> None:
+        """Open again after the latch was reset."""
+        self.lift("kill")
+
+    def allow_reducing(self, *, is_allowed: bool) -> None:
+        """Let orders that only take off a position pass while the kill switch is latched."""
+        with self._lock:
+            self._gate.permissions.may_reduce_when_killed = is_allowed
+            if is_allowed:
+                self._gate.unblock("kill")  # the latch's own fact still lets nothing else pass
+            else:
+                self._gate.block("kill", "kill switch")
+
+    @property
+    def shut_reason(self) -> str | None:
+        """Return why nothing new passes now; ``None`` when the gate is open."""
+        return self._gate.permissions.shut_reason
+
+    def usage(self) -> tuple[RiskUsage, ...]:
+        """Return every rule with its limit and its use."""
+        with self._lock:
+            return self._gate.usage(self._clock.now_ns())
+
+    def _reference(self, request: OrderRequest) -> PriceReference | None:
+        quote = self._quote(request.instrument_id)
+        if quote is None:
+            return None
+        px = quote.ask_px if request.side is Side.BUY else quote.bid_px
+        return PriceReference(Decimal(repr(px)), quote.ts_event_ns) if isfinite(px) else None

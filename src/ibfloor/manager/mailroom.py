@@ -1,0 +1,43 @@
+"""Mailroom: which worker gets the notices of which strategy. Owner: the MessageQueue's thread."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+
+from ibfloor.mailbox import Mailbox
+from ibfloor.manager.floor_state import Applied, FloorState
+from ibfloor.manager.message_queue import MessageQueue
+from ibfloor.manager.notice import Homecoming, Notice, homecoming, notice_of
+from ibfloor.model.ids import StrategyId
+
+
+class Mailroom:
+    """Delivers every fact of a strategy to its worker, from the moment it enrolled."""
+
+    def __init__(self, state: FloorState, queue: MessageQueue) -> None:
+        self._state = state
+        self._queue = queue
+        self._boxes: dict[StrategyId, Mailbox[Notice]] = {}
+        queue.observe(self._deliver)
+
+    def enroll(self, strategy: StrategyId, client_id: int, box: Mailbox[Notice]) -> Future[Homecoming]:
+        """Return where the strategy stands, and deliver every later fact: nothing missed, nothing twice."""
+
+        def on_queue(state: FloorState) -> Homecoming:
+            self._boxes[strategy] = box
+            return homecoming(state, strategy, client_id)
+
+        return self._queue.ask(on_queue)
+
+    def leave(self, strategy: StrategyId, box: Mailbox[Notice]) -> None:
+        """Stop delivering to a box; from any thread."""
+
+        def on_queue(state: FloorState) -> None:
+            if self._boxes.get(strategy) is box:
+                del self._boxes[strategy]
+
+        self._queue.ask(on_queue)
+
+    def _deliver(self, applied: Applied) -> None:
+        if applied.strategy is not None and (box := self._boxes.get(applied.strategy)) is not None:
+            box.put(notice_of(applied, self._state, applied.strategy))

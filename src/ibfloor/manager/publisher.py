@@ -1,0 +1,107 @@
+"""Publisher: five times a second, rows from the queue's thread go out as changes. Owner: the main loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from ibfloor.control.differ import ViewDiffer
+from ibfloor.control.protocol import BarsQuery, ViewChanges, ViewSnapshot
+from ibfloor.data.manager import DataManager
+from ibfloor.manager.message_queue import MessageQueue
+from ibfloor.manager.screen import DeskNow, Rows, Screen
+from ibfloor.model.fact import DayOpened
+from ibfloor.model.ids import InstrumentId
+from ibfloor.model.market import Bar
+from ibfloor.model.moment import NS_PER_MINUTE
+from ibfloor.model.view import BarView
+
+PERIOD_S = 0.2
+KEEP = {"orders": 400, "fills": 400, "log": 300, "equity": 900}
+
+
+class Publisher:
+    """Holds the last rows and sends what changed; answers for recent bars."""
+
+    def __init__(
+        self,
+        screen: Screen,
+        queue: MessageQueue,
+        data: DataManager,
+        *,
+        desks: Callable[[], tuple[DeskNow, ...]],
+        floor_rows: Callable[[], Rows],
+    ) -> None:
+        self._screen = screen
+        self._queue = queue
+        self._data = data
+        self._desks = desks
+        self._floor_rows = floor_rows
+        self._differ = ViewDiffer(KEEP)
+
+    async def run(self, publish: Callable[[ViewChanges], None]) -> None:
+        """Publish until cancelled."""
+        while True:
+            changes = await self.refresh()
+            if changes is not None:
+                publish(changes)
+            await asyncio.sleep(PERIOD_S)
+
+    async def refresh(self) -> ViewChanges | None:
+        """Make all rows anew and return what changed."""
+        desks = self._desks()
+        rows, day = await asyncio.wrap_future(self._queue.ask(lambda state: self._on_queue(desks)))
+        if day is not None:
+            self._queue.put(day)
+        for topic, key, row in (*rows, *self._market_rows(), *self._floor_rows()):
+            if row is None:
+                self._differ.remove(topic, key)
+            else:
+                self._differ.update(topic, key, row)
+        return self._differ.take()
+
+    def snapshot(self) -> ViewSnapshot:
+        """Return all rows as last made."""
+        return self._differ.snapshot()
+
+    def bars(self, query: BarsQuery) -> list[list[float | int | bool]]:
+        """Return recent bars from memory, the growing one last, as arrays of ``BarView``."""
+        instrument_id = InstrumentId(query.instrument_id)
+        closed = self._data.recent_bars(instrument_id, query.bar_ns, query.limit)
+        current = self._data.current_bar(instrument_id, query.bar_ns)
+        rows = [_as_list(bar, is_closed=True) for bar in closed]
+        if current is not None and (not closed or current.ts_event_ns > closed[-1].ts_event_ns):
+            rows.append(_as_list(current, is_closed=False))
+        return rows
+
+    def _on_queue(self, desks: tuple[DeskNow, ...]) -> tuple[Rows, DayOpened | None]:
+        return self._screen.rows(desks), self._screen.day_opening
+
+    def _market_rows(self) -> Rows:
+        rows: Rows = []
+        for row in self._data.instrument_rows():
+            rows.append(("instruments", str(row.instrument_id), row))
+            instrument_id = InstrumentId(row.instrument_id)
+            bar = self._data.current_bar(instrument_id, NS_PER_MINUTE)
+            is_closed = bar is None
+            if bar is None:
+                bar = next(iter(self._data.recent_bars(instrument_id, NS_PER_MINUTE, 1)), None)
+            if bar is not None:
+                rows.append(("bars", f"{row.instrument_id}/1 min", _view(bar, is_closed=is_closed)))
+        return rows
+
+
+def _view(bar: Bar, *, is_closed: bool) -> BarView:
+    return BarView(
+        start_ns=bar.ts_event_ns,
+        open_px=bar.open_px,
+        high_px=bar.high_px,
+        low_px=bar.low_px,
+        close_px=bar.close_px,
+        volume=bar.volume,
+        is_closed=is_closed,
+    )
+
+
+def _as_list(bar: Bar, *, is_closed: bool) -> list[float | int | bool]:
+    return [bar.ts_event_ns, bar.open_px, bar.high_px, bar.low_px, bar.close_px, bar.volume, is_closed]

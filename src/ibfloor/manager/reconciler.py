@@ -1,0 +1,202 @@
+"""Reconciler: keeps orders and books equal to what the broker says. Owner: the master session's thread.
+
+A pass is: ask the broker for everything, let ``settle`` say what that means for our orders, put
+those facts, then compare the books with the account. A difference becomes a break only when it
+stands in three snapshots in a row: a fill may be on its way while a snapshot is taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from ibfloor.broker.port import MasterSession
+from ibfloor.execution.recovery import settle
+from ibfloor.manager.floor_state import FloorState
+from ibfloor.manager.message_queue import MessageQueue
+from ibfloor.model.errors import ConnectivityError
+from ibfloor.model.fact import (
+    AnyFact,
+    BreakFound,
+    BrokerSnapshot,
+    InstrumentDefined,
+    Reconciled,
+)
+from ibfloor.model.ids import ClientOrderId
+from ibfloor.model.moment import Clock
+from ibfloor.portfolio.reconciliation import Difference, break_facts, compare, opening
+
+CONFIRMATIONS = 3
+RECHECK_S = 0.7
+QUIET_S = 2.0
+RETRY_S = 3.0
+
+log = structlog.get_logger("reconciler")
+
+
+class Holds(Protocol):
+    """The gate's holds: reasons why entries are shut, by who set them."""
+
+    def hold(self, name: str, text: str) -> None:
+        """Shut entries until the hold of this name is lifted."""
+
+    def lift(self, name: str) -> None:
+        """Take a hold away."""
+
+
+class PassOutcome(msgspec.Struct, frozen=True):
+    """What one pass found."""
+
+    differences: tuple[Difference, ...]
+    broken: frozenset[str]
+    """Keys of the breaks that stood before."""
+    unknown: int
+    positions: int
+
+
+class Reconciler:
+    """Runs passes: at the start, after every reconnect, when asked, and every ``period_s``."""
+
+    def __init__(
+        self, session: MasterSession, queue: MessageQueue, holds: Holds, clock: Clock, *, period_s: float
+    ) -> None:
+        self._session = session
+        self._queue = queue
+        self._holds = holds
+        self._clock = clock
+        self._period_s = period_s
+        self._doubts: frozenset[ClientOrderId] = frozenset()
+        self._suspects: dict[str, tuple[Decimal, int]] = {}
+        self._asked: set[str] = {"start"}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._wake = asyncio.Event()
+        self._waiters: list[Callable[[bool], None]] = []
+        holds.hold("start", "not reconciled with the account yet")
+
+    def request(self, name: str, text: str) -> None:
+        """Shut entries under a name until a pass that starts after now has settled; from any thread."""
+        self._holds.hold(name, text)
+        self._on_loop(lambda: self._ask(name))
+
+    def nudge(self) -> None:
+        """Run a pass soon, entries stay open meanwhile: an order is in doubt; from any thread."""
+        self._on_loop(self._wake.set)
+
+    def settle_now(self, done: Callable[[bool], None]) -> None:
+        """Run passes until books and account agree or a break stands, then call back; any thread."""
+
+        def ask() -> None:
+            self._waiters.append(done)
+            self._wake.set()
+
+        self._on_loop(ask)
+
+    async def run(self) -> None:
+        """Reconcile until cancelled; the session is open and stays its own reconnector."""
+        self._loop = asyncio.get_running_loop()
+        while True:
+            self._wake.clear()
+            asked, waiters = set(self._asked), tuple(self._waiters)
+            try:
+                is_equal = await self._settle(thorough=bool(asked or waiters))
+            except ConnectivityError as error:
+                log.warning("reconciliation postponed", reason=str(error))
+                await asyncio.sleep(RETRY_S)
+                continue
+            self._asked -= asked
+            for name in asked - self._asked:
+                self._holds.lift(name)
+            for waiter in waiters:
+                self._waiters.remove(waiter)
+                waiter(is_equal)
+            await self._pause()
+
+    async def _pause(self) -> None:
+        if self._asked or self._waiters:
+            return
+        try:
+            async with asyncio.timeout(self._period_s):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _settle(self, *, thorough: bool) -> bool:
+        while True:
+            outcome = await self._pass()
+            if (outcome.unknown or self._doubts) and thorough:
+                await asyncio.sleep(QUIET_S)
+            elif any(count < CONFIRMATIONS for _, count in self._suspects.values()):
+                await asyncio.sleep(RECHECK_S)
+            else:
+                break
+        self._report(outcome)
+        return not outcome.differences
+
+    async def _pass(self) -> PassOutcome:
+        snapshot = await self._session.snapshot()
+        for fact in await asyncio.wrap_future(self._queue.ask(lambda state: self._settled(state, snapshot))):
+            self._queue.put(fact)
+        outcome = await asyncio.wrap_future(self._queue.ask(lambda state: _compare(state, snapshot)))
+        self._suspect(outcome.differences)
+        return outcome
+
+    def _settled(self, state: FloorState, snapshot: BrokerSnapshot) -> list[AnyFact]:
+        now_ns = self._clock.now_ns()
+        facts: list[AnyFact] = [
+            InstrumentDefined(ts_event_ns=now_ns, ts_init_ns=now_ns, instrument=position.instrument)
+            for position in snapshot.positions
+            if position.instrument.instrument_id not in state.instruments
+        ]
+        if not state.has_opening:
+            facts = opening(snapshot, now_ns)
+        settlement = settle(state.orders, snapshot, now_ns, self._doubts)
+        self._doubts = settlement.doubts
+        return [*facts, *settlement.facts]
+
+    def _suspect(self, differences: tuple[Difference, ...]) -> None:
+        before = self._suspects
+        self._suspects = {}
+        for found in differences:
+            delta, count = before.get(found.key, (None, 0))
+            same = delta == found.theirs - found.ours
+            self._suspects[found.key] = (found.theirs - found.ours, count + 1 if same else 1)
+
+    def _report(self, outcome: PassOutcome) -> None:
+        now_ns = self._clock.now_ns()
+        found = outcome.differences
+        for fact in break_facts(found, found, outcome.broken, now_ns):
+            log.error("books and account differ" if isinstance(fact, BreakFound) else "break cleared", fact=fact)
+            self._queue.put(fact)
+        self._queue.put(
+            Reconciled(
+                ts_event_ns=now_ns,
+                ts_init_ns=now_ns,
+                positions=outcome.positions,
+                breaks=len(found),
+                unknown_orders=outcome.unknown,
+            )
+        )
+
+    def _ask(self, name: str) -> None:
+        self._asked.add(name)
+        self._wake.set()
+
+    def _on_loop(self, act: Callable[[], None]) -> None:
+        if self._loop is None:
+            act()  # before the thread runs: nobody else touches these sets yet
+        else:
+            self._loop.call_soon_threadsafe(act)
+
+
+def _compare(state: FloorState, snapshot: BrokerSnapshot) -> PassOutcome:
+    return PassOutcome(
+        tuple(compare(state.books, snapshot)),
+        frozenset(state.breaks),
+        len(state.orders.unknown()),
+        len(snapshot.positions),
+    )

@@ -1,0 +1,244 @@
+"""Screen: turns the floor's state into rows, several times a second. Called on the queue's thread.
+
+Rows of orders and fills are made when facts touch them; what moves with the market is made anew
+each time. The main loop puts the rows into the ``ViewDiffer``, which sends only what changed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import tzinfo
+from decimal import Decimal
+
+import msgspec
+
+from ibfloor.manager.account_board import AccountBoard
+from ibfloor.manager.floor_state import Applied, FloorState
+from ibfloor.manager.marks import Marks
+from ibfloor.manager.rows import (
+    break_row,
+    cents,
+    fill_row,
+    holdings_by_symbol,
+    order_row,
+    position_row,
+    session_row,
+)
+from ibfloor.model.fact import BreakCleared, DayOpened, FeeReported, OrderFilled, OrderRefused
+from ibfloor.model.ids import UNASSIGNED, ClientOrderId, ExecId, InstrumentId, StrategyId
+from ibfloor.model.moment import Clock, to_datetime
+from ibfloor.model.order import Order, OrdStatus
+from ibfloor.model.view import AccountView, EquityView, StrategyView
+from ibfloor.portfolio.performance import Performance, advance
+from ibfloor.portfolio.valuation import Valuation, value, value_account
+
+CURVE_EVERY_S = 1.0
+SPARK_POINTS = 60
+
+Rows = list[tuple[str, str, msgspec.Struct | None]]
+"""(topic, key, row), ``None`` for a row that went."""
+
+
+class DeskNow(msgspec.Struct, frozen=True, kw_only=True):
+    """What the StrategyManager knows of one strategy at this moment."""
+
+    name: StrategyId
+    class_name: str
+    state: str
+    reason: str
+    restarts: int
+    client_id: int
+    loop_lag_ms: float
+    symbols: tuple[str, ...]
+
+
+class Screen:
+    """The rows' maker. Owner: the queue's thread, which also observes facts for it."""
+
+    def __init__(self, state: FloorState, marks: Marks, account: AccountBoard, clock: Clock, *, tz: tzinfo) -> None:
+        self._state = state
+        self._marks = marks
+        self._account = account
+        self._clock = clock
+        self._tz = tz
+        self._orders: set[ClientOrderId] = {order.cl_ord_id for order in state.orders}
+        self._fills: set[ExecId] = {ExecId(exec_id) for exec_id in state.fills}
+        self._refused: deque[OrderRefused] = deque(maxlen=100)
+        self._gone: list[tuple[str, str]] = []
+        self._positions_shown: set[str] = set()
+        self._sparks: dict[StrategyId, deque[float]] = {}
+        self._performance: Performance | None = None
+        self._curve_due_ns = 0
+        self._curve_points = 0
+
+    def observe(self, applied: Applied) -> None:
+        """Note which rows a fact touches."""
+        match applied.fact:
+            case OrderFilled() | FeeReported():
+                self._fills.add(applied.fact.exec_id)
+            case OrderRefused():
+                self._refused.append(applied.fact)
+            case BreakCleared():
+                self._gone.append(("breaks", applied.fact.key))
+        if applied.order is not None:
+            self._orders.add(applied.order.cl_ord_id)
+
+    def rows(self, desks: tuple[DeskNow, ...]) -> Rows:
+        """Return every row that may have changed since the last call."""
+        state = self._state
+        rows: Rows = [(topic, key, None) for topic, key in self._gone]
+        self._gone.clear()
+        rows += self._touched()
+        rows += [("sessions", name, session_row(state, fact)) for name, fact in state.sessions.items()]
+        rows += [("breaks", key, break_row(fact)) for key, fact in state.breaks.items()]
+        valuations = self._valuations({desk.name for desk in desks})
+        rows += self._position_rows(valuations)
+        is_curve_due = self._is_curve_due()
+        rows += [
+            ("strategies", desk.name, self._strategy_row(desk, valuations[desk.name], is_curve_due)) for desk in desks
+        ]
+        rows += self._account_rows(valuations, is_curve_due)
+        return rows
+
+    @property
+    def day_opening(self) -> DayOpened | None:
+        """Return the fact to journal when a new trading day has begun since the last one journaled."""
+        curve, known = self._performance, self._state.day
+        if curve is None or (known is not None and known.day == curve.day):
+            return None
+        now_ns = self._clock.now_ns()
+        return DayOpened(
+            ts_event_ns=now_ns,
+            ts_init_ns=now_ns,
+            day=curve.day,
+            equity=curve.anchor,
+            flows=curve.flows,
+            currency=self._marks.base,
+        )
+
+    def _touched(self) -> Rows:
+        state = self._state
+        orders = [state.orders.get(order_id) for order_id in self._orders]
+        rows: Rows = [("orders", order.cl_ord_id, order_row(state, order)) for order in orders if order is not None]
+        for fact in self._refused:
+            refused = Order(
+                request=fact.request,
+                status=OrdStatus.REJECTED,
+                client_id=-1,
+                order_id=0,
+                text=str(fact.reason),
+                ts_submitted_ns=fact.ts_event_ns,
+                ts_updated_ns=fact.ts_event_ns,
+            )
+            rows.append(("orders", refused.cl_ord_id, order_row(state, refused)))
+        fills = [state.fills[exec_id] for exec_id in self._fills if exec_id in state.fills]
+        fills.sort(key=lambda fill: fill.ts_event_ns)
+        rows += [("fills", fill.exec_id, fill_row(state, fill)) for fill in fills]
+        rows.sort(key=lambda row: getattr(row[2], "ts_submitted_ns", 0))
+        self._orders.clear()
+        self._refused.clear()
+        self._fills.clear()
+        return rows
+
+    def _valuations(self, names: set[StrategyId]) -> dict[StrategyId, Valuation]:
+        books = self._state.books
+        everyone = names | set(books.strategies()) | {UNASSIGNED}
+        held: set[InstrumentId] = set()
+        for name in everyone:
+            held |= set(books.book(name).open_positions)
+        self._now_marks, rates = self._marks.of(held), self._marks.rates()
+        return {name: value(books.book(name), self._now_marks, rates) for name in everyone}
+
+    def _position_rows(self, valuations: dict[StrategyId, Valuation]) -> Rows:
+        rows: Rows = []
+        for name, valuation in valuations.items():
+            for each in valuation.positions:
+                key = f"{name}/{each.position.instrument_id}"
+                rows.append(("positions", key, position_row(self._state, name, each)))
+        shown = {key for _, key, _ in rows}
+        rows += [("positions", key, None) for key in self._positions_shown - shown]
+        self._positions_shown = shown
+        return rows
+
+    def _strategy_row(self, desk: DeskNow, valuation: Valuation, is_curve_due: bool) -> StrategyView:
+        state = self._state
+        record = state.record(desk.name)
+        spark = self._sparks.setdefault(desk.name, deque(maxlen=SPARK_POINTS))
+        pnl = valuation.pnl
+        if is_curve_due and pnl is not None:
+            spark.append(float(pnl))
+        holdings = holdings_by_symbol(state, valuation)
+        return StrategyView(
+            name=desk.name,
+            class_name=desk.class_name,
+            state=desk.state,
+            reason=desk.reason,
+            symbols=desk.symbols or tuple(holdings),
+            positions=holdings,
+            realised_pnl=cents(valuation.realised) or Decimal(0),
+            unrealised_pnl=cents(valuation.unrealised),
+            pnl=cents(pnl),
+            fees=cents(valuation.fees) or Decimal(0),
+            orders=record.orders,
+            orders_working=sum(order.request.strategy == desk.name for order in state.orders.working()),
+            fills=record.fills,
+            rejected=record.rejected,
+            restarts=desk.restarts,
+            client_id=desk.client_id,
+            loop_lag_ms=round(desk.loop_lag_ms, 1),
+            spark=tuple(spark),
+        )
+
+    def _account_rows(self, valuations: dict[StrategyId, Valuation], is_curve_due: bool) -> Rows:
+        account = value_account(valuations.values(), self._now_marks, self._marks.rates())
+        self._advance(account)
+        curve, state = self._performance, self._state
+        view = AccountView(
+            account=self._account.account,
+            base_currency=self._marks.base,
+            net_liquidation=cents(account.equity),
+            broker_net_liquidation=self._account.amount("NetLiquidation"),
+            day_pnl=None if curve is None or account.equity is None else cents(curve.day_pnl),
+            unrealised_pnl=cents(account.unrealised),
+            realised_pnl=cents(account.realised),
+            fees=cents(account.fees) or Decimal(0),
+            cash={currency: amount.quantize(Decimal("0.01")) for currency, amount in state.books.cash_total().items()},
+            gross_exposure=cents(account.gross_exposure),
+            net_exposure=cents(account.net_exposure),
+            drawdown_pct=None if curve is None else curve.drawdown_pct.quantize(Decimal("0.001")),
+            excess_liquidity=self._account.amount("ExcessLiquidity"),
+            books_equal_account=None if state.reconciled is None else not state.breaks,
+            ts_reconciled_ns=state.reconciled.ts_event_ns if state.reconciled else 0,
+        )
+        rows: Rows = [("account", view.account or "account", view)]
+        if is_curve_due and curve is not None and account.gross_exposure is not None:
+            self._curve_points += 1
+            rows.append(("equity", str(self._curve_points), self._point(account, curve)))
+        return rows
+
+    def _point(self, account: Valuation, curve: Performance) -> EquityView:
+        return EquityView(
+            ts_ns=self._clock.now_ns(),
+            net_liquidation=float(curve.equity),
+            drawdown_pct=float(curve.drawdown_pct),
+            gross_exposure=float(account.gross_exposure or 0),
+            net_exposure=float(account.net_exposure or 0),
+        )
+
+    def _advance(self, account: Valuation) -> None:
+        known = self._state.day
+        if self._performance is None and known is not None:
+            self._performance = Performance(
+                day=known.day, anchor=known.equity, peak=known.equity, equity=known.equity, flows=known.flows
+            )
+        if not self._state.has_opening:
+            return
+        day = to_datetime(self._clock.now_ns(), self._tz).date().isoformat()
+        self._performance = advance(self._performance, day, account.equity, account.flows)
+
+    def _is_curve_due(self) -> bool:
+        now_ns = self._clock.now_ns()
+        if now_ns < self._curve_due_ns:
+            return False
+        self._curve_due_ns = now_ns + int(CURVE_EVERY_S * 1e9 * self._clock.speed)
+        return True

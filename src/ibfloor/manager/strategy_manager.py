@@ -1,0 +1,286 @@
+"""StrategyManager: starts, stops, pauses and restarts strategies, one worker each. Owner: the main loop."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future
+
+import structlog
+
+from ibfloor.manager.mailroom import Mailroom
+from ibfloor.manager.screen import DeskNow
+from ibfloor.manager.services import Services, StrategySpec
+from ibfloor.manager.supervision import RestartBudget, RestartPolicy
+from ibfloor.manager.worker import Finish, Worker
+from ibfloor.model.command import CommandResult, Denied, Done
+from ibfloor.model.errors import ConfigError, ConnectivityError, FloorError
+from ibfloor.model.fact import ClientAssigned, SessionChanged, SessionState, StrategyChanged, StrategyState
+from ibfloor.model.ids import ClientOrderId, StrategyId
+from ibfloor.model.order import Refusal
+from ibfloor.strategy.registry import make_strategy
+from ibfloor.strategy.values import Connection
+
+log = structlog.get_logger("manager")
+
+STOP_TIMEOUT_S = 20.0
+PAUSE = "pause"
+
+
+class Desk:
+    """One strategy's place on the floor: its spec, its worker while it has one, and its past."""
+
+    def __init__(self, spec: StrategySpec, class_name: str, client_id: int, policy: RestartPolicy) -> None:
+        self.spec = spec
+        self.class_name = class_name
+        self.client_id = client_id
+        self.budget = RestartBudget(policy)
+        self.state = StrategyState.STOPPED
+        self.reason = ""
+        self.restarts = 0
+        self.worker: Worker | None = None
+        self.supervision: asyncio.Task[None] | None = None
+        self.must_stop = asyncio.Event()
+        self.is_paused = False
+
+
+class StrategyManager:
+    """The supervisor: trades nothing, holds no position, touches no database."""
+
+    def __init__(
+        self,
+        services: Services,
+        mailroom: Mailroom,
+        tasks: asyncio.TaskGroup,
+        *,
+        policy: RestartPolicy,
+        first_client_id: int,
+    ) -> None:
+        self._services = services
+        self._mailroom = mailroom
+        self._tasks = tasks
+        self._policy = policy
+        self._first_client_id = first_client_id
+        self._desks: dict[StrategyId, Desk] = {}
+
+    @property
+    def desks(self) -> dict[StrategyId, Desk]:
+        """Return the strategies by name; read only, on the main loop."""
+        return self._desks
+
+    def desks_now(self) -> tuple[DeskNow, ...]:
+        """Return what is known of every strategy at this moment, for the screen."""
+        return tuple(
+            DeskNow(
+                name=name,
+                class_name=desk.class_name,
+                state=desk.state,
+                reason=desk.reason,
+                restarts=desk.restarts,
+                client_id=desk.client_id,
+                loop_lag_ms=desk.worker.lag.last_ms if desk.worker else 0.0,
+                symbols=desk.worker.symbols if desk.worker else (),
+            )
+            for name, desk in self._desks.items()
+        )
+
+    def lag_samples_ms(self) -> list[float]:
+        """Return the recent loop lags of all workers that are up."""
+        return [lag for desk in self._desks.values() if desk.worker for lag in desk.worker.lag.samples()]
+
+    async def add(self, spec: StrategySpec) -> None:
+        """Give a strategy its desk and its fixed client id; raises ``ConfigError`` when its file is unfit."""
+        if spec.name in self._desks:
+            raise ConfigError(f"a strategy named {spec.name} is on the floor already: choose another name")
+        made = make_strategy(spec.name, file=spec.file, class_name=spec.class_name, params=spec.params)
+        known, following = await asyncio.wrap_future(
+            self._services.queue.ask(
+                lambda state: (state.record(spec.name).client_id, state.next_client_id(self._first_client_id))
+            )
+        )
+        if known < 0:
+            now_ns = self._services.clock.now_ns()
+            self._services.queue.put(
+                ClientAssigned(ts_event_ns=now_ns, ts_init_ns=now_ns, strategy=spec.name, client_id=following)
+            )
+        desk = Desk(spec, made.loaded.class_name, known if known >= 0 else following, self._policy)
+        self._desks[spec.name] = desk
+        self._announce(desk, StrategyState.STOPPED)
+
+    def start(self, name: StrategyId) -> CommandResult:
+        """Start a strategy; returns at once, its state follows as facts."""
+        desk = self._desks.get(name)
+        if desk is None:
+            return self._unknown(name)
+        if desk.supervision is not None:
+            return Denied(f"{name} is {desk.state.lower()} already")
+        desk.must_stop.clear()
+        desk.budget = RestartBudget(self._policy)
+        desk.restarts = 0
+        desk.supervision = self._tasks.create_task(self._supervise(desk), name=f"supervise-{name}")
+        return Done(f"{name} is starting")
+
+    async def stop(self, name: StrategyId, finish: Finish | None = None) -> CommandResult:
+        """Stop a strategy by its stop policy, or another one, and wait until it has ended."""
+        desk = self._desks.get(name)
+        if desk is None:
+            return self._unknown(name)
+        if desk.supervision is None:
+            return Denied(f"{name} is not running")
+        desk.must_stop.set()
+        self._unpause(desk)  # or a flatten on stop would be refused
+        self._announce(desk, StrategyState.STOPPING)
+        if desk.worker is not None:
+            desk.worker.stop(finish or desk.spec.stop_policy)
+        _, late = await asyncio.wait([desk.supervision], timeout=STOP_TIMEOUT_S)
+        if late:
+            return Denied(f"{name} has not ended within {STOP_TIMEOUT_S:.0f} s: a handler does not return")
+        return Done(f"{name} has stopped")
+
+    def pause(self, name: StrategyId) -> CommandResult:
+        """Refuse a strategy's new orders; data, handlers and cancels go on."""
+        desk = self._desks.get(name)
+        if desk is None:
+            return self._unknown(name)
+        if desk.state is not StrategyState.RUNNING:
+            return Denied(f"{name} is {desk.state.lower()}: only a running strategy can be paused")
+        desk.is_paused = True
+        self._services.gate.hold(PAUSE, "paused", name)
+        self._announce(desk, StrategyState.PAUSED)
+        return Done(f"{name} is paused: its orders stay, new ones are refused")
+
+    def resume(self, name: StrategyId) -> CommandResult:
+        """Let a paused strategy trade again."""
+        desk = self._desks.get(name)
+        if desk is None:
+            return self._unknown(name)
+        if not desk.is_paused:
+            return Denied(f"{name} is not paused")
+        self._unpause(desk)
+        self._announce(desk, StrategyState.RUNNING)
+        return Done(f"{name} trades again")
+
+    def start_all(self) -> CommandResult:
+        """Start every strategy that is stopped or failed."""
+        started = [name for name, desk in self._desks.items() if desk.supervision is None]
+        for name in started:
+            self.start(name)
+        return Done(f"{len(started)} strategies are starting")
+
+    async def stop_all(self, finish: Finish | None = None) -> CommandResult:
+        """Stop every strategy, at the same time."""
+        running = [name for name, desk in self._desks.items() if desk.supervision is not None]
+        results = await asyncio.gather(*(self.stop(name, finish) for name in running))
+        late = [result.text for result in results if isinstance(result, Denied)]
+        return Denied("; ".join(late)) if late else Done(f"{len(running)} strategies have stopped")
+
+    async def cancel(self, name: StrategyId, order_id: ClientOrderId) -> CommandResult:
+        """Cancel one order through the client that placed it."""
+        desk = self._desks.get(name)
+        if desk is None or desk.worker is None:
+            return Denied(f"{name} is not up, and only its own client can cancel {order_id}: start it first")
+        answer: Future[Refusal | None] = Future()
+        desk.worker.cancel(order_id, answer)
+        refusal = await asyncio.wrap_future(answer)
+        return Done(f"cancel of {order_id} is on its way") if refusal is None else Denied(str(refusal))
+
+    def cancel_all(self) -> None:
+        """Have every worker cancel its own orders."""
+        for desk in self._desks.values():
+            if desk.worker is not None:
+                desk.worker.cancel_all()
+
+    async def flatten_left_behind(self, names: list[StrategyId]) -> None:
+        """Bring strategies that are not up to flat, each under its own client id."""
+        await asyncio.gather(*(self._clear_up(self._desks[name]) for name in names if name in self._desks))
+
+    def take_session(self, fact: SessionChanged) -> None:
+        """Tell a strategy that its own connection came or went."""
+        desk = self._desks.get(StrategyId(fact.session))
+        if desk is not None and desk.worker is not None:
+            up = fact.state is SessionState.CONNECTED
+            desk.worker.take_connection(Connection(can_trade=up, detail=fact.detail))
+
+    async def _clear_up(self, desk: Desk) -> None:
+        if desk.supervision is not None:
+            return
+        worker = self._worker(desk, runs=False)
+        ended = worker.start()
+        worker.stop("flatten")
+        try:
+            await asyncio.wrap_future(ended)
+        except FloorError as error:
+            log.error("could not flatten", strategy=desk.spec.name, reason=str(error))
+
+    async def _supervise(self, desk: Desk) -> None:
+        try:
+            while await self._live_once(desk):
+                pass
+        finally:
+            desk.worker = None
+            desk.supervision = None
+            self._unpause(desk)
+
+    async def _live_once(self, desk: Desk) -> bool:
+        self._announce(desk, StrategyState.STARTING)
+        desk.worker = self._worker(desk, runs=True)
+        if desk.must_stop.is_set():
+            desk.worker.stop(desk.spec.stop_policy)
+        try:
+            await asyncio.wrap_future(desk.worker.start())
+        except FloorError as error:
+            return await self._after_failure(desk, error)
+        self._announce(desk, StrategyState.STOPPED)
+        return False
+
+    async def _after_failure(self, desk: Desk, error: FloorError) -> bool:
+        log.error("strategy failed", strategy=desk.spec.name, reason=str(error))
+        is_lost = isinstance(error, ConnectivityError)
+        delay_s = self._policy.backoff_s if is_lost else desk.budget.next_delay_s(asyncio.get_running_loop().time())
+        if desk.must_stop.is_set() or isinstance(error, ConfigError) or delay_s is None:
+            self._announce(desk, StrategyState.FAILED, str(error))
+            return False
+        desk.restarts += not is_lost
+        self._announce(desk, StrategyState.RESTARTING, str(error))
+        try:
+            async with asyncio.timeout(delay_s):
+                await desk.must_stop.wait()
+        except TimeoutError:
+            return True
+        self._announce(desk, StrategyState.STOPPED)
+        return False
+
+    def _unpause(self, desk: Desk) -> None:
+        desk.is_paused = False
+        self._services.gate.lift(PAUSE, desk.spec.name)
+
+    def _worker(self, desk: Desk, *, runs: bool) -> Worker:
+        return Worker(
+            desk.spec,
+            self._services,
+            self._mailroom,
+            client_id=desk.client_id,
+            restarts=desk.restarts,
+            runs=runs,
+            on_running=lambda: self._running(desk),
+        )
+
+    def _running(self, desk: Desk) -> None:
+        if not desk.must_stop.is_set():
+            self._announce(desk, StrategyState.RUNNING)
+
+    def _announce(self, desk: Desk, state: StrategyState, reason: str = "") -> None:
+        desk.state, desk.reason = state, reason
+        now_ns = self._services.clock.now_ns()
+        self._services.queue.put(
+            StrategyChanged(
+                ts_event_ns=now_ns,
+                ts_init_ns=now_ns,
+                strategy=desk.spec.name,
+                state=state,
+                reason=reason,
+                restarts=desk.restarts,
+            )
+        )
+
+    def _unknown(self, name: StrategyId) -> Denied:
+        return Denied(f"there is no strategy {name}; on the floor are: {', '.join(sorted(self._desks)) or 'none'}")

@@ -1,0 +1,273 @@
+"""Worker: one strategy's thread, loop, IB client, journal and TradeManager.
+
+A worker lives from one start of its strategy to its end. Whatever the strategy raises ends this
+worker alone; the StrategyManager decides what follows. A worker without a strategy only carries out
+a stop policy: it cancels or flattens what a stopped strategy left behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import traceback
+from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Thread
+from typing import Any
+
+import structlog
+
+from ibfloor.broker.port import OrderSession
+from ibfloor.data.subscriber import Delivery, Subscriber
+from ibfloor.execution.trade_manager import OrderTicket, TradeManager
+from ibfloor.mailbox import Mailbox
+from ibfloor.manager.context import WorkerContext
+from ibfloor.manager.handler_pump import HandlerPump
+from ibfloor.manager.lag import LagMeter
+from ibfloor.manager.mailroom import Mailroom
+from ibfloor.manager.notice import Homecoming, Notice
+from ibfloor.manager.runner import StrategyRunner
+from ibfloor.manager.services import Services, StrategySpec
+from ibfloor.model.errors import ConfigError, StrategyError
+from ibfloor.model.ids import ClientOrderId
+from ibfloor.model.instrument import Contract
+from ibfloor.model.order import OrdType, Refusal, Side
+from ibfloor.strategy.registry import make_strategy
+from ibfloor.strategy.values import Connection, Wanted
+
+SETTLE_TIMEOUT_S = 5.0
+
+Finish = str
+"""A stop policy: ``keep``, ``cancel`` or ``flatten``."""
+
+
+class Worker:
+    """One life of one strategy. Built and told from the main loop; everything else on its own thread."""
+
+    def __init__(
+        self,
+        spec: StrategySpec,
+        services: Services,
+        mailroom: Mailroom,
+        *,
+        client_id: int,
+        restarts: int,
+        runs: bool,
+        on_running: Callable[[], None],
+    ) -> None:
+        self.lag = LagMeter()
+        self.symbols: tuple[str, ...] = ()
+        """What the strategy watches, for the screen; swapped as a whole."""
+        self._spec = spec
+        self._services = services
+        self._mailroom = mailroom
+        self._client_id = client_id
+        self._restarts = restarts
+        self._runs = runs
+        self._on_running = on_running
+        self._main_loop = asyncio.get_running_loop()
+        self._log = structlog.get_logger(spec.name)
+        self._notices: Mailbox[Notice] = Mailbox(self._take_notice)
+        self._market: Mailbox[Delivery] = Mailbox(self._take_market)
+        self._ended: Future[None] = Future()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Future[Finish] | None = None
+        self._early_stop: Finish | None = None
+        self._trade: TradeManager | None = None
+        self._context: WorkerContext | None = None
+        self._runner: StrategyRunner | None = None
+        self._changed = asyncio.Event()
+
+    def start(self) -> Future[None]:
+        """Start the thread; the future ends with the worker, with what the strategy raised if it did."""
+        Thread(target=self._run, name=f"strategy-{self._spec.name}").start()
+        return self._ended
+
+    def stop(self, finish: Finish) -> None:
+        """End by a stop policy; from any thread, also before the strategy has started."""
+        self._early_stop = finish
+        self._on_loop(lambda: self._ask_stop(finish))
+
+    def cancel(self, order_id: ClientOrderId, answer: Future[Refusal | None]) -> None:
+        """Cancel one own order for an operator; from any thread."""
+        if not self._on_loop(lambda: answer.set_result(self._cancel(order_id))):
+            answer.set_result(Refusal(rule="strategy", text=f"{self._spec.name} is not up"))
+
+    def cancel_all(self) -> None:
+        """Cancel all own orders for an operator; from any thread."""
+        self._on_loop(lambda: None if self._trade is None else self._trade.cancel_all("operator"))
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._live())
+        except BaseException as error:  # noqa: BLE001 - the one place where a worker's end is judged
+            self._ended.set_exception(error)
+        else:
+            self._ended.set_result(None)
+
+    async def _live(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = self._loop.create_future()
+        if self._early_stop is not None:
+            self._ask_stop(self._early_stop)
+        name, services = self._spec.name, self._services
+        session = services.order_session(name, self._client_id)
+        with services.journal(name) as journal:
+            await session.open()
+            try:
+                self._notices.open()
+                home = await asyncio.wrap_future(self._mailroom.enroll(name, self._client_id, self._notices))
+                session.raise_order_id_floor(home.order_id_high_water)
+                self._trade = TradeManager(
+                    name,
+                    client_id=self._client_id,
+                    last_intent=home.last_intent,
+                    gate=services.gate,
+                    journal=journal,
+                    door=session,
+                    sink=services.queue.put,
+                    clock=services.clock,
+                )
+                for order in home.working:
+                    self._trade.adopt(order)
+                await self._trade_until_told(self._trade, home, session)
+            finally:
+                self._mailroom.leave(name, self._notices)
+                self._notices.close()
+                await session.close()
+
+    async def _trade_until_told(self, trade: TradeManager, home: Homecoming, session: OrderSession) -> None:
+        subscriber = Subscriber(self._spec.name, self._market, self._refused_subscription)
+        self._context = context = WorkerContext(
+            self._spec.name,
+            self._services,
+            trade,
+            subscriber,
+            self._log,
+            restarts=self._restarts,
+            on_want=self._want,
+            on_timer=lambda name, table: self._runner.set_timer(name, table) if self._runner else None,
+        )
+        context.book = home.book
+        finish, failure = self._spec.stop_policy, None
+        if self._runs:
+            finish, failure = await self._run_strategy(context, subscriber, session)
+        elif self._stop is not None:
+            finish = await self._stop
+        await self._wind_down(trade, context, finish)
+        if failure is not None:
+            raise failure
+
+    async def _run_strategy(
+        self, context: WorkerContext, subscriber: Subscriber, session: OrderSession
+    ) -> tuple[Finish, BaseException | None]:
+        spec = self._spec
+        made = make_strategy(spec.name, file=spec.file, class_name=spec.class_name, params=spec.params)
+        made.strategy.bind(context)
+        async with asyncio.TaskGroup() as tasks:
+            pump = HandlerPump(tasks)
+            self._runner = runner = StrategyRunner(made, context, pump)
+            lag = tasks.create_task(self.lag.run())
+            self._market.open()
+            runner.start()
+            self._main_loop.call_soon_threadsafe(self._on_running)
+            assert self._stop is not None
+            ends: list[asyncio.Future[Any]] = [self._stop, pump.failure]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            failure = pump.failure.result() if pump.failure.done() else None
+            if failure is None:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(SETTLE_TIMEOUT_S):
+                        await runner.stop()
+                failure = pump.failure.result() if pump.failure.done() else None
+            self._runner = None
+            self._services.data.unsubscribe_all(subscriber)
+            self._market.close()
+            pump.abandon()
+            lag.cancel()
+        finish = self._stop.result() if self._stop.done() else spec.stop_policy
+        return finish, None if failure is None else _strategy_error(failure)
+
+    async def _wind_down(self, trade: TradeManager, context: WorkerContext, finish: Finish) -> None:
+        if finish == "keep":
+            return
+        trade.cancel_all(f"stop policy {finish}")
+        await self._until(lambda: not trade.working)
+        if trade.working:
+            self._log.error("orders still working after the stop", orders=[order.cl_ord_id for order in trade.working])
+        if finish == "flatten":
+            self._flatten(trade, context)
+            await self._until(lambda: not trade.working)
+
+    def _flatten(self, trade: TradeManager, context: WorkerContext) -> None:
+        for instrument_id, held in context.book.open_positions.items():
+            instrument = context.instrument(instrument_id)
+            if instrument is None:
+                self._log.error("cannot flatten an instrument the floor has not met", instrument_id=instrument_id)
+                continue
+            side = Side.SELL if held.qty > 0 else Side.BUY
+            ticket = OrderTicket(
+                instrument=instrument, side=side, order_qty=abs(held.qty), ord_type=OrdType.MARKET, note="flatten"
+            )
+            outcome = trade.submit(ticket)
+            self._log.info("flatten", contract=str(instrument.contract), qty=str(held.qty), outcome=str(outcome))
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_TIMEOUT_S):
+                while not condition():
+                    self._changed.clear()
+                    await self._changed.wait()
+
+    def _take_notice(self, notice: Notice) -> None:
+        if self._trade is not None and notice.order is not None:
+            self._trade.update(notice.order)
+        if self._context is not None:
+            self._context.book = notice.book
+        if self._runner is not None:
+            self._runner.take_notice(notice)
+        self._changed.set()
+
+    def _want(self, wanted: Wanted) -> None:
+        self.symbols = tuple(dict.fromkeys((*self.symbols, str(wanted.contract))))
+        if self._runner is not None:
+            self._runner.want(wanted)
+
+    def _take_market(self, delivery: Delivery) -> None:
+        if self._runner is not None:
+            self._runner.take_market(delivery)
+
+    def _refused_subscription(self, contract: Contract, text: str) -> None:
+        self._log.error("subscription refused", contract=str(contract), reason=text)
+
+    def take_connection(self, connection: Connection) -> None:
+        """Tell the strategy that orders can or cannot go out; from any thread."""
+        self._on_loop(lambda: self._runner.take_connection(connection) if self._runner else None)
+
+    def _cancel(self, order_id: ClientOrderId) -> Refusal | None:
+        if self._trade is None:
+            return Refusal(rule="strategy", text=f"{self._spec.name} is still starting")
+        return self._trade.cancel(order_id, "operator")
+
+    def _ask_stop(self, finish: Finish) -> None:
+        if self._stop is not None and not self._stop.done():
+            self._stop.set_result(finish)
+
+    def _on_loop(self, act: Callable[[], object]) -> bool:
+        if self._loop is None:
+            return False
+        try:
+            self._loop.call_soon_threadsafe(act)
+        except RuntimeError:  # the loop has just closed: the worker is gone
+            return False
+        return True
+
+
+def _strategy_error(failure: BaseException) -> BaseException:
+    if isinstance(failure, ConfigError):
+        return failure
+    frames = traceback.extract_tb(failure.__traceback__)
+    where = f" ({frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno})" if frames else ""
+    error = StrategyError(f"{type(failure).__name__}: {failure}{where}")
+    error.__cause__ = failure
+    return error
