@@ -1,0 +1,321 @@
+"""The account on the wire: values, portfolio, positions, summary, profit and loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import TypeVar
+
+from ibfloor.model.ids import InstrumentId
+from ibfloor.model.instrument import SecurityType
+from ibfloor.model.moment import NS_PER_MINUTE, NS_PER_S, to_datetime
+from ibfloor.model.money import Currency
+from ibfloor.sim.account import SimPosition
+from ibfloor.sim.gateway.clock import EXCHANGE_TIME, SimClock
+from ibfloor.sim.gateway.codec import requests as ask
+from ibfloor.sim.gateway.codec import responses as tell
+from ibfloor.sim.gateway.codec.kinds import Values
+from ibfloor.sim.gateway.codec.table import Table
+from ibfloor.sim.gateway.contracts import contract_values
+from ibfloor.sim.gateway.core import Broker
+from ibfloor.sim.gateway.events import ZERO, Executed
+from ibfloor.sim.gateway.session import NO_REQUEST, Session
+from ibfloor.sim.gateway.values import forget_session, number_of, text_of
+from ibfloor.sim.market.source import Market
+
+ACCOUNT_PERIOD_NS = 3 * NS_PER_MINUTE
+"""Without a change of position, values are told this often."""
+PNL_PERIOD_NS = NS_PER_S
+_CENT = Decimal("0.01")
+_LEDGER_KEYS = frozenset(
+    {
+        "Currency",
+        "CashBalance",
+        "TotalCashBalance",
+        "NetLiquidationByCurrency",
+        "StockMarketValue",
+        "OptionMarketValue",
+        "FuturesPNL",
+        "UnrealizedPnL",
+        "RealizedPnL",
+        "ExchangeRate",
+    }
+)
+
+AccountRow = tuple[str, str, str]
+_Key = tuple[Session, int]
+T = TypeVar("T")
+
+
+class AccountDesk:
+    """Answers what clients ask of the account, and keeps subscribers told. Owner: the gateway's thread."""
+
+    def __init__(self, broker: Broker, market: Market, clock: SimClock) -> None:
+        self._account = broker.account
+        self._market = market
+        self._clock = clock
+        self._updates: set[Session] = set()
+        self._positions: set[Session] = set()
+        self._multi_updates: dict[_Key, Values] = {}
+        self._multi_positions: dict[_Key, Values] = {}
+        self._summaries: dict[_Key, frozenset[str]] = {}
+        self._pnl: dict[_Key, int | None] = {}
+        self._next_values_ns = self._next_pnl_ns = 0
+        self.routes: dict[Table, Callable[[Session, Values], None]] = {
+            ask.REQ_MANAGED_ACCOUNTS: self._accounts,
+            ask.REQ_ACCOUNT_UPDATES: self._updates_request,
+            ask.REQ_ACCOUNT_UPDATES_MULTI: self._updates_multi,
+            ask.CANCEL_ACCOUNT_UPDATES_MULTI: self._ender(self._multi_updates),
+            ask.REQ_ACCOUNT_SUMMARY: self._summary,
+            ask.CANCEL_ACCOUNT_SUMMARY: self._ender(self._summaries),
+            ask.REQ_POSITIONS: self._positions_request,
+            ask.CANCEL_POSITIONS: lambda session, _: self._positions.discard(session),
+            ask.REQ_POSITIONS_MULTI: self._positions_multi,
+            ask.CANCEL_POSITIONS_MULTI: self._ender(self._multi_positions),
+            ask.REQ_PNL: self._pnl_request,
+            ask.CANCEL_PNL: self._ender(self._pnl),
+            ask.REQ_PNL_SINGLE: self._pnl_single,
+            ask.CANCEL_PNL_SINGLE: self._ender(self._pnl),
+        }
+
+    def drop(self, session: Session) -> None:
+        """Forget a session's subscriptions."""
+        self._updates.discard(session)
+        self._positions.discard(session)
+        forget_session(self._multi_updates, session)
+        forget_session(self._multi_positions, session)
+        forget_session(self._summaries, session)
+        forget_session(self._pnl, session)
+
+    def on_executed(self, event: Executed) -> None:
+        """Tell subscribers of positions and portfolios at once; the rest of the values follow soon."""
+        position = self._account.position(event.execution.instrument.instrument_id)
+        assert position is not None, "an execution leaves a position, flat or not"
+        for session in self._positions:
+            self._tell_position(session, position)
+        for (session, req_id), values in self._multi_positions.items():
+            self._tell_position_multi(session, req_id, values, position)
+        for session in self._updates:
+            self._tell_portfolio(session, position)
+        self._next_values_ns = self._next_pnl_ns = 0
+
+    def on_time(self, now_ns: int) -> None:
+        """Tell subscribers what is due: values every three market minutes, P&L every second."""
+        if now_ns >= self._next_values_ns:
+            self._next_values_ns = now_ns + ACCOUNT_PERIOD_NS
+            self._tell_all_values()
+        if now_ns >= self._next_pnl_ns:
+            self._next_pnl_ns = now_ns + PNL_PERIOD_NS
+            for (session, req_id), con_id in self._pnl.items():
+                self._tell_pnl(session, req_id, con_id)
+
+    def mark(self, position: SimPosition) -> Decimal:
+        """Return the price that values a position: the middle of the quote, else the last print."""
+        top = self._market.top(position.instrument.instrument_id)
+        if top is not None and top.bid_px is not None and top.ask_px is not None:
+            return (top.bid_px + top.ask_px) / 2
+        last = self._market.last_print(position.instrument.instrument_id)
+        return last.px if last is not None else position.last_px
+
+    # -- answers
+
+    def _accounts(self, session: Session, _values: Values) -> None:
+        session.send(tell.MANAGED_ACCOUNTS, accounts=self._account.account)
+
+    def _updates_request(self, session: Session, values: Values) -> None:
+        if not values["subscribe"]:
+            self._updates.discard(session)
+        elif self._knows_account(session, NO_REQUEST, values):
+            self._updates.add(session)
+            self._tell_values(session, self._values())
+            for position in self._held():
+                self._tell_portfolio(session, position)
+            self._tell_time(session)
+            session.send(tell.ACCOUNT_DOWNLOAD_END, account=self._account.account)
+
+    def _updates_multi(self, session: Session, values: Values) -> None:
+        req_id = number_of(values, "req_id")
+        if self._knows_account(session, req_id, values):
+            self._multi_updates[session, req_id] = values
+            self._tell_values_multi(session, req_id, values, self._values())
+            session.send(tell.ACCOUNT_UPDATE_MULTI_END, req_id=req_id)
+
+    def _summary(self, session: Session, values: Values) -> None:
+        req_id = number_of(values, "req_id")
+        tags = frozenset(tag.strip() for tag in text_of(values, "tags").split(",") if tag.strip())
+        if not tags:
+            session.fail(req_id, 321, "Error validating request.-'cd' : cause - The summary needs at least one tag.")
+            return
+        self._summaries[session, req_id] = tags
+        self._tell_summary(session, req_id, tags, self._values())
+        session.send(tell.ACCOUNT_SUMMARY_END, req_id=req_id)
+
+    def _positions_request(self, session: Session, _values: Values) -> None:
+        self._positions.add(session)
+        for position in self._held():
+            self._tell_position(session, position)
+        session.send(tell.POSITION_END)
+
+    def _positions_multi(self, session: Session, values: Values) -> None:
+        req_id = number_of(values, "req_id")
+        if self._knows_account(session, req_id, values):
+            self._multi_positions[session, req_id] = values
+            for position in self._held():
+                self._tell_position_multi(session, req_id, values, position)
+            session.send(tell.POSITION_MULTI_END, req_id=req_id)
+
+    def _pnl_request(self, session: Session, values: Values) -> None:
+        self._subscribe_pnl(session, values, None)
+
+    def _pnl_single(self, session: Session, values: Values) -> None:
+        self._subscribe_pnl(session, values, number_of(values, "con_id"))
+
+    def _subscribe_pnl(self, session: Session, values: Values, con_id: int | None) -> None:
+        req_id = number_of(values, "req_id")
+        if self._knows_account(session, req_id, values):
+            self._pnl[session, req_id] = con_id
+            self._tell_pnl(session, req_id, con_id)
+
+    def _ender(self, subscriptions: dict[_Key, T]) -> Callable[[Session, Values], None]:
+        def end(session: Session, values: Values) -> None:
+            subscriptions.pop((session, number_of(values, "req_id")), None)
+
+        return end
+
+    def _knows_account(self, session: Session, req_id: int, values: Values) -> bool:
+        if text_of(values, "account") in ("", "All", self._account.account):
+            return True
+        session.fail(req_id, 321, "Error validating request.-'bG' : cause - Invalid account code")
+        return False
+
+    # -- what is told
+
+    def _tell_all_values(self) -> None:
+        if not (self._updates or self._multi_updates or self._summaries):
+            return
+        rows = self._values()
+        for session in self._updates:
+            self._tell_values(session, rows)
+            for position in self._held():
+                self._tell_portfolio(session, position)
+            self._tell_time(session)
+        for (session, req_id), values in self._multi_updates.items():
+            self._tell_values_multi(session, req_id, values, rows)
+        for (session, req_id), tags in self._summaries.items():
+            self._tell_summary(session, req_id, tags, rows)
+
+    def _tell_values(self, session: Session, rows: list[AccountRow]) -> None:
+        for key, value, currency in rows:
+            session.send(tell.ACCOUNT_VALUE, key=key, value=value, currency=currency, account=self._account.account)
+
+    def _tell_values_multi(self, session: Session, req_id: int, values: Values, rows: list[AccountRow]) -> None:
+        for key, value, currency in rows:
+            if not values["ledger_and_nlv"] or key in _LEDGER_KEYS or key == "NetLiquidation":
+                session.send(
+                    tell.ACCOUNT_UPDATE_MULTI,
+                    req_id=req_id,
+                    account=self._account.account,
+                    model=text_of(values, "model"),
+                    key=key,
+                    value=value,
+                    currency=currency,
+                )
+
+    def _tell_summary(self, session: Session, req_id: int, tags: frozenset[str], rows: list[AccountRow]) -> None:
+        for key, value, currency in rows:
+            if _is_summed(key, currency, tags):
+                session.send(
+                    tell.ACCOUNT_SUMMARY,
+                    req_id=req_id,
+                    account=self._account.account,
+                    tag=key,
+                    value=value,
+                    currency=currency,
+                )
+
+    def _tell_time(self, session: Session) -> None:
+        session.send(tell.ACCOUNT_TIME, time=f"{to_datetime(self._clock.now_ns(), EXCHANGE_TIME):%H:%M}")
+
+    def _tell_portfolio(self, session: Session, position: SimPosition) -> None:
+        mark = self.mark(position)
+        session.send_values(
+            tell.PORTFOLIO_VALUE,
+            {
+                **contract_values(position.instrument),
+                "position": position.qty,
+                "market_price": mark,
+                "market_value": position.market_value(mark).quantize(_CENT),
+                "average_cost": _plain(position.avg_cost),
+                "unrealized_pnl": position.unrealised_pnl(mark).quantize(_CENT),
+                "realized_pnl": position.realised_pnl.quantize(_CENT),
+                "account": self._account.account,
+            },
+        )
+
+    def _tell_position(self, session: Session, position: SimPosition) -> None:
+        session.send_values(tell.POSITION, self._position_values(position))
+
+    def _tell_position_multi(self, session: Session, req_id: int, values: Values, position: SimPosition) -> None:
+        told = {**self._position_values(position), "req_id": req_id, "model": text_of(values, "model")}
+        session.send_values(tell.POSITION_MULTI, told)
+
+    def _position_values(self, position: SimPosition) -> Values:
+        return {
+            **contract_values(position.instrument),
+            "exchange": "",
+            "account": self._account.account,
+            "position": position.qty,
+            "avg_cost": _plain(position.avg_cost),
+        }
+
+    def _tell_pnl(self, session: Session, req_id: int, con_id: int | None) -> None:
+        positions = self._account.positions
+        if con_id is not None:
+            positions = tuple(one for one in positions if one.instrument.instrument_id == con_id)
+        unrealised = sum((one.unrealised_pnl(self.mark(one)) for one in positions), ZERO).quantize(_CENT)
+        realised = sum((one.realised_pnl for one in positions), ZERO).quantize(_CENT)
+        told: Values = {
+            "req_id": req_id,
+            "daily": unrealised + realised,
+            "unrealized": unrealised,
+            "realized": realised,
+        }
+        if con_id is None:
+            session.send_values(tell.PNL, told)
+            return
+        value = sum((one.market_value(self.mark(one)) for one in positions), ZERO).quantize(_CENT)
+        qty = sum((one.qty for one in positions), ZERO)
+        session.send_values(tell.PNL_SINGLE, {**told, "position": qty, "value": value})
+
+    def _held(self) -> list[SimPosition]:
+        return [position for position in self._account.positions if position.qty]
+
+    def _values(self) -> list[AccountRow]:
+        marks = {position.instrument.instrument_id: self.mark(position) for position in self._account.positions}
+        return self._account.values(marks, self._rates())
+
+    def _rates(self) -> dict[Currency, Decimal]:
+        rates: dict[Currency, Decimal] = {}
+        for security in self._market.master:
+            contract = security.instrument.contract
+            if contract.security_type is SecurityType.FOREX and contract.currency == self._account.base_currency:
+                px = self._last_px(security.instrument_id)
+                if px is not None:
+                    rates[Currency(contract.symbol)] = px
+        return rates
+
+    def _last_px(self, instrument_id: InstrumentId) -> Decimal | None:
+        top = self._market.top(instrument_id)
+        if top is not None and top.bid_px is not None and top.ask_px is not None:
+            return (top.bid_px + top.ask_px) / 2
+        return self._market.day(instrument_id).prev_close_px
+
+
+def _is_summed(key: str, currency: str, tags: frozenset[str]) -> bool:
+    if key in _LEDGER_KEYS:
+        return "$LEDGER:ALL" in tags or ("$LEDGER" in tags and currency == "BASE") or f"$LEDGER:{currency}" in tags
+    return key in tags or "All" in tags
+
+
+def _plain(amount: Decimal) -> Decimal:
+    return amount.quantize(Decimal("0.00000001"))

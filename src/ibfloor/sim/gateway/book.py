@@ -1,0 +1,209 @@
+"""The gateway's own record: every order's incarnations, every execution, what clients were told.
+
+Tests judge the floor by it, never by the floor's own state.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from decimal import Decimal
+
+import msgspec
+
+from ibfloor.model.order import OrdType, Side, TimeInForce
+from ibfloor.sim.account import SimExecution
+from ibfloor.sim.gateway.codec.kinds import Values
+from ibfloor.sim.gateway.codec.orders import COMPLETED_ORDER, OPEN_ORDER
+from ibfloor.sim.gateway.codec.responses import COMMISSION, ERROR, EXEC_DETAILS, ORDER_STATUS
+from ibfloor.sim.gateway.codec.table import Table
+from ibfloor.sim.gateway.core import Broker
+from ibfloor.sim.gateway.events import BrokerEvent, BrokerOrder, Executed, OrderCanceled, OrderShown, Refused
+
+_NOTED = (OPEN_ORDER, COMPLETED_ORDER, ORDER_STATUS, EXEC_DETAILS, COMMISSION, ERROR)
+_SENT_MAX = 200_000
+
+
+class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One incarnation of an order: how it stood after one change."""
+
+    perm_id: int
+    client_id: int
+    order_id: int
+    order_ref: str
+    con_id: int
+    symbol: str
+    side: Side
+    qty: Decimal
+    ord_type: OrdType
+    limit_px: Decimal | None
+    stop_px: Decimal | None
+    time_in_force: TimeInForce
+    status: str
+    filled_qty: Decimal
+    avg_px: Decimal
+    placed_ns: int
+    completed_ns: int
+
+
+class ExecutionRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution, with the order it belongs to."""
+
+    exec_id: str
+    perm_id: int
+    client_id: int
+    order_id: int
+    order_ref: str
+    con_id: int
+    symbol: str
+    side: Side
+    qty: Decimal
+    px: Decimal
+    ts_ns: int
+    commission: Decimal
+    currency: str
+    realised_pnl: Decimal | None
+
+
+class PositionRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What the account holds of one contract."""
+
+    con_id: int
+    symbol: str
+    qty: Decimal
+    avg_cost: Decimal
+    realised_pnl: Decimal
+
+
+class SentRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A message about orders that a client was sent."""
+
+    client_id: int | None
+    message: str
+    order_id: int
+    perm_id: int
+    exec_id: str
+    code: int
+    text: str
+    status: str
+
+
+class BookReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole record."""
+
+    account: str
+    cash: dict[str, Decimal]
+    positions: list[PositionRow]
+    orders: list[OrderRow]
+    """Every order as it stands now, oldest first."""
+    incarnations: list[OrderRow]
+    executions: list[ExecutionRow]
+    refusals: list[Refused]
+    sent: list[SentRow]
+
+
+class Book:
+    """Takes note of everything; bounded only in what was sent. Owner: the gateway's one thread."""
+
+    def __init__(self) -> None:
+        self.incarnations: list[OrderRow] = []
+        self.refusals: list[Refused] = []
+        self.sent: deque[SentRow] = deque(maxlen=_SENT_MAX)
+
+    def note_event(self, event: BrokerEvent) -> None:
+        """Keep what happened to an order."""
+        match event:
+            case OrderShown(order=order) | OrderCanceled(order=order) | Executed(order=order):
+                self.incarnations.append(_order_row(order))
+            case Refused():
+                self.refusals.append(event)
+            case _:
+                pass  # previews and bindings change no order
+
+    def note_sent(self, client_id: int | None, message: Table, values: Values) -> None:
+        """Keep a message about orders; market data and account values are not kept."""
+        if message not in _NOTED:
+            return
+        self.sent.append(
+            SentRow(
+                client_id=client_id,
+                message=message.name,
+                order_id=_int(values, "req_id" if message is ERROR else "order_id"),
+                perm_id=_int(values, "perm_id"),
+                exec_id=str(values.get("exec_id", "")),
+                code=_int(values, "code"),
+                text=str(values.get("text", "")),
+                status=str(values.get("status", "")),
+            )
+        )
+
+    def report(self, broker: Broker) -> BookReport:
+        """Return the whole record as it stands."""
+        account = broker.account
+        orders = sorted((*broker.open_orders(), *broker.completed_orders()), key=lambda order: order.perm_id)
+        return BookReport(
+            account=account.account,
+            cash={str(currency): amount for currency, amount in account.cash.items()},
+            positions=[
+                PositionRow(
+                    con_id=position.instrument.instrument_id,
+                    symbol=position.instrument.contract.symbol,
+                    qty=position.qty,
+                    avg_cost=position.avg_cost,
+                    realised_pnl=position.realised_pnl,
+                )
+                for position in account.positions
+            ],
+            orders=[_order_row(order) for order in orders],
+            incarnations=list(self.incarnations),
+            executions=[_execution_row(execution, broker) for execution in account.executions],
+            refusals=list(self.refusals),
+            sent=list(self.sent),
+        )
+
+
+def _int(values: Values, name: str) -> int:
+    value = values.get(name)
+    return value if isinstance(value, int) else 0
+
+
+def _order_row(order: BrokerOrder) -> OrderRow:
+    ticket = order.ticket
+    return OrderRow(
+        perm_id=order.perm_id,
+        client_id=order.client_id,
+        order_id=order.order_id,
+        order_ref=ticket.order_ref,
+        con_id=ticket.instrument.instrument_id,
+        symbol=ticket.instrument.contract.symbol,
+        side=ticket.side,
+        qty=ticket.qty,
+        ord_type=ticket.ord_type,
+        limit_px=ticket.limit_px,
+        stop_px=ticket.stop_px,
+        time_in_force=ticket.time_in_force,
+        status=order.status,
+        filled_qty=order.filled_qty,
+        avg_px=order.avg_px,
+        placed_ns=order.placed_ns,
+        completed_ns=order.completed_ns,
+    )
+
+
+def _execution_row(execution: SimExecution, broker: Broker) -> ExecutionRow:
+    order = broker.order(execution.order_key)
+    return ExecutionRow(
+        exec_id=execution.exec_id,
+        perm_id=order.perm_id,
+        client_id=order.client_id,
+        order_id=order.order_id,
+        order_ref=order.ticket.order_ref,
+        con_id=execution.instrument.instrument_id,
+        symbol=execution.instrument.contract.symbol,
+        side=execution.side,
+        qty=execution.qty,
+        px=execution.px,
+        ts_ns=execution.ts_ns,
+        commission=execution.commission,
+        currency=execution.currency,
+        realised_pnl=execution.realised_pnl,
+    )

@@ -1,0 +1,301 @@
+"""The broker behind the wire: orders of all clients, their ids, their fates, one account.
+
+It knows clients by their ids, but neither sessions nor messages: what happens goes out as events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+
+import msgspec
+
+from ibfloor.model.order import OrdType
+from ibfloor.sim.account import SimAccount
+from ibfloor.sim.exchange.engine import CANCELED, REFUSED, Exchange, IsRegular
+from ibfloor.sim.exchange.fees import FIXED_FEES, Traded
+from ibfloor.sim.exchange.values import (
+    ExchangeEvent,
+    ExchangeOrder,
+    Filled,
+    Gone,
+    MarketTick,
+    Triggered,
+    Working,
+)
+from ibfloor.sim.gateway.events import (
+    ZERO,
+    BrokerEvent,
+    BrokerOrder,
+    Executed,
+    IbStatus,
+    OrderBound,
+    OrderCanceled,
+    OrderPreviewed,
+    OrderShown,
+    Refused,
+    Ticket,
+)
+from ibfloor.sim.gateway.tickets import flaw_of_change
+
+MANUAL_CLIENT = 0
+_FIRST_PERM_ID = 1_480_000_001
+_HELD_BY_TRIGGER = "trigger"
+
+
+class Broker:
+    """All orders of one account. Owner: the gateway's one thread.
+
+    ``emit`` gets every event in order.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        account: SimAccount,
+        is_regular: IsRegular,
+        emit: Callable[[BrokerEvent], None],
+    ) -> None:
+        self.account = account
+        self._exchange = exchange
+        self._is_regular = is_regular
+        self._emit = emit
+        self._orders: dict[int, BrokerOrder] = {}
+        self._by_client: dict[tuple[int, int], int] = {}
+        self._highest_id: dict[int, int] = {}
+        self._waiting: set[int] = set()
+        self._next_bound_id = -1
+        self.is_binding = False
+        """Whether client 0 asked that manual orders be bound to it as they come."""
+
+    # -- what there is
+
+    def order(self, perm_id: int) -> BrokerOrder:
+        """Return an order by its permanent id; raise ``KeyError`` for none."""
+        return self._orders[perm_id]
+
+    def find(self, client_id: int, order_id: int) -> BrokerOrder | None:
+        """Return the order a client placed under an id."""
+        perm_id = self._by_client.get((client_id, order_id))
+        return None if perm_id is None else self._orders[perm_id]
+
+    def open_orders(self) -> list[BrokerOrder]:
+        """Return all orders that can still trade, oldest first."""
+        return [order for order in self._orders.values() if not order.status.is_done]
+
+    def completed_orders(self) -> list[BrokerOrder]:
+        """Return all orders that cannot, oldest first."""
+        return [order for order in self._orders.values() if order.status.is_done]
+
+    def next_order_id(self, client_id: int) -> int:
+        """Return the lowest id above all that a client ever used."""
+        return self._highest_id.get(client_id, 0) + 1
+
+    # -- what clients ask
+
+    def place(self, client_id: int, order_id: int, ticket: Ticket, now_ns: int) -> None:
+        """Take a new order, or a change of a working one when the client's id is known."""
+        old = self.find(client_id, order_id)
+        if ticket.what_if:
+            self._preview(client_id, order_id, ticket, now_ns)
+        elif old is not None:
+            self._change(old, ticket, now_ns)
+        elif order_id <= 0 or order_id < self.next_order_id(client_id):
+            self._refuse(client_id, order_id, 103, "Duplicate order id")
+        else:
+            self._highest_id[client_id] = order_id
+            self._accept(client_id, order_id, ticket, now_ns)
+
+    def place_manual_order(self, ticket: Ticket, now_ns: int) -> BrokerOrder:
+        """Take an order as if a person had typed it into TWS: no client, order id 0."""
+        order = self._accept(MANUAL_CLIENT, 0, ticket, now_ns)
+        if self.is_binding:
+            self.bind_manual_orders()
+        return self._orders[order.perm_id]
+
+    def bind_manual_orders(self) -> None:
+        """Give every manual order a negative id by which client 0 can change and cancel it."""
+        for order in self.open_orders():
+            if order.client_id == MANUAL_CLIENT and order.order_id == 0:
+                bound = self._store(order, order_id=self._next_bound_id)
+                self._by_client[(MANUAL_CLIENT, bound.order_id)] = bound.perm_id
+                self._next_bound_id -= 1
+                self._emit(OrderBound(order=bound))
+
+    def cancel(self, client_id: int, order_id: int, now_ns: int) -> None:
+        """Cancel a client's own order, or tell why not."""
+        order = self.find(client_id, order_id)
+        if order is None:
+            self._refuse(client_id, order_id, 10147, f"OrderId {order_id} that needs to be cancelled is not found.")
+        elif order.status.is_done:
+            text = f"OrderId {order_id} that needs to be cancelled cannot be cancelled, state: {order.status}."
+            self._refuse(client_id, order_id, 10148, text)
+        else:
+            self._cancel(order, now_ns)
+
+    def cancel_all(self, now_ns: int) -> None:
+        """Cancel every order of the account, whoever placed it."""
+        for order in self.open_orders():
+            self._cancel(order, now_ns)
+
+    # -- what the market does
+
+    def on_tick(self, tick: MarketTick) -> None:
+        """Let the exchange see a tick and carry on with what came of it."""
+        if self._waiting:
+            self._release_waiting(tick.ts_ns)
+        self._apply(self._exchange.on_tick(tick))
+
+    def expire_day_orders(self, now_ns: int) -> None:
+        """End all DAY orders: the trading day is over."""
+        self._apply(self._exchange.expire(now_ns))
+
+    # -- inside
+
+    def _accept(self, client_id: int, order_id: int, ticket: Ticket, now_ns: int) -> BrokerOrder:
+        order = BrokerOrder(
+            perm_id=_FIRST_PERM_ID + len(self._orders),
+            client_id=client_id,
+            order_id=order_id,
+            ticket=ticket,
+            status=IbStatus.PRE_SUBMITTED,
+            placed_ns=now_ns,
+            is_held=not ticket.transmit,
+        )
+        self._orders[order.perm_id] = order
+        if order_id:
+            self._by_client[(client_id, order_id)] = order.perm_id
+        self._emit(OrderShown(order=order))
+        if ticket.transmit:
+            self._transmit(order, now_ns)
+        return self._orders[order.perm_id]
+
+    def _transmit(self, order: BrokerOrder, now_ns: int) -> None:
+        ticket = order.ticket
+        self._apply(
+            self._exchange.submit(
+                ExchangeOrder(
+                    key=order.perm_id,
+                    instrument_id=ticket.instrument.instrument_id,
+                    side=ticket.side,
+                    qty=ticket.qty,
+                    ord_type=ticket.ord_type,
+                    limit_px=ticket.limit_px,
+                    stop_px=ticket.stop_px,
+                    time_in_force=ticket.time_in_force,
+                    outside_hours=ticket.outside_hours,
+                ),
+                now_ns,
+            )
+        )
+
+    def _change(self, old: BrokerOrder, ticket: Ticket, now_ns: int) -> None:
+        if old.status.is_done:
+            filled = old.status is IbStatus.FILLED
+            code, text = (104, "Cannot modify a filled order.") if filled else (103, "Duplicate order id")
+            self._refuse(old.client_id, old.order_id, code, text)
+            return
+        flaw = flaw_of_change(old.ticket, ticket)
+        if flaw is not None:
+            self._refuse(old.client_id, old.order_id, flaw.code, flaw.text)
+            return
+        order = self._store(old, ticket=ticket, is_held=old.is_held and not ticket.transmit)
+        if order.is_held:
+            self._emit(OrderShown(order=order))
+        elif old.is_held:
+            self._transmit(order, now_ns)
+        else:
+            self._apply(self._exchange.replace(order.perm_id, ticket.qty, ticket.limit_px, ticket.stop_px, now_ns))
+
+    def _cancel(self, order: BrokerOrder, now_ns: int) -> None:
+        if order.is_held:
+            self._end(order, IbStatus.CANCELLED, "", now_ns)
+        else:
+            self._apply(self._exchange.cancel(order.perm_id, now_ns))
+
+    def _apply(self, events: Iterable[ExchangeEvent]) -> None:
+        for event in events:
+            order = self._orders[event.key]
+            match event:
+                case Working():
+                    self._show_working(order, event.ts_ns)
+                case Triggered():
+                    self._emit(OrderShown(order=self._store(order, status=IbStatus.SUBMITTED, why_held="")))
+                case Filled():
+                    self._fill(order, event)
+                case Gone():
+                    refused = event.reason.startswith(REFUSED)
+                    status = IbStatus.INACTIVE if refused else IbStatus.CANCELLED
+                    self._end(order, status, event.reason, event.ts_ns)
+
+    def _show_working(self, order: BrokerOrder, now_ns: int) -> None:
+        ticket = order.ticket
+        status, why_held = IbStatus.SUBMITTED, ""
+        if ticket.ord_type is OrdType.STOP and order.status is IbStatus.PRE_SUBMITTED:
+            status, why_held = IbStatus.PRE_SUBMITTED, _HELD_BY_TRIGGER
+        elif not (ticket.outside_hours or self._is_regular(ticket.instrument.instrument_id, now_ns)):
+            status = IbStatus.PRE_SUBMITTED
+            self._waiting.add(order.perm_id)
+        self._emit(OrderShown(order=self._store(order, status=status, why_held=why_held)))
+
+    def _release_waiting(self, now_ns: int) -> None:
+        for perm_id in sorted(self._waiting):
+            order = self._orders[perm_id]
+            if order.status.is_done or self._is_regular(order.ticket.instrument.instrument_id, now_ns):
+                self._waiting.discard(perm_id)
+                if not order.status.is_done:
+                    self._emit(OrderShown(order=self._store(order, status=IbStatus.SUBMITTED)))
+
+    def _fill(self, order: BrokerOrder, fill: Filled) -> None:
+        ticket = order.ticket
+        execution = self.account.book(order.perm_id, ticket.instrument, ticket.side, fill.qty, fill.px, fill.ts_ns)
+        is_done = fill.leaves_qty == ZERO
+        order = self._store(
+            order,
+            status=IbStatus.FILLED if is_done else IbStatus.SUBMITTED,
+            filled_qty=execution.cum_qty,
+            avg_px=execution.avg_px,
+            last_px=fill.px,
+            completed_ns=fill.ts_ns if is_done else 0,
+            completed_status=f"Filled Size: {execution.cum_qty.normalize():f}" if is_done else "",
+        )
+        self._emit(Executed(order=order, execution=execution))
+
+    def _end(self, order: BrokerOrder, status: IbStatus, reason: str, now_ns: int) -> None:
+        text = "Cancelled by Trader" if reason in ("", CANCELED) else f"Cancelled: {reason}"
+        order = self._store(
+            order, status=status, is_held=False, why_held="", completed_ns=now_ns, completed_status=text
+        )
+        self._emit(OrderCanceled(order=order, reason="" if reason == CANCELED else reason))
+
+    def _preview(self, client_id: int, order_id: int, ticket: Ticket, now_ns: int) -> None:
+        order = BrokerOrder(
+            perm_id=0,
+            client_id=client_id,
+            order_id=order_id,
+            ticket=ticket,
+            status=IbStatus.PRE_SUBMITTED,
+            placed_ns=now_ns,
+        )
+        px = ticket.limit_px or ticket.stop_px or self._mark(ticket)
+        traded = Traded().plus(ticket.qty, px, ticket.instrument.multiplier)
+        self._emit(
+            OrderPreviewed(
+                order=order,
+                init_margin=traded.value / 2,
+                maint_margin=traded.value / 4,
+                commission=FIXED_FEES[ticket.instrument.contract.security_type].order_fee(traded),
+            )
+        )
+
+    def _mark(self, ticket: Ticket) -> Decimal:
+        position = self.account.position(ticket.instrument.instrument_id)
+        return position.last_px if position else ZERO
+
+    def _store(self, order: BrokerOrder, **changes: object) -> BrokerOrder:
+        order = msgspec.structs.replace(order, **changes)
+        self._orders[order.perm_id] = order
+        return order
+
+    def _refuse(self, client_id: int, order_id: int, code: int, text: str) -> None:
+        self._emit(Refused(client_id=client_id, order_id=order_id, code=code, text=text))

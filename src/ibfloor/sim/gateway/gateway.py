@@ -1,0 +1,147 @@
+"""The simulated gateway: market, broker and sessions under one clock; no socket in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from ibfloor.model.ids import InstrumentId
+from ibfloor.sim.account import SimAccount
+from ibfloor.sim.exchange.engine import Exchange
+from ibfloor.sim.gateway.account_desk import AccountDesk
+from ibfloor.sim.gateway.book import Book
+from ibfloor.sim.gateway.clock import SimClock
+from ibfloor.sim.gateway.codec import responses as tell
+from ibfloor.sim.gateway.codec.kinds import Values
+from ibfloor.sim.gateway.codec.table import Table
+from ibfloor.sim.gateway.core import Broker
+from ibfloor.sim.gateway.events import BrokerEvent, Executed
+from ibfloor.sim.gateway.history_desk import HistoryDesk
+from ibfloor.sim.gateway.market_desk import MarketDesk
+from ibfloor.sim.gateway.order_desk import OrderDesk
+from ibfloor.sim.gateway.projector import Projector
+from ibfloor.sim.gateway.reference_desk import ReferenceDesk
+from ibfloor.sim.gateway.session import NO_REQUEST, Session
+from ibfloor.sim.market.source import Market
+
+_FARMS = (
+    (2104, "Market data farm connection is OK:usfarm"),
+    (2106, "HMDS data farm connection is OK:ushmds"),
+    (2158, "Sec-def data farm connection is OK:secdefnj"),
+)
+_CLOCK_NOTICE = 2199
+
+Route = Callable[[Session, Values], None]
+
+
+class Gateway:
+    """Everything behind the socket. Owner: one thread; tests drive it without any."""
+
+    def __init__(self, market: Market, account: SimAccount, clock: SimClock) -> None:
+        self.clock = clock
+        self.market = market
+        self.book = Book()
+        self._sessions: dict[int, Session] = {}
+        self._dirty: dict[Session, None] = {}
+        self.broker = Broker(Exchange(self._is_regular), account, self._is_regular, self._on_event)
+        self._projector = Projector(self._sessions.get)
+        self._account_desk = AccountDesk(self.broker, market, clock)
+        self._market_desk = MarketDesk(market, clock)
+        self._history_desk = HistoryDesk(market, clock)
+        self._desks = (
+            OrderDesk(self.broker, market, clock),
+            self._account_desk,
+            self._market_desk,
+            self._history_desk,
+            ReferenceDesk(market, clock),
+        )
+        self._routes: dict[Table, Route] = {}
+        for desk in self._desks:
+            self._routes.update(desk.routes)
+
+    @property
+    def sessions(self) -> dict[int, Session]:
+        """Return the sessions that started the API, by client id; a copy."""
+        return dict(self._sessions)
+
+    def now_ns(self) -> int:
+        """Return market time now."""
+        return self.clock.now_ns()
+
+    def join(self, session: Session, client_id: int) -> bool:
+        """Take a session in and greet it; ``False`` when another has its client id."""
+        if client_id in self._sessions:
+            return False
+        session.client_id = client_id
+        self._sessions[client_id] = session
+        self.clock.release()
+        session.send(tell.MANAGED_ACCOUNTS, accounts=self.broker.account.account)
+        session.send(tell.NEXT_VALID_ID, order_id=self.broker.next_order_id(client_id))
+        for code, text in _FARMS:
+            session.fail(NO_REQUEST, code, text)
+        self._announce_clock(session)
+        return True
+
+    def leave(self, session: Session) -> None:
+        """Forget a session and its subscriptions; its orders stay."""
+        if session.client_id is not None and self._sessions.get(session.client_id) is session:
+            del self._sessions[session.client_id]
+        self._dirty.pop(session, None)
+        for desk in self._desks:
+            desk.drop(session)
+
+    def serve(self, session: Session, request: Table, values: Values) -> None:
+        """Answer a request."""
+        self._routes[request](session, values)
+
+    def is_dirty(self, session: Session) -> None:
+        """Remember to write what a session has queued."""
+        self._dirty[session] = None
+
+    def sent(self, session: Session, message: Table, values: Values) -> None:
+        """Note what a client was told of orders."""
+        self.book.note_sent(session.client_id, message, values)
+
+    def flush(self) -> None:
+        """Write everything queued, one piece per session."""
+        dirty, self._dirty = self._dirty, {}
+        for session in dirty:
+            session.flush()
+
+    def step(self) -> None:
+        """Let the market come up to the clock: match, tell, write."""
+        now_ns = self.clock.now_ns()
+        for tick in self.market.ticks(now_ns):
+            self.broker.on_tick(tick)
+            self._market_desk.on_tick(tick)
+        self._market_desk.on_time(now_ns)
+        self._history_desk.on_time(now_ns)
+        self._account_desk.on_time(now_ns)
+        self.flush()
+
+    def advance(self, by_ns: int) -> None:
+        """Move a stepped clock, tell the clients, and let the market come up to it."""
+        self.clock.advance(by_ns)
+        for session in self._sessions.values():
+            self._announce_clock(session)
+        self.step()
+
+    def dump_book(self) -> bytes:
+        """Return the gateway's own record as JSON: the oracle of tests."""
+        return msgspec.json.encode(self.book.report(self.broker))
+
+    def _announce_clock(self, session: Session) -> None:
+        if not self.clock.is_real:
+            text = f"Simulated clock: market_ns={self.clock.now_ns()} speed={float(self.clock.speed)}"
+            session.fail(NO_REQUEST, _CLOCK_NOTICE, text)
+
+    def _on_event(self, event: BrokerEvent) -> None:
+        self.book.note_event(event)
+        self._projector.tell(event)
+        if isinstance(event, Executed):
+            self._account_desk.on_executed(event)
+
+    def _is_regular(self, instrument_id: InstrumentId, ts_ns: int) -> bool:
+        security = self.market.master.by_id(instrument_id)
+        return security is not None and security.session.is_regular(ts_ns)

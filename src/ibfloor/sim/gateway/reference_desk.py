@@ -1,0 +1,101 @@
+"""What the gateway knows of contracts and of itself: details, symbols, rules, the time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from ibfloor.sim.gateway.clock import SimClock
+from ibfloor.sim.gateway.codec import requests as ask
+from ibfloor.sim.gateway.codec import responses as tell
+from ibfloor.sim.gateway.codec.kinds import Values
+from ibfloor.sim.gateway.codec.table import Table
+from ibfloor.sim.gateway.contracts import UNKNOWN_CONTRACT, details_values, match_contract
+from ibfloor.sim.gateway.session import Session
+from ibfloor.sim.gateway.values import number_of, text_of
+from ibfloor.sim.market.source import Market
+
+_SAMPLES_MAX = 16
+
+
+class ReferenceDesk:
+    """Answers requests that only look something up. Owner: the gateway's one thread."""
+
+    def __init__(self, market: Market, clock: SimClock) -> None:
+        self._market = market
+        self._clock = clock
+        self.routes: dict[Table, Callable[[Session, Values], None]] = {
+            ask.REQ_CURRENT_TIME: self._time,
+            ask.REQ_CURRENT_TIME_MILLIS: self._time_millis,
+            ask.SET_LOG_LEVEL: lambda session, values: None,
+            ask.REQ_CONTRACT_DETAILS: self._details,
+            ask.REQ_MATCHING_SYMBOLS: self._symbols,
+            ask.REQ_MARKET_RULE: self._market_rule,
+            ask.REQ_SEC_DEF_OPT_PARAMS: _ended(tell.OPT_PARAMS_END),
+            ask.REQ_SOFT_DOLLAR_TIERS: _ended(tell.SOFT_DOLLAR_TIERS),
+            ask.REQ_SMART_COMPONENTS: _ended(tell.SMART_COMPONENTS),
+            ask.REQ_FAMILY_CODES: _ended(tell.FAMILY_CODES),
+            ask.REQ_DEPTH_EXCHANGES: _ended(tell.DEPTH_EXCHANGES),
+            ask.REQ_NEWS_PROVIDERS: _ended(tell.NEWS_PROVIDERS),
+            ask.REQ_SCANNER_PARAMETERS: lambda session, _: session.send(
+                tell.SCANNER_PARAMETERS, xml="<ScanParameterResponse/>"
+            ),
+            ask.REQ_USER_INFO: _ended(tell.USER_INFO),
+        }
+
+    def drop(self, session: Session) -> None:
+        """Forget a session: nothing is kept here."""
+
+    def _time(self, session: Session, _values: Values) -> None:
+        session.send(tell.CURRENT_TIME, time_s=self._clock.now_ns() // 1_000_000_000)
+
+    def _time_millis(self, session: Session, _values: Values) -> None:
+        session.send(tell.CURRENT_TIME_MILLIS, time_ms=self._clock.now_ns() // 1_000_000)
+
+    def _details(self, session: Session, values: Values) -> None:
+        req_id = number_of(values, "req_id")
+        found = match_contract(self._market.master, values)
+        if not found:
+            session.fail(req_id, *UNKNOWN_CONTRACT)
+            return
+        for security in found:
+            exchange = text_of(values, "exchange") or security.instrument.exchange
+            told = details_values(security, exchange, self._clock.now_ns())
+            session.send_values(tell.CONTRACT_DETAILS, {**told, "req_id": req_id})
+        session.send(tell.CONTRACT_DETAILS_END, req_id=req_id)
+
+    def _symbols(self, session: Session, values: Values) -> None:
+        pattern = text_of(values, "pattern").strip().upper()
+        found = [
+            security
+            for security in self._market.master
+            if pattern and (security.symbol.startswith(pattern) or pattern in security.instrument.long_name.upper())
+        ]
+        rows: list[Values] = [
+            {
+                "con_id": security.instrument_id,
+                "symbol": security.symbol,
+                "sec_type": security.instrument.contract.security_type,
+                "primary_exchange": security.instrument.primary_exchange,
+                "currency": security.instrument.currency,
+                "description": security.instrument.long_name,
+            }
+            for security in found[:_SAMPLES_MAX]
+        ]
+        session.send(tell.SYMBOL_SAMPLES, req_id=number_of(values, "req_id"), contracts=rows)
+
+    def _market_rule(self, session: Session, values: Values) -> None:
+        rule_id = number_of(values, "rule_id")
+        for security in self._market.master:
+            if str(rule_id) in security.market_rule_ids.split(","):
+                steps: list[Values] = [{"low_edge": Decimal(0), "increment": security.instrument.min_tick}]
+                session.send(tell.MARKET_RULE, rule_id=rule_id, increments=steps)
+                return
+        session.fail(-1, 321, f"Error validating request.-'cv' : cause - Market rule {rule_id} is not known.")
+
+
+def _ended(message: Table) -> Callable[[Session, Values], None]:
+    def answer(session: Session, values: Values) -> None:
+        session.send(message, req_id=number_of(values, "req_id"))
+
+    return answer
