@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
 
 import msgspec
@@ -37,6 +38,7 @@ class Security(msgspec.Struct, frozen=True, kw_only=True):
     subcategory: str = ""
     stock_type: str = ""
     contract_month: str = ""
+    is_back_month: bool = False
     last_trade_day: str = ""
     real_expiration_day: str = ""
     under_con_id: int = 0
@@ -165,7 +167,7 @@ def _stock(
     )
 
 
-def _es(con_id: int, month: str, last_day: str, local_symbol: str) -> Security:
+def _es(con_id: int, month: str, last_day: str, local_symbol: str, is_back_month: bool) -> Security:
     contract = Contract(
         security_type=SecurityType.FUTURE,
         symbol="ES",
@@ -193,6 +195,7 @@ def _es(con_id: int, month: str, last_day: str, local_symbol: str) -> Security:
         valid_exchanges="CME",
         market_rule_ids="67",
         contract_month=month,
+        is_back_month=is_back_month,
         last_trade_day=last_day,
         real_expiration_day=last_day,
         under_con_id=11004968,
@@ -261,25 +264,24 @@ STOCKS: tuple[Security, ...] = (
 
 def default_master(market_day: str = "20131007") -> SecurityMaster:
     """Return the securities of the demo; the two futures are those in front on a day (``YYYYMMDD``)."""
-    months = _front_months(market_day)
     futures = tuple(
         _es(
-            551601500 + year * 100 + month,
+            _ES_CON_ID + year * 100 + month,
             f"{year}{month:02d}",
             _third_friday(year, month),
             f"ES{_CODES[month]}{year % 10}",
+            is_back_month=n > 0,
         )
-        for year, month in months
+        for n, (year, month) in enumerate(_front_months(market_day))
     )
     return SecurityMaster((*STOCKS, *futures, _forex(12087792, "EUR", "USD")))
 
 
+_ES_CON_ID = 551_600_000
 _CODES = {3: "H", 6: "M", 9: "U", 12: "Z"}
 
 
 def _third_friday(year: int, month: int) -> str:
-    from datetime import date
-
     first_weekday = date(year, month, 1).weekday()
     return f"{year}{month:02d}{15 + (4 - first_weekday) % 7:02d}"
 

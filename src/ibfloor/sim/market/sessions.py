@@ -113,20 +113,21 @@ FOREX = Session(
 def _hours(session: Session, day: date) -> Span | None:
     if not session.is_trading_day(day):
         return None
-    return _at(session, day, session.open_minute), _at(session, day, session.close_minute)
+    return at_minute(session, day, session.open_minute), at_minute(session, day, session.close_minute)
 
 
 @lru_cache(maxsize=4096)
 def _regular_hours(session: Session, day: date) -> Span | None:
     if not session.is_trading_day(day):
         return None
-    close_ns = _at(session, day, session.regular_close_minute)
+    close_ns = at_minute(session, day, session.regular_close_minute)
     if session.calendar:
         close_ns = min(close_ns, _exchange_days(session.calendar, day.year)[day])
-    return _at(session, day, session.regular_open_minute), close_ns
+    return at_minute(session, day, session.regular_open_minute), close_ns
 
 
-def _at(session: Session, day: date, minute: int) -> int:
+def at_minute(session: Session, day: date, minute: int) -> int:
+    """Return the time so many minutes after local midnight of a day."""
     # wall-clock arithmetic: 9:30 is 9:30 also on the day the clocks change
     moment = datetime.combine(day, time()) + timedelta(minutes=minute)
     return from_datetime(moment.replace(tzinfo=ZoneInfo(session.time_zone)))

@@ -10,20 +10,8 @@ import msgspec
 
 from ibfloor.model.ids import InstrumentId
 from ibfloor.sim.exchange.values import BookTop, MarketTick, TapePrint
+from ibfloor.sim.market.bars import BarKind, SimBar
 from ibfloor.sim.market.securities import SecurityMaster
-
-
-class SimBar(msgspec.Struct, frozen=True, gc=False):
-    """A bar of the tape: ``ts_ns`` is its start; prices exact, volume in shares or contracts."""
-
-    ts_ns: int
-    open_px: Decimal
-    high_px: Decimal
-    low_px: Decimal
-    close_px: Decimal
-    volume: Decimal
-    trade_count: int
-    vwap: Decimal
 
 
 class DayFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,10 +53,20 @@ class Market(Protocol):
         """Return the figures of the current trading day."""
 
     def history(
-        self, instrument_id: InstrumentId, *, end_ns: int, duration_ns: int, bar_ns: int, rth_only: bool
+        self,
+        instrument_id: InstrumentId,
+        *,
+        end_ns: int,
+        duration_ns: int,
+        bar_ns: int,
+        rth_only: bool,
+        kind: BarKind = BarKind.TRADES,
     ) -> list[SimBar]:
-        """Return the bars that start in ``[end_ns - duration_ns, end_ns)``, oldest first.
+        """Return the bars of the time before ``end_ns``, oldest first; minutes without trades have none.
 
-        Nothing after the last streamed tick is told; the last bar may still be growing. Daily bars
-        (``bar_ns`` of a day) start at midnight UTC of their trading day.
+        As at IB, a duration of whole days counts sessions (the running one included), any other
+        counts trading time, over the closed hours back into the sessions before. Nothing after the
+        last streamed tick is told; the last bar may still be growing. Daily bars (``bar_ns`` of a
+        day or more) are regular sessions that start at midnight UTC of their trading day. Currency
+        pairs have no trades: their bars are midpoints then.
         """

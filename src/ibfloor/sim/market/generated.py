@@ -1,0 +1,164 @@
+"""A generated market: seeded, endless, with the habits of the real one.
+
+What it imitates was measured on SPY and BAC of 4 to 11 October 2013 and AAPL of 5 to 9 June 2014
+(one-minute quotes and trades) and daily bars of 2010 to 2014; bp = basis points:
+
+- deviation of a regular minute's mid return: SPY 3.06 bp, BAC 5.3, AAPL 5.4; by time of day, SPY:
+  1.8 before the open, 4.4 from 9:30 to 10:00, 2.4 from 12:00 to 14:00, 4.2 in the last quarter hour;
+- kurtosis of these returns over their time of day's deviation: 4.6 to 5.4;
+- spread in regular hours: SPY and BAC 1 tick, AAPL 1.2 bp (2 ticks at 180); SPY 2 ticks early;
+- a minute's volume over the session's mean: 2.7 to 11 in the first minute, 2.0 until 9:45, 0.65
+  from 12:00 to 14:00, 10 to 22 in the last; SPY 0.08 before the open;
+- gap from close to open: SPY 61 bp, AAPL 111, BAC 138; the gap is 0.7 to 0.8 of open to close;
+- correlation of daily returns with SPY: QQQ 0.93, IWM 0.92, BAC 0.72, AAPL 0.54.
+
+Prices are of today's order, not of 2013. KO and PEP differ by a mean-reverting spread (deviation
+25 bp, half-life two market hours); ES follows SPY within 1 bp. Stocks are silent after 18:00 New
+York time, currencies between 17:15 and 18:00: the generated day starts there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import numpy as np
+
+from ibfloor.model.errors import ConfigError
+from ibfloor.model.moment import NS_PER_MINUTE, to_datetime
+from ibfloor.sim.market.frames import DayBar, DayFrames
+from ibfloor.sim.market.minutes import MinuteMaker
+from ibfloor.sim.market.profiles import EVENING, PROFILES
+from ibfloor.sim.market.securities import Security, SecurityMaster, default_master
+from ibfloor.sim.market.sessions import US_STOCKS, at_minute
+from ibfloor.sim.market.stream import StreamMarket
+from ibfloor.sim.market.tape import Tape
+from ibfloor.sim.market.walk import Walk, WalkDay, WalkState
+
+HISTORY_SESSIONS = 10
+"""Sessions with minutes before the start."""
+HISTORY_DAYS = 252
+"""Daily bars before those."""
+_DAYS_KEPT = HISTORY_SESSIONS + 6
+_BACK_MONTH_SHARE = 0.02  # of the front month's volume: ES, October 2013
+_DAY_STREAM, _MINUTE_STREAM, _HISTORY_STREAM = 1, 2, 3
+
+
+class GeneratedMarket(StreamMarket):
+    """Ticks without end from a seed; the master's futures are those in front at the start.
+
+    ``symbols`` are symbols or local symbols of the master; empty means all. Raises ``ConfigError``
+    for one that the master does not know.
+    """
+
+    def __init__(self, seed: int, start_ns: int, symbols: Sequence[str] = ()) -> None:
+        master = default_master(f"{to_datetime(start_ns):%Y%m%d}")
+        securities = chosen(master, symbols)
+        super().__init__(master, generated_tapes(seed, start_ns, securities), start_ns)
+
+
+def chosen(master: SecurityMaster, symbols: Sequence[str]) -> list[Security]:
+    """Return the securities of some symbols, all of them for none; raise ``ConfigError`` for an unknown one."""
+    if not symbols:
+        return list(master)
+    found = [(symbol, master.by_symbol(symbol)) for symbol in symbols]
+    unknown = [symbol for symbol, security in found if security is None]
+    if unknown:
+        known = ", ".join(security.name for security in master)
+        raise ConfigError(f"the simulated market has no {', '.join(unknown)}; it knows {known}")
+    return [security for _, security in found if security is not None]
+
+
+def generated_tapes(seed: int, start_ns: int, securities: Sequence[Security]) -> list[Tape]:
+    """Return a tape for each security, all moved by the same factors."""
+    days = _Days(seed, US_STOCKS.day_of(start_ns), securities)
+    return [Tape(security, _Source(days, n), seed) for n, security in enumerate(securities)]
+
+
+class _Days:
+    """Walks day after day when asked, and remembers where each day began."""
+
+    def __init__(self, seed: int, start: date, securities: Sequence[Security]) -> None:
+        # the whole cast moves in every market, so that SPY's path does not depend on who else is watched
+        self._cast = sorted(PROFILES)
+        self._walk = Walk([PROFILES[name] for name in self._cast])
+        self._seed = seed
+        self.securities = securities
+        self._index = [self._cast.index(security.symbol) for security in securities]
+        self._makers = [
+            MinuteMaker(security, PROFILES[security.symbol], _activity(security)) for security in securities
+        ]
+        self.first_day = start
+        for _ in range(HISTORY_SESSIONS):
+            self.first_day = US_STOCKS.previous_day(self.first_day)
+        self._states: list[WalkState] = [self._walk.first_state()]
+        self._days: list[date] = [self.first_day]
+        self._walked: dict[date, WalkDay] = {}
+        self._frames: dict[tuple[date, int], DayFrames | None] = {}
+
+    def frames(self, day: date, n: int) -> DayFrames | None:
+        """Return the minutes of the n-th security on a day."""
+        if not US_STOCKS.is_trading_day(day) or day < self.first_day:
+            return None
+        key = (day, n)
+        if key not in self._frames:
+            while len(self._frames) >= _DAYS_KEPT * len(self.securities):
+                del self._frames[next(iter(self._frames))]
+            self._frames[key] = self._make(day, n)
+        return self._frames[key]
+
+    def daily(self, n: int) -> list[DayBar]:
+        """Return the n-th security's sessions before the first day."""
+        rng = np.random.default_rng([self._seed, _HISTORY_STREAM])
+        market = rng.standard_normal(HISTORY_DAYS)
+        return self._makers[n].daily(self.first_day, market, np.random.default_rng([self._seed, _HISTORY_STREAM, n]))
+
+    def _make(self, day: date, n: int) -> DayFrames | None:
+        walked = self._walk_to(day)
+        security, who = self.securities[n], self._index[n]
+        rng = np.random.default_rng([self._seed, _MINUTE_STREAM, day.toordinal(), int(security.instrument_id)])
+        start_ns = at_minute(US_STOCKS, day - timedelta(days=1), EVENING)
+        span = security.session.hours(day)
+        assert span is not None
+        first, last = ((edge - start_ns) // NS_PER_MINUTE for edge in span)
+        return self._makers[n].frames(day, start_ns, max(first, 0), last, walked.of(who), rng)
+
+    def _walk_to(self, day: date) -> WalkDay:
+        if day not in self._walked:
+            while self._days[-1] < day:
+                self._step(len(self._days) - 1)
+                self._days.append(US_STOCKS.next_day(self._days[-1]))
+            self._step(self._days.index(day))
+        return self._walked[day]
+
+    def _step(self, index: int) -> None:
+        day = self._days[index]
+        rng = np.random.default_rng([self._seed, _DAY_STREAM, day.toordinal()])
+        walked, state = self._walk.step(self._states[index], rng)
+        while len(self._walked) >= _DAYS_KEPT:
+            del self._walked[next(iter(self._walked))]
+        self._walked[day] = walked
+        if index + 1 == len(self._states):
+            self._states.append(state)
+
+
+def _activity(security: Security) -> float:
+    return _BACK_MONTH_SHARE if security.is_back_month else 1.0
+
+
+class _Source:
+    """The n-th security of the generated days, as a tape's source."""
+
+    def __init__(self, days: _Days, n: int) -> None:
+        self._days = days
+        self._n = n
+
+    @property
+    def first_day(self) -> date:
+        return self._days.first_day
+
+    def frames(self, day: date) -> DayFrames | None:
+        return self._days.frames(day, self._n)
+
+    def daily(self) -> list[DayBar]:
+        return self._days.daily(self._n)
