@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import selectors
 import subprocess
 import sys
@@ -15,12 +16,47 @@ import msgspec
 
 from ibfloor.app import FloorReady, FloorSummary, run_floor
 from ibfloor.config import load_settings
-from ibfloor.examples_dir import examples_dir
+from ibfloor.examples_dir import DEMO_STRATEGIES, examples_dir
 from ibfloor.model.errors import ConfigError, ConnectivityError
 
 GATEWAY_START_TIMEOUT_S = 30.0
 GATEWAY_END_TIMEOUT_S = 5.0
 START_ET = "09:26"
+FLOOR_TOML = """\
+# Written anew at every start of the demo.
+[floor]
+name = "demo"
+home = "."
+
+[gateway]
+port = {port}
+connect_timeout_s = 20
+
+[clock]
+follow = "gateway"
+
+[risk]
+max_order_qty = 500
+max_order_notional = 200_000
+max_position_qty = 1_000
+max_position_notional = 300_000
+collar_pct = 5
+quote_age_max_s = {quote_age_max_s:g}
+order_rate_per_s = 1
+order_burst = 20
+max_gross_exposure = 1_000_000
+
+[recorder]
+min_free_gb = 0.5
+
+[web]
+port = 0
+
+[restart]
+max_restarts = 5
+backoff_s = 1
+
+"""
 
 
 class DemoSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +78,7 @@ def run_demo(settings: DemoSettings, *, on_ready: Callable[[FloorReady], None] |
     """
     with _home(settings.home) as home, _gateway(settings, home) as port:
         config = home / "floor.toml"
-        config.write_text(_floor_toml(port, examples_dir()), encoding="utf-8")
+        config.write_text(_floor_toml(port, settings.speed), encoding="utf-8")
         return run_floor(
             load_settings(config), for_s=settings.for_s, open_browser=settings.open_browser, on_ready=on_ready
         )
@@ -109,3 +145,11 @@ def _end(child: subprocess.Popen[bytes]) -> None:
             if harder is not None:
                 harder()
     child.stdout.close()
+
+
+def _floor_toml(port: int, speed: float) -> str:
+    folder = examples_dir()
+    strategies = (folder / DEMO_STRATEGIES).read_text(encoding="utf-8")
+    files = re.sub(r'^file = "', lambda _: f'file = "{folder.as_posix()}/', strategies, flags=re.MULTILINE)
+    # A second of market time is short when time runs fast: half a wall second is what a quote may be old.
+    return FLOOR_TOML.format(port=port, quote_age_max_s=max(10.0, speed / 2)) + files

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ibfloor.cli.gateway import DataOption, MarketOption, SeedOption, SpeedOption, check_market
+from ibfloor.cli.gateway import DataOption, MarketOption, SeedOption, SpeedOption
 from ibfloor.cli.options import examples
 from ibfloor.cli.output import print_json_line
 from ibfloor.cli.run import ForOption, SummaryOption
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 WHAT_TO_LOOK_AT = (
     "strategies  five of them, each with its own thread, IB client and book, trade one simulated paper account",
-    "crasher     raises an exception on purpose after a while: it is restarted, and the others do not notice",
+    "faulty-iwm  raises an exception on purpose after a while: it is restarted, and the others do not notice",
     "chart       candles of the simulated market with every fill on it; pick a strategy and all panels follow",
     "account     the books of all strategies add up to the account, checked at every reconciliation",
     "STOP ALL    hold the red button: everything is canceled and stays stopped until you say otherwise",
@@ -51,7 +51,6 @@ def demo(
 
     Market time starts shortly before the New York open and runs faster than the wall.
     """
-    check_market(market, data)
     from ibfloor.demo import DemoSettings, run_demo
 
     settings = DemoSettings(

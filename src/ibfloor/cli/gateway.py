@@ -11,6 +11,7 @@ import typer
 
 from ibfloor.cli.options import examples
 from ibfloor.model.errors import ConfigError
+from ibfloor.model.money import Currency
 
 MarketOption = Annotated[
     str, typer.Option("--market", metavar="generated|replay", help="A market made by a seed, or recorded days.")
@@ -49,7 +50,7 @@ def gateway(
     hold: Annotated[
         bool, typer.Option("--hold-until-client", help="Let market time stand until the first client connects.")
     ] = False,
-    account: Annotated[str, typer.Option("--account", help="The account's name.")] = "DU1234567",
+    account: Annotated[str, typer.Option("--account", help="The account's name.")] = "DU1000001",
     cash: Annotated[str, typer.Option("--cash", help="Its opening balance.")] = "1000000",
     currency: Annotated[str, typer.Option("--currency", help="Its base currency.")] = "USD",
     book: Annotated[
@@ -60,9 +61,6 @@ def gateway(
     ] = False,
 ) -> None:
     """Run a simulated IB Gateway that speaks the TWS wire protocol, until Ctrl-C."""
-    check_market(market, data)
-    if start and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", start):
-        raise ConfigError(f"--start {start}: write a New York time as HH:MM, for example 09:26")
     if not re.fullmatch(r"\d+(\.\d{1,2})?", cash):
         raise ConfigError(f"--cash {cash}: write an amount such as 1000000")
     from ibfloor.sim.gateway.server import GatewaySettings, run_gateway
@@ -80,18 +78,8 @@ def gateway(
             hold_until_client=hold,
             account=account,
             cash=Decimal(cash),
-            base_currency=currency,
+            base_currency=Currency(currency.upper()),
             book_path=book,
             parent_pipe=parent_pipe,
         )
     )
-
-
-def check_market(market: str, data: Path | None) -> None:
-    """Raise ``ConfigError`` for a market that cannot be shown."""
-    if market not in ("generated", "replay"):
-        raise ConfigError(f"--market {market}: it is either generated or replay")
-    if market == "replay" and data is None:
-        raise ConfigError("--market replay needs --data DIR, the folder of recorded days")
-    if data is not None and not data.is_dir():
-        raise ConfigError(f"--data {data}: there is no such folder")

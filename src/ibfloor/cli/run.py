@@ -29,10 +29,11 @@ def run(
     as_json: SummaryOption = False,
 ) -> None:
     """Run the floor that a floor.toml describes: paper trading, unless mode = "live" is written there."""
-    from ibfloor.app import run_floor
     from ibfloor.config import load_settings
 
-    settings = load_settings(config)
+    settings = load_settings(config)  # before the floor is imported: a mistake is told at once
+    from ibfloor.app import run_floor
+
     summary = run_floor(settings, for_s=for_s, open_browser=browser, on_ready=say_ready)
     if as_json:
         print_json_line(summary)

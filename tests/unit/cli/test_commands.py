@@ -1,0 +1,154 @@
+"""Commands to a running floor, the kill switch without one, and bad input."""
+
+from __future__ import annotations
+
+import getpass
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ibfloor.ledger.latch import KillLatch
+from ibfloor.ledger.paths import LedgerPaths
+from ibfloor.model.command import (
+    AddStrategy,
+    Command,
+    Denied,
+    Kill,
+    PauseStrategy,
+    ResumeStrategy,
+    StartStrategy,
+    StopStrategy,
+    Unkill,
+)
+
+if TYPE_CHECKING:
+    from tests.unit.cli.conftest import Desk, Ibfloor
+
+
+@pytest.mark.parametrize(
+    ("verb", "kind"),
+    [("start", StartStrategy), ("stop", StopStrategy), ("pause", PauseStrategy), ("resume", ResumeStrategy)],
+)
+def test_a_strategy_command_reaches_the_floor_under_the_users_name(
+    ibfloor: Ibfloor, desk: Desk, verb: str, kind: type[StartStrategy]
+) -> None:
+    outcome = ibfloor("strategy", verb, "sma-spy")
+
+    (command,) = desk.commands
+    assert isinstance(command, kind)
+    assert command.strategy == "sma-spy"
+    assert command.actor == f"{getpass.getuser()} (cli)"
+    assert (outcome.code, outcome.out) == (0, "as you wish\n")
+
+
+def test_every_command_has_an_id_of_its_own(ibfloor: Ibfloor, desk: Desk) -> None:
+    for _ in range(3):
+        ibfloor("strategy", "start", "x")
+    assert len({command.command_id for command in desk.commands}) == 3
+
+
+def test_a_denied_command_exits_with_1_and_says_why(ibfloor: Ibfloor, desk: Desk) -> None:
+    desk.answer = Denied('there is no strategy "x": the floor has sma-spy')
+    outcome = ibfloor("strategy", "stop", "x")
+    assert outcome.code == 1
+    assert outcome.err == 'denied: there is no strategy "x": the floor has sma-spy\n'
+
+
+def test_add_sends_the_file_and_parameters_with_their_types(ibfloor: Ibfloor, desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "pair.py").write_text("")
+    ibfloor(
+        "strategy", "add", "pair", "pair.py", "--class", "Pair", "-p", "qty=50", "-p", "legs=['KO','PEP']", "-p", "a=KO"
+    )
+
+    (command,) = desk.commands
+    assert isinstance(command, AddStrategy)
+    assert command.file == str(tmp_path / "pair.py")
+    assert command.params == {"qty": 50, "legs": ["KO", "PEP"], "a": "KO"}
+    assert (command.class_name, command.start) == ("Pair", True)
+
+
+@pytest.mark.parametrize("arguments", [["nofile.py"], ["pair.py", "-p", "qty"], ["pair.py", "-p", "=3"]])
+def test_a_wrong_add_asks_the_floor_nothing(ibfloor: Ibfloor, desk: Desk, tmp_path: Path, arguments: list[str]) -> None:
+    (tmp_path / "pair.py").write_text("")
+    outcome = ibfloor("strategy", "add", "pair", *arguments)
+    assert outcome.code == 2
+    assert outcome.err.startswith("ibfloor: ")
+    assert desk.commands == []
+
+
+def test_kill_and_unkill_go_to_a_running_floor(ibfloor: Ibfloor, desk: Desk, home: Path) -> None:
+    assert ibfloor("kill", "runaway", "--flatten").code == 0
+    assert ibfloor("unkill", "checked").code == 0
+
+    kill, unkill = desk.commands
+    assert isinstance(kill, Kill)
+    assert (kill.reason, kill.flatten) == ("runaway", True)
+    assert isinstance(unkill, Unkill)
+    assert KillLatch(LedgerPaths(home).latch).state() is None  # the floor latches, and journals it
+
+
+def test_kill_without_a_floor_latches_on_disk_and_does_not_claim_more(ibfloor: Ibfloor, home: Path) -> None:
+    outcome = ibfloor("kill", "smoke in the room")
+
+    state = KillLatch(LedgerPaths(home).latch).state()
+    assert state is not None
+    assert (state.reason, state.actor) == ("smoke in the room", f"{getpass.getuser()} (cli)")
+    assert outcome.code == 3
+    assert "NOT confirmed" in outcome.err
+
+
+def test_kill_works_though_floor_toml_is_broken(ibfloor: Ibfloor, desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "floor.toml").write_text('[floor]\nhome = "floor-home"\n[gateway]\nprot = "x"\n[risk]\n')
+    assert ibfloor("kill").code == 0
+    assert isinstance(desk.commands[0], Command)
+
+
+def test_unkill_without_a_floor_is_refused(ibfloor: Ibfloor, home: Path) -> None:
+    KillLatch(LedgerPaths(home).latch).latch("me", "x")
+    assert ibfloor("unkill", "because").code == 3
+    assert KillLatch(LedgerPaths(home).latch).state() is not None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["gateway", "--market", "replay"], "--data"),
+        (["gateway", "--market", "dream"], "generated"),
+        (["gateway", "--market", "replay", "--data", "nowhere"], "nowhere"),
+        (["gateway", "--start", "9:26am"], "HH:MM"),
+        (["gateway", "--cash", "much"], "write an amount"),
+        (["gateway", "--speed", "5000"], "1000"),
+        (["run"], "floor.toml: there is no such file"),
+        (["strategy", "start"], "NAME"),
+        (["positons"], "positons"),
+        (["orders", "-n", "0"], "--limit"),
+    ],
+)
+def test_bad_input_ends_in_one_message_and_exit_code_2(ibfloor: Ibfloor, arguments: list[str], expected: str) -> None:
+    outcome = ibfloor(*arguments)
+    assert outcome.code == 2
+    assert expected in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_ledger_verify_without_a_ledger_fails_in_one_line(ibfloor: Ibfloor, home: Path) -> None:
+    outcome = ibfloor("ledger", "verify")
+    assert outcome.code == 1
+    assert len(outcome.err.splitlines()) == 1
+
+
+def test_the_module_is_the_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ibfloor", "--help"], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert done.returncode == 0
+    assert "Exit codes" in done.stdout
+
+
+@pytest.mark.parametrize("module", ["pandas", "arcticdb", "ib_async", "fastapi", "numpy"])
+def test_help_and_views_load_nothing_heavy(module: str) -> None:
+    code = f"import sys, ibfloor.cli.entry, ibfloor.control.once, ibfloor.config;sys.exit({module!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=30).returncode == 0
