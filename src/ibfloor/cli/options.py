@@ -10,7 +10,7 @@ import typer
 from ibfloor.model.errors import ConfigError
 
 ConfigOption = Annotated[
-    Path, typer.Option("--config", "-c", envvar="IBFLOOR_CONFIG", help="The floor.toml to read.", show_default=True)
+    Path, typer.Option("--config", "-c", envvar="IBFLOOR_CONFIG", help="The floor.toml in question.")
 ]
 HomeOption = Annotated[
     Path | None, typer.Option("--home", help="The floor's home folder, instead of the one that floor.toml names.")

@@ -204,12 +204,13 @@ def _model_at(path: KeyPath) -> type[BaseModel] | None:
         case ("strategy", int(), "risk"):
             return RiskOverrides
         case (str() as name,) | (str() as name, int()):
-            return _section_models().get(name)
+            return section_models().get(name)
         case _:
             return None
 
 
-def _section_models() -> dict[str, type[BaseModel]]:
+def section_models() -> dict[str, type[BaseModel]]:
+    """Return the settings' sections by their names in floor.toml."""
     models: dict[str, type[BaseModel]] = {}
     for name, field in FloorSettings.model_fields.items():
         annotation = field.annotation

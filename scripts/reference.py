@@ -1,0 +1,115 @@
+"""Write docs/cli.md and docs/configuration.md from the code itself; a tidy test compares them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+WIDTH = 100
+CLI_HEAD = """\
+# The command line
+
+Written by `scripts/reference.py` from the commands; change those, then run it again.
+
+Every command that talks to a floor finds it by the home folder that `floor.toml` names (`--config`), or by `--home`.
+
+| exit code | meaning |
+|---|---|
+| 0 | done |
+| 1 | failed, denied, or a check found problems |
+| 2 | wrong usage or configuration; the message names file, line or option, and the mend |
+| 3 | no floor is running, or a peer cannot be reached |
+| 130 | stopped by Ctrl-C before there was anything to end in good order |
+"""
+CONFIGURATION_HEAD = """\
+# floor.toml
+
+Written by `scripts/reference.py` from the settings; change those, then run it again.
+
+`ibfloor init` writes a first file, `ibfloor run` reads it once at start. A mistake ends the start with a message that
+names file, line and key. Nothing else is read: no hidden files, no defaults for port, limits or account.
+
+- Money and quantities are exact: `0.1` is one tenth. A limit that should not hold is written as `"off"`.
+- `IBFLOOR_<SECTION>__<KEY>` in the environment overrides a key of a section, for example `IBFLOOR_GATEWAY__PORT=7497`.
+  Strategies, and paper or live, are chosen in the file alone.
+- Market seconds are those of the floor's clock; against a real gateway they are wall seconds
+  ([ADR 0006](adr/0006-one-clock.md)).
+"""
+PURPOSES = {
+    "floor": "The floor as a whole.",
+    "gateway": "Where IB Gateway or TWS listens, and who we are to it.",
+    "clock": "Whose time is market time.",
+    "risk": "What one strategy may do at most, and the whole floor. Every limit must be written down.",
+    "recorder": "The process that stores market data.",
+    "web": "The process that serves the pages. They are served on loopback; from elsewhere, use a tunnel.",
+    "restart": "What happens to a strategy that raises.",
+    "strategy": "One strategy; the table may be repeated. `[strategy.risk]` below it replaces limits of `[risk]`.",
+}
+
+
+def commands() -> Iterator[tuple[str, Any, Any]]:
+    """Yield every command: its words after ``ibfloor``, itself, and a context it can be asked for help in."""
+    from typer.main import get_command
+
+    from ibfloor.cli.entry import app
+
+    root: Any = get_command(app)
+    yield from _leaves(root, root.make_context("ibfloor", [], resilient_parsing=True, terminal_width=WIDTH))
+
+
+def cli_page() -> str:
+    """Return the page's text."""
+    parts = [CLI_HEAD]
+    for name, command, context in commands():
+        parts.append(f"## ibfloor {name}\n\n```\n{command.get_help(context)}\n```\n")
+    return "\n".join(parts)
+
+
+def _leaves(group: Any, parent: Any) -> Iterator[tuple[str, Any, Any]]:
+    for name, command in group.commands.items():
+        context = command.make_context(name, [], parent=parent, resilient_parsing=True, terminal_width=WIDTH)
+        if hasattr(command, "commands"):
+            yield from ((f"{name} {inner}", leaf, its) for inner, leaf, its in _leaves(command, context))
+        else:
+            yield name, command, context
+
+
+def configuration_page() -> str:
+    """Return the page's text."""
+    from ibfloor.config.loading import section_models
+
+    parts = [CONFIGURATION_HEAD]
+    for section, model in section_models().items():
+        name = f"[[{section}]]" if section == "strategy" else f"[{section}]"
+        rows = [_row(field.alias or key, field) for key, field in model.model_fields.items()]
+        table = "\n".join(["| key | default | meaning |", "|---|---|---|", *rows])
+        parts.append(f"## `{name}`\n\n{PURPOSES[section]}\n\n{table}\n")
+    return "\n".join(parts)
+
+
+def _row(key: str, field: Any) -> str:
+    return f"| `{key}` | {_default(field)} | {field.description} |"
+
+
+def _default(field: Any) -> str:
+    if field.is_required():
+        return "must be given"
+    value = field.get_default(call_default_factory=True)
+    match value:
+        case None | "" | {}:
+            return "none"
+        case bool():
+            return f"`{str(value).lower()}`"
+        case int() | float():
+            return f"`{value:g}`"
+        case str() | Path():
+            return f'`"{value}"`'
+        case _:
+            return "those of `[risk]`"
+
+
+if __name__ == "__main__":
+    (DOCS / "cli.md").write_text(cli_page(), encoding="utf-8")
+    (DOCS / "configuration.md").write_text(configuration_page(), encoding="utf-8")

@@ -1,0 +1,56 @@
+"""Docs that name files, options and keys name those that exist."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+from ibfloor.config import FloorSettings
+from ibfloor.config.loading import section_models
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PATH_IN_TEXT = re.compile(r"`((?:[\w.-]+/)*[\w-]+\.(?:py|toml|md|js|css|html|json|txt|png))`")
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+# Files that a user's floor has, not the repository.
+ELSEWHERE = {"floor.toml", "control.json", "kill.json", "my_strategy.py", "strategies/sma_cross.py", "floor.jsonl"}
+
+
+def test_every_file_that_the_architecture_page_names_exists() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    named = set(PATH_IN_TEXT.findall(text)) - ELSEWHERE
+    assert len(named) > 15
+    missing = [name for name in named if not any((base / name).is_file() for base in (ROOT, ROOT / "src" / "ibfloor"))]
+    assert sorted(missing) == []
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    targets = [target for target in LINK.findall(page.read_text()) if "://" not in target]
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize(("page", "writer"), [("cli.md", "cli_page"), ("configuration.md", "configuration_page")])
+def test_reference_pages_say_what_the_code_says(page: str, writer: str) -> None:
+    text = runpy.run_path(str(ROOT / "scripts" / "reference.py"))[writer]()
+    assert (ROOT / "docs" / page).read_text() == text, "run: python scripts/reference.py"
+
+
+def test_every_command_has_an_example() -> None:
+    commands = runpy.run_path(str(ROOT / "scripts" / "reference.py"))["commands"]
+    assert [name for name, command, _ in commands() if f"ibfloor {name}" not in (command.epilog or "")] == []
+
+
+def test_every_settings_key_has_a_meaning() -> None:
+    for section, model in section_models().items():
+        assert [f"{section}.{key}" for key, field in model.model_fields.items() if not field.description] == []
+    assert set(section_models()) == {field.alias or name for name, field in FloorSettings.model_fields.items()}
+
+
+def test_decision_records_are_numbered_without_a_gap() -> None:
+    numbers = [int(file.name[:4]) for file in sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) >= 8
