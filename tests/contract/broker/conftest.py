@@ -42,6 +42,7 @@ class ScriptedGateway:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self._changed.set()
         self._writers.append(writer)
         try:
             if self.first_words is not None:
@@ -68,6 +69,13 @@ class ScriptedGateway:
             async with asyncio.timeout(5):
                 await self._changed.wait()
         return found
+
+    async def connected(self, count: int) -> None:
+        """Return once there were so many connections."""
+        async with asyncio.timeout(5):
+            while self.connections < count:
+                self._changed.clear()
+                await self._changed.wait()
 
     async def _read(self, reader: asyncio.StreamReader) -> list[str]:
         size = int.from_bytes(await reader.readexactly(4), "big")
@@ -159,7 +167,11 @@ class Floor:
 
 
 SPY = Instrument(
-    instrument_id=InstrumentId(756733), contract=Stock("SPY"), local_symbol="SPY", currency=USD, min_tick=Decimal("0.01")
+    instrument_id=InstrumentId(756733),
+    contract=Stock("SPY"),
+    local_symbol="SPY",
+    currency=USD,
+    min_tick=Decimal("0.01"),
 )
 
 

@@ -126,9 +126,7 @@ def test_order_ids_never_go_back(gateway: Any, trade: Any, spy: Any, frame: Any)
         (31337, OrderDoubted),
     ],
 )
-def test_what_a_code_does_to_a_new_order(
-    gateway: Any, trade: Any, spy: Any, frame: Any, code: int, kind: type
-) -> None:
+def test_what_a_code_does_to_a_new_order(gateway: Any, trade: Any, spy: Any, frame: Any, code: int, kind: type) -> None:
     async def test(session: Any, facts: Any) -> None:
         order_id = session.next_order_id()
         session.submit(request(), spy, order_id)
@@ -275,10 +273,19 @@ def test_nul_in_an_order_reference_is_refused(gateway: Any, trade: Any, spy: Any
 def test_open_orders_of_an_earlier_life_are_adopted_by_their_reference(
     gateway: Any, trade: Any, spy: Any, frame: Any
 ) -> None:
-    values = {
-        **{"order_id": 77, "con_id": 756733, "symbol": "SPY", "sec_type": "STK", "action": "BUY"},
-        **{"total_quantity": Decimal(5), "order_type": "LMT", "lmt_price": Decimal(170), "order_ref": "alpha:9"},
-        **{"client_id": 10, "perm_id": 4242, "status": "Submitted"},
+    values: dict[str, Any] = {
+        "order_id": 77,
+        "con_id": 756733,
+        "symbol": "SPY",
+        "sec_type": "STK",
+        "action": "BUY",
+        "total_quantity": Decimal(5),
+        "order_type": "LMT",
+        "lmt_price": Decimal(170),
+        "order_ref": "alpha:9",
+        "client_id": 10,
+        "perm_id": 4242,
+        "status": "Submitted",
     }
     gateway.on_request = lambda fields: (
         [orders.OPEN_ORDER.layout(178).encode(values), frame(53, 1)] if fields[0] == "5" else []
@@ -295,9 +302,7 @@ def test_open_orders_of_an_earlier_life_are_adopted_by_their_reference(
     trade(test)
 
 
-def test_execution_is_booked_by_order_reference_even_before_any_status(
-    gateway: Any, trade: Any, frame: Any
-) -> None:
+def test_execution_is_booked_by_order_reference_even_before_any_status(gateway: Any, trade: Any, frame: Any) -> None:
     async def test(session: Any, facts: Any) -> None:
         gateway.say(
             frame(

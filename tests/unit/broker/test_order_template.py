@@ -1,0 +1,130 @@
+"""Spliced orders are the library's own bytes."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import ib_async
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ib_async.client import Client
+
+from ibfloor.broker.ib.convert import order_contract, plain
+from ibfloor.broker.ib.order_template import OrderTemplates
+from ibfloor.model.errors import BrokerRejected
+from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
+from ibfloor.model.instrument import Forex, Future, Instrument, Stock
+from ibfloor.model.money import USD
+from ibfloor.model.order import OrderRequest, OrdType, Side, TimeInForce
+
+INSTRUMENTS = [
+    Instrument(
+        instrument_id=InstrumentId(number),
+        contract=contract,
+        local_symbol=contract.symbol,
+        currency=USD,
+        exchange=exchange,
+    )
+    for number, (contract, exchange) in enumerate(
+        [(Stock("SPY"), "SMART"), (Future("ES", "202612", exchange="CME"), "CME"), (Forex("EURUSD"), "IDEALPRO")], 100
+    )
+]
+
+
+class Library(Client):
+    """The library as it is, but for the socket."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(None)  # type: ignore[no-untyped-call]
+        self.connState = Client.CONNECTED
+        self._serverVersion = version
+        self.sent = b""
+
+    def sendMsg(self, msg: str) -> None:  # noqa: N802
+        self.sent = self._prefix(msg.encode())  # type: ignore[no-untyped-call]
+
+
+@given(
+    instrument=st.sampled_from(INSTRUMENTS),
+    version=st.sampled_from([157, 163, 170, 176, 177, 178]),
+    ord_type=st.sampled_from(list(OrdType)),
+    tif=st.sampled_from(list(TimeInForce)),
+    side=st.sampled_from(list(Side)),
+    qty=st.integers(1, 10**7),
+    px=st.decimals("0.01", "99999.99", places=2),
+    order_id=st.integers(1, 2**31 - 2),
+    account=st.sampled_from(["", "DU1"]),
+)
+def test_frame_equals_the_librarys_encoding(
+    instrument: Instrument,
+    version: int,
+    ord_type: OrdType,
+    tif: TimeInForce,
+    side: Side,
+    qty: int,
+    px: Decimal,
+    order_id: int,
+    account: str,
+) -> None:
+    templates = OrderTemplates(account)
+    templates.use_version(version)
+    request = OrderRequest(
+        cl_ord_id=ClientOrderId("mean-rev:12"),
+        strategy=StrategyId("mean-rev"),
+        instrument_id=instrument.instrument_id,
+        side=side,
+        order_qty=Decimal(qty),
+        ord_type=ord_type,
+        time_in_force=tif,
+        limit_px=px,
+        stop_px=px,
+    )
+    order = ib_async.Order(
+        action=side.value,
+        totalQuantity=qty,
+        orderType=ord_type.value,
+        tif=tif.value,
+        orderRef="mean-rev:12",
+        account=account,
+    )
+    if ord_type is OrdType.LIMIT:
+        order.lmtPrice = px
+    if ord_type is OrdType.STOP:
+        order.auxPrice = px
+    library = Library(version)
+    library.placeOrder(order_id, order_contract(instrument), order)  # type: ignore[no-untyped-call]
+    assert plain(px) == str(px)
+    assert templates.frame(request, instrument, order_id) == library.sent
+    assert templates.frame(request, instrument, order_id) == library.sent, "and again from the template"
+
+
+def test_nul_in_a_contracts_text_is_refused() -> None:
+    templates = OrderTemplates("")
+    templates.use_version(178)
+    evil = Instrument(instrument_id=InstrumentId(9), contract=Stock("S\0Y"), local_symbol="X", currency=USD)
+    request = OrderRequest(
+        cl_ord_id=ClientOrderId("a:1"),
+        strategy=StrategyId("a"),
+        instrument_id=evil.instrument_id,
+        side=Side.BUY,
+        order_qty=Decimal(1),
+        ord_type=OrdType.MARKET,
+    )
+    with pytest.raises(BrokerRejected, match="NUL"):
+        templates.frame(request, evil, 1)
+
+
+def test_limit_order_without_a_price_is_refused() -> None:
+    templates = OrderTemplates("")
+    templates.use_version(178)
+    request = OrderRequest(
+        cl_ord_id=ClientOrderId("a:1"),
+        strategy=StrategyId("a"),
+        instrument_id=INSTRUMENTS[0].instrument_id,
+        side=Side.BUY,
+        order_qty=Decimal(1),
+        ord_type=OrdType.LIMIT,
+    )
+    with pytest.raises(BrokerRejected, match="no price"):
+        templates.frame(request, INSTRUMENTS[0], 1)
