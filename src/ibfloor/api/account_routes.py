@@ -43,8 +43,8 @@ def account_routes(guard: Guard, sessions: Sessions, desk: LoginDesk, *, is_secu
         return response
 
     @router.get("/login")
-    async def ways_in() -> dict[str, bool]:
-        return {"password": desk.has_password}
+    async def ways_in(request: Request) -> dict[str, bool]:
+        return {"password": desk.has_password, "logged_in": guard.is_logged_in(request)}
 
     @router.get("/session")
     async def session(request: Request) -> dict[str, object]:

@@ -36,6 +36,10 @@ class Guard:
         self._scheme = scheme
         self.cookie_name = cookie_name
 
+    def is_logged_in(self, request: HTTPConnection) -> bool:
+        """Tell whether a request has a live session."""
+        return self._sessions.find(request.cookies.get(self.cookie_name, "")) is not None
+
     def session(self, request: HTTPConnection) -> Session:
         """Return the session of a request; raise ``Problem`` 401 when there is none."""
         session = self._sessions.find(request.cookies.get(self.cookie_name, ""))

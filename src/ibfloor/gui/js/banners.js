@@ -1,0 +1,38 @@
+// What must not be overlooked: halted trading, stale numbers, books that do not add up; and short notices.
+import { hasData, stale } from "./feed.js";
+import * as f from "./format.js";
+import { Icon } from "./icons.js";
+import { classes, html } from "./lib.js";
+import { dismiss, notices } from "./rest.js";
+import { HaltBanner } from "./halt.js";
+import { useCell, useRow, useTopic } from "./store.js";
+
+export function Banners() {
+  const floor = useRow("floor", "floor");
+  const breaks = [...useTopic("breaks").values()];
+  const reason = useCell(stale);
+  const isReady = useCell(hasData);
+  return html`<div class="banners" role="status" aria-live="polite">
+    ${reason && isReady && html`<${Banner} kind="is-stale" name="stale" title="Numbers are stale" text=${reason} />`}
+    ${floor?.kill_latched && html`<${HaltBanner} reason=${floor.kill_reason} />`}
+    ${floor && !floor.kill_latched && !floor.gate_open && floor.gate_reason &&
+    html`<${Banner} kind="is-warn" name="gate" title="New entries are blocked" text=${floor.gate_reason} />`}
+    ${breaks.map((row) => html`<${Banner} key=${row.key} kind="is-warn" name="break" title="Books and account differ"
+      text=${`${row.text || row.key}: ours ${f.quantity(row.ours, false)}, theirs ${f.quantity(row.theirs, false)}`} />`)}
+  </div>`;
+}
+
+function Banner({ kind, name, title, text }) {
+  return html`<div class=${`banner ${kind}`} data-test=${`banner-${name}`}><${Icon} name="alert" size="16" /><b>${title}</b><span>${text}</span></div>`;
+}
+
+export function Notices() {
+  return html`<div class="notices" role="status" aria-live="polite">
+    ${useCell(notices).map(
+      (notice) => html`<div key=${notice.number} class=${classes("notice", notice.isError && "is-error")} data-test="notice">
+        <${Icon} name=${notice.isError ? "alert" : "check"} size="16" /><span>${notice.text}</span>
+        <button type="button" class="icon-button" aria-label="Dismiss" onClick=${() => dismiss(notice.number)}><${Icon} name="close" size="14" /></button>
+      </div>`,
+    )}
+  </div>`;
+}

@@ -1,0 +1,117 @@
+// Numbers and times as people of the trade write them: U+2212, thousands separators, a dash for what is missing.
+export const MINUS = "\u2212";
+export const DASH = "—";
+
+const fixed = new Map();
+
+function formatter(digits) {
+  if (!fixed.has(digits)) {
+    const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+    fixed.set(digits, new Intl.NumberFormat("en-US", options));
+  }
+  return fixed.get(digits);
+}
+
+export function isMissing(value) {
+  return value === null || value === undefined || value === "" || Number.isNaN(Number(value));
+}
+
+export function plain(value, digits = 2) {
+  if (isMissing(value)) return DASH;
+  const text = formatter(digits).format(Math.abs(value));
+  return Number(value) < 0 && /[1-9]/.test(text) ? MINUS + text : text;
+}
+
+export function signed(value, digits = 2) {
+  if (isMissing(value)) return DASH;
+  const text = formatter(digits).format(Math.abs(value));
+  if (!/[1-9]/.test(text)) return text; // what rounds to nothing has no sign
+  return (Number(value) < 0 ? MINUS : "+") + text;
+}
+
+export function percent(value, digits = 2) {
+  return isMissing(value) ? DASH : `${signed(value, digits)}%`;
+}
+
+export function quantity(value, sign = true) {
+  if (isMissing(value)) return DASH;
+  const digits = Math.min(8, (String(Number(value)).split(".")[1] || "").length);
+  return sign ? signed(value, digits) : plain(value, digits);
+}
+
+// The class of an amount: its colour goes with its sign, zero is grey.
+export function tone(value) {
+  if (isMissing(value)) return "none";
+  const cents = Math.round(Number(value) * 100);
+  return cents > 0 ? "gain" : cents < 0 ? "loss" : "zero";
+}
+
+export function tickDigits(minTick) {
+  if (isMissing(minTick) || Number(minTick) <= 0) return 2;
+  const text = Number(minTick).toFixed(8).replace(/0+$/, "");
+  return Math.max(2, text.length - text.indexOf(".") - 1);
+}
+
+export function words(name) {
+  const text = String(name).replace(/[_-]+/g, " ").toLowerCase();
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+const NS_PER_MS = 1e6;
+const clocks = new Map();
+
+function clock(zone, options) {
+  const key = zone + JSON.stringify(options);
+  if (!clocks.has(key)) {
+    clocks.set(key, new Intl.DateTimeFormat("en-GB", { timeZone: zone, hourCycle: "h23", ...options }));
+  }
+  return clocks.get(key);
+}
+
+let zone = "America/New_York";
+
+export function exchangeZone() {
+  return zone;
+}
+
+export function setExchangeZone(name) {
+  try {
+    clock(name, {});
+    zone = name;
+  } catch {
+    zone = "UTC"; // a zone this browser does not know
+  }
+}
+
+export function timeOf(ns) {
+  if (isMissing(ns) || Number(ns) <= 0) return DASH;
+  return clock(zone, { hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(ns / NS_PER_MS);
+}
+
+export function dayTimeOf(ns) {
+  if (isMissing(ns) || Number(ns) <= 0) return DASH;
+  const options = { day: "2-digit", month: "short", hour: "2-digit", minute: "2-digit" };
+  return clock(zone, options).format(ns / NS_PER_MS);
+}
+
+export function hourOf(seconds) {
+  return clock(zone, { hour: "2-digit", minute: "2-digit" }).format(seconds * 1000);
+}
+
+export function dayOf(seconds) {
+  return clock(zone, { day: "2-digit", month: "short" }).format(seconds * 1000);
+}
+
+const ZONE_WORDS = { "America/New_York": "ET", "US/Eastern": "ET", "America/Chicago": "CT", UTC: "UTC" };
+
+export function zoneWord() {
+  if (ZONE_WORDS[zone]) return ZONE_WORDS[zone];
+  const parts = clock(zone, { timeZoneName: "short" }).formatToParts(Date.now());
+  return parts.find((part) => part.type === "timeZoneName").value;
+}
+
+export function compact(value) {
+  const size = Math.abs(value);
+  if (size >= 1e6) return `${plain(value / 1e6, size >= 1e8 ? 1 : 3)}M`;
+  return size >= 1e4 ? `${plain(value / 1e3, 1)}k` : plain(value, 0);
+}

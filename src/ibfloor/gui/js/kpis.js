@@ -1,0 +1,48 @@
+// The key figures, each against its limit where there is one.
+import * as f from "./format.js";
+import { classes, html } from "./lib.js";
+import { useRow, useTopic } from "./store.js";
+
+const WARN_PCT = 75;
+const RULES_SHOWN = 3;
+
+export function Kpis() {
+  const floor = useRow("floor", "floor");
+  const account = useRow("account");
+  const risk = [...useTopic("risk").values()];
+  if (!floor) return null;
+  const limited = risk.filter((row) => row.used_pct !== null).sort((a, b) => b.used_pct - a.used_pct);
+  const refusals = risk.reduce((sum, row) => sum + row.refusals, 0);
+  return html`<section class="kpis" aria-label="Key figures">
+    <${Kpi} label="Strategies running" value=${`${floor.strategies_running} / ${floor.strategies_total}`} name="running" />
+    <${Kpi} label="Working orders" value=${f.plain(floor.orders_working, 0)} name="working"
+      note=${floor.orders_unknown > 0 ? `${floor.orders_unknown} unknown` : ""} isBad=${floor.orders_unknown > 0} />
+    <${Exposure} account=${account} />
+    ${limited.slice(0, RULES_SHOWN).map(
+      (row) => html`<${Kpi} key=${row.rule} label=${f.words(row.rule)} value=${row.used} note=${`limit ${row.limit}`}
+        pct=${row.used_pct} />`,
+    )}
+    <${Kpi} label="Refused orders" value=${f.plain(refusals + floor.rejected, 0)} name="refused"
+      note=${floor.breaks > 0 ? `${floor.breaks} breaks` : ""} isBad=${floor.breaks > 0} />
+  </section>`;
+}
+
+function Exposure({ account }) {
+  const net = Number(account?.net_liquidation);
+  const gross = account?.gross_exposure;
+  const pct = f.isMissing(gross) || !(net > 0) ? null : (Number(gross) / net) * 100;
+  const netPct = f.isMissing(account?.net_exposure) || !(net > 0) ? null : (Number(account.net_exposure) / net) * 100;
+  return html`<${Kpi} label="Gross exposure" name="gross" value=${pct === null ? f.DASH : `${f.plain(pct, 1)}%`}
+    note=${netPct === null ? "" : `net ${f.signed(netPct, 1)}%`} />`;
+}
+
+function Kpi({ label, value, note = "", pct = null, isBad = false, name = "" }) {
+  const level = pct === null ? "" : pct >= 100 ? "is-over" : pct >= WARN_PCT ? "is-near" : "";
+  return html`<div class=${classes("kpi", "panel", isBad && "is-bad")} data-test=${name ? `kpi-${name}` : undefined}>
+    <div class="kpi-head"><span>${label}</span><small>${note}</small></div>
+    <b>${value}</b>
+    ${pct !== null &&
+    html`<div class=${classes("bar", level)} role="meter" aria-label=${`${label} used`} aria-valuemin="0" aria-valuemax="100"
+      aria-valuenow=${Math.round(pct)}><i style=${{ width: `${Math.max(0, Math.min(100, pct))}%` }}></i></div>`}
+  </div>`;
+}
