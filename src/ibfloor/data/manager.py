@@ -19,7 +19,7 @@ from ibfloor.data.listing import BarStream, Listing
 from ibfloor.data.loop_thread import LoopThread
 from ibfloor.data.recorder_feed import ColumnSink, RecorderFeed
 from ibfloor.data.router import Router
-from ibfloor.data.settings import DataSettings
+from ibfloor.data.settings import BASE_BAR_NS, DataSettings
 from ibfloor.data.subscriber import Kind, Outlet, Subscriber, WarmUp
 from ibfloor.data.timekeeper import Timekeeper
 from ibfloor.model.errors import BrokerRejected, ConnectivityError
@@ -55,7 +55,7 @@ class DataManager(MarketBoard):
     def __init__(self, make_session: SessionFactory, clock: Clock, settings: DataSettings | None = None) -> None:
         settings = settings or DataSettings()
         self._feed = RecorderFeed(settings.record_rows_max)
-        super().__init__(Router(self._feed.take, self._feed.take_bar, settings.base_bar_ns), clock, settings)
+        super().__init__(Router(self._feed.take, self._feed.take_bar, BASE_BAR_NS), clock, settings)
         self._make_session = make_session
         self._thread = LoopThread("data")
         self._opened: concurrent.futures.Future[None] = concurrent.futures.Future()
@@ -172,9 +172,9 @@ class DataManager(MarketBoard):
         if sink is None:
             self._feed.disconnect()
         else:
-            base_ns = self._settings.base_bar_ns
-            streams = [each.streams[base_ns] for each in self._router.listings.values() if base_ns in each.streams]
-            self._feed.connect(sink, [bar for stream in streams for bar in stream.recent])
+            streams = [each.streams[BASE_BAR_NS] for each in self._router.listings.values() if each.streams]
+            newest = [bar for stream in streams for bar in list(stream.recent)[-self._settings.record_again_bars :]]
+            self._feed.connect(sink, newest)
 
     async def _resolve(self, contract: Contract) -> Instrument:
         async with self._resolving.setdefault(contract, asyncio.Lock()):  # ask the broker once
@@ -230,7 +230,7 @@ class DataManager(MarketBoard):
         listing.is_subscribed = True
         for stream in listing.streams.values():  # of an earlier subscription: ticks are missing since
             stream.restart(self._clock.now_ns())
-        self._stream(listing, self._settings.base_bar_ns)
+        self._stream(listing, BASE_BAR_NS)
         self._session.subscribe(listing.instrument)
 
     def _stream(self, listing: Listing, bar_ns: int) -> BarStream:

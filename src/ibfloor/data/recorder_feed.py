@@ -2,15 +2,17 @@
 
 Taking a batch costs one append. Every ``record_every_s`` wall seconds what has gathered is turned
 into columns and offered to the sink. A sink that refuses is asked again later; meanwhile ticks wait
-up to a bound, beyond it the oldest are dropped and counted. Bars are few and never dropped.
+up to a bound, beyond it the oldest are dropped and counted. Bars are few and not dropped: only a
+recorder that is away for weeks could lose some, and it gets those in memory again when it comes back.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from ibfloor.control.protocol import MarketColumns
+from ibfloor.model.instrument import Instrument
 from ibfloor.model.market import Bar, MarketBatch, Quote, Trade
 
 ColumnSink = Callable[[MarketColumns], bool]
@@ -19,9 +21,11 @@ ColumnSink = Callable[[MarketColumns], bool]
 Columns = dict[str, Sequence[float | int]]
 
 KIND_BID, KIND_ASK, KIND_LAST = 1, 2, 4
+_BID_ASK = (KIND_BID, KIND_ASK)
 """IB's tick types of bid, ask and last price."""
 
-_EVENTS_PER_FRAME = 5_000  # about 4 ms of work between two looks at the socket
+_EVENTS_PER_FRAME = 5_000  # about 2 ms of work between two looks at the socket
+_BARS_WAITING_MAX = 100_000
 
 
 class RecorderFeed:
@@ -32,26 +36,22 @@ class RecorderFeed:
         self._sink: ColumnSink | None = None
         self._batches: deque[MarketBatch] = deque()
         self._rows = 0
-        self._bars: list[Bar] = []
+        self._bars: deque[Bar] = deque(maxlen=_BARS_WAITING_MAX)
+        self._refused: MarketColumns | None = None
         self._dropped = 0
         self.dropped_total = 0
         """Ticks dropped since the start because the recorder was slow."""
 
-    @property
-    def is_connected(self) -> bool:
-        """Tell whether there is a recorder."""
-        return self._sink is not None
-
     def connect(self, sink: ColumnSink, recent: Sequence[Bar]) -> None:
-        """Start feeding a recorder, first with the bars still in memory: it skips what it has."""
-        self._bars = list(recent)
+        """Start feeding a recorder, first with bars that are still in memory: it skips those it has."""
+        self._bars.extendleft(reversed(recent))
         self._sink = sink
 
     def disconnect(self) -> None:
-        """Stop feeding: the recorder went away. Its bars are told again when it comes back."""
-        self._sink = None
+        """Stop feeding, and forget what waits."""
+        self._sink = self._refused = None
         self._batches.clear()
-        self._bars = []
+        self._bars.clear()
         self._rows = self._dropped = 0
 
     def take(self, batch: MarketBatch) -> None:
@@ -72,53 +72,73 @@ class RecorderFeed:
             self._bars.append(bar)
 
     def flush(self) -> bool:
-        """Offer one frame of ticks and all bars; ``True`` when there is more to send at once."""
+        """Offer all bars and one frame of ticks; ``True`` when there is more to send at once."""
         sink = self._sink
         if sink is None:
             return False
         if self._bars and sink(bar_columns(self._bars)):
-            self._bars = []
-        if not self._batches:
+            self._bars.clear()
+        # A refused frame is kept as it is: building it again at every try would cost as much as sending it.
+        frame, self._refused = self._refused or self._next_frame(), None
+        if frame is not None and not sink(frame):
+            self._refused = frame
             return False
-        batches, events = self._next_frame()
-        if not sink(tick_columns(events, self._dropped)):
-            return False
-        self._dropped = 0
-        self._rows -= len(events)
-        for _ in range(batches):
-            self._batches.popleft()
         return bool(self._batches)
 
-    def _next_frame(self) -> tuple[int, list[Quote | Trade]]:
+    def _next_frame(self) -> MarketColumns | None:
         events: list[Quote | Trade] = []
-        batches = 0
-        for batch in self._batches:
-            batches += 1
-            events.extend(batch)  # type: ignore[arg-type]  # a session's batches hold ticks only
-            if len(events) >= _EVENTS_PER_FRAME:
-                break
-        return batches, events
+        while self._batches and len(events) < _EVENTS_PER_FRAME:
+            events.extend(self._batches.popleft())  # type: ignore[arg-type]  # a session's batches hold ticks only
+        if not events:
+            return None
+        dropped, self._dropped = self._dropped, 0
+        self._rows -= len(events)
+        return tick_columns(events, dropped)
 
 
 def tick_columns(events: Sequence[Quote | Trade], dropped: int = 0) -> MarketColumns:
     """Return ticks as columns: a quote is two rows, bid and ask; an absent side none."""
-    rows: list[tuple[int, int, int, float, float]] = []
+    kinds: list[int] = []
+    keys: list[int] = []
+    times: list[int] = []
+    prices: list[float] = []
+    quantities: list[float] = []
+    symbols: dict[int, str] = {}
+    instrument: Instrument | None = None
+    key = 0
     for event in events:
-        key, ts_ns = event.instrument.instrument_id, event.ts_event_ns
-        if type(event) is Trade:
-            rows.append((KIND_LAST, key, ts_ns, event.last_px, event.last_qty))
-        elif type(event) is Quote:
-            if event.bid_px == event.bid_px:  # not nan
-                rows.append((KIND_BID, key, ts_ns, event.bid_px, event.bid_qty))
-            if event.ask_px == event.ask_px:
-                rows.append((KIND_ASK, key, ts_ns, event.ask_px, event.ask_qty))
-    columns: Columns = {name: [] for name in ("kind", "instrument_id", "ts_ns", "px", "qty")}
-    for name, values in zip(columns, zip(*rows, strict=True), strict=False):  # no rows: no values
-        columns[name] = list(values)
-    return MarketColumns(table="ticks", columns=columns, symbols=_symbols(events), dropped=dropped)
+        if event.instrument is not instrument:
+            instrument = event.instrument
+            key = instrument.instrument_id
+            symbols[key] = instrument.local_symbol
+        ts_ns = event.ts_event_ns
+        if type(event) is Quote:
+            bid_px, ask_px = event.bid_px, event.ask_px
+            if bid_px == bid_px and ask_px == ask_px:  # neither is nan
+                kinds += _BID_ASK
+                keys += (key, key)
+                times += (ts_ns, ts_ns)
+                prices += (bid_px, ask_px)
+                quantities += (event.bid_qty, event.ask_qty)
+                continue
+            is_bid = bid_px == bid_px
+            kind, px, qty = (KIND_BID, bid_px, event.bid_qty) if is_bid else (KIND_ASK, ask_px, event.ask_qty)
+            if px != px:
+                continue
+        elif type(event) is Trade:
+            kind, px, qty = KIND_LAST, event.last_px, event.last_qty
+        else:
+            continue
+        kinds.append(kind)
+        keys.append(key)
+        times.append(ts_ns)
+        prices.append(px)
+        quantities.append(qty)
+    columns: Columns = {"kind": kinds, "instrument_id": keys, "ts_ns": times, "px": prices, "qty": quantities}
+    return MarketColumns(table="ticks", columns=columns, symbols=symbols, dropped=dropped)
 
 
-def bar_columns(bars: Sequence[Bar]) -> MarketColumns:
+def bar_columns(bars: Collection[Bar]) -> MarketColumns:
     """Return bars as columns."""
     columns: Columns = {
         "instrument_id": [int(bar.instrument.instrument_id) for bar in bars],
@@ -130,9 +150,6 @@ def bar_columns(bars: Sequence[Bar]) -> MarketColumns:
         "close": [bar.close_px for bar in bars],
         "volume": [bar.volume for bar in bars],
     }
-    return MarketColumns(table="bars", columns=columns, symbols=_symbols(bars))
-
-
-def _symbols(events: Sequence[Quote | Trade | Bar]) -> dict[int, str]:
-    instruments = {id(event.instrument): event.instrument for event in events}
-    return {int(each.instrument_id): each.local_symbol for each in instruments.values()}
+    instruments = {id(bar.instrument): bar.instrument for bar in bars}
+    symbols = {int(each.instrument_id): each.local_symbol for each in instruments.values()}
+    return MarketColumns(table="bars", columns=columns, symbols=symbols)

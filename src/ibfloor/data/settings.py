@@ -6,12 +6,13 @@ import msgspec
 
 from ibfloor.model.moment import NS_PER_MINUTE
 
+BASE_BAR_NS = NS_PER_MINUTE
+"""Bars built for every subscribed instrument: what charts show and the recorder stores."""
+
 
 class DataSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of the DataManager; ``_s`` are wall seconds, ``_ns`` market nanoseconds."""
 
-    base_bar_ns: int = NS_PER_MINUTE
-    """Bars built for every subscribed instrument: what charts show and the recorder stores."""
     recent_bars: int = 2_000
     """Closed bars kept in memory per instrument and size."""
     max_age_ns: int = 60 * 1_000_000_000
@@ -24,3 +25,5 @@ class DataSettings(msgspec.Struct, frozen=True, kw_only=True):
     record_every_s: float = 0.2
     record_rows_max: int = 250_000
     """Ticks that wait for a slow recorder; beyond that the oldest are dropped and counted."""
+    record_again_bars: int = 240
+    """Bars per instrument that a recorder is told when it comes (back): it skips those it has."""
