@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ibfloor.broker.ib.convert import number, to_multiplier, to_side, to_status
+from ibfloor.broker.ib.convert import STATUSES, number, to_multiplier, to_side, to_status
 from ibfloor.broker.ib.decoder import LoudDecoder
 from ibfloor.broker.ib.order_messages import read_fee, read_fill, read_open_order, read_status
 from ibfloor.broker.ib.ticks import TickBook, TickReader
@@ -61,21 +61,7 @@ def encoded(table: Table, version: int, **values: Any) -> bytes:
 @given(
     version=VERSIONS,
     order_id=IDS,
-    status=st.sampled_from(
-        [
-            *[
-                "PendingSubmit",
-                "PreSubmitted",
-                "Submitted",
-                "Filled",
-                "Cancelled",
-                "ApiCancelled",
-                "PendingCancel",
-                "Inactive",
-            ],
-            "Odd",
-        ]
-    ),
+    status=st.sampled_from([*STATUSES, "Inactive", "Odd"]),
     filled=QUANTITIES,
     remaining=QUANTITIES,
     perm_id=IDS,

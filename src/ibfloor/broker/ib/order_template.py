@@ -12,8 +12,8 @@ from typing import Any
 import ib_async
 from ib_async.client import Client
 
-from ibfloor.broker.ib.codes import IbRejected
 from ibfloor.broker.ib.convert import order_contract, plain
+from ibfloor.model.errors import ConnectivityError
 from ibfloor.model.instrument import Instrument
 from ibfloor.model.order import OrderRequest, OrdType, Side, TimeInForce
 
@@ -62,10 +62,10 @@ class OrderTemplate:
         self._prove()
 
     def frame(self, request: OrderRequest, order_id: int) -> bytes:
-        """Return the bytes of an order; raise ``IbRejected`` for a text that would break the frame."""
+        """Return the bytes of an order; raise ``ConnectivityError`` for a text that would break the frame."""
         ref = request.cl_ord_id
         if "\0" in ref:
-            raise IbRejected(0, f"an order reference must not contain NUL: {ref!r}")
+            raise ConnectivityError(f"nothing was sent: an order reference must not contain NUL: {ref!r}")
         values = [str(order_id), request.side.value, plain(request.order_qty)]
         if self._has_limit:
             values.append(_price(request.limit_px, request))
@@ -112,7 +112,7 @@ class OrderTemplate:
 
 def _price(px: Decimal | None, request: OrderRequest) -> str:
     if px is None:
-        raise IbRejected(0, f"order {request.cl_ord_id} of type {request.ord_type} has no price")
+        raise ConnectivityError(f"nothing was sent: order {request.cl_ord_id} of type {request.ord_type} has no price")
     return plain(px)
 
 
@@ -157,4 +157,4 @@ def _refuse_nul(instrument: Instrument) -> None:
         instrument.primary_exchange,
     )
     if any("\0" in text for text in texts):
-        raise IbRejected(0, f"a contract's text must not contain NUL: {contract.symbol!r}")
+        raise ConnectivityError(f"nothing was sent: a contract's text must not contain NUL: {contract.symbol!r}")
