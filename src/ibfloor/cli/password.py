@@ -1,0 +1,39 @@
+"""``ibfloor password``: the password of the pages."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from typing import Annotated
+
+import typer
+
+from ibfloor.cli.options import CONFIG_DEFAULT, ConfigOption, examples
+from ibfloor.model.errors import ConfigError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog=examples("ibfloor password", "ibfloor password --stdin < secret.txt"))(password)
+
+
+def password(
+    config: ConfigOption = CONFIG_DEFAULT,
+    from_stdin: Annotated[bool, typer.Option("--stdin", help="Read it from standard input's first line.")] = False,
+) -> None:
+    """Set the password of the pages; only its argon2 hash is kept, in a file of mode 0600."""
+    from ibfloor.api.passwords import save_password
+    from ibfloor.config import load_settings
+
+    file = load_settings(config).web.password_file
+    save_password(file, sys.stdin.readline().rstrip("\n") if from_stdin else _asked_twice())
+    typer.echo(f"the password is set ({file}); it holds from the next login on")
+
+
+def _asked_twice() -> str:
+    if not sys.stdin.isatty():
+        raise ConfigError("there is no terminal to ask at: use --stdin")
+    first = getpass.getpass("New password: ")
+    if getpass.getpass("Once more: ") != first:
+        raise ConfigError("the two differ: nothing was changed")
+    return first

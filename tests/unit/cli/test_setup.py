@@ -1,0 +1,128 @@
+"""init, password, doctor: getting a floor ready."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ibfloor.api.passwords import PasswordFile
+from ibfloor.config import Mode, load_settings
+from ibfloor.strategy.registry import make_strategy
+
+if TYPE_CHECKING:
+    from tests.unit.cli.conftest import Ibfloor
+
+
+@pytest.fixture
+def closed_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def talkative_port() -> Iterator[int]:
+    """Something that answers, but is no gateway."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            peer, _ = server.accept()
+            with peer:
+                peer.recv(64)
+                peer.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield server.getsockname()[1]
+        thread.join(10)
+
+
+def checks(ibfloor: Ibfloor) -> dict[str, dict[str, Any]]:
+    return {check["name"]: check for check in json.loads(ibfloor("doctor", "--json").out)}
+
+
+def test_init_writes_a_floor_that_loads_with_a_strategy_that_can_be_made(ibfloor: Ibfloor, tmp_path: Path) -> None:
+    outcome = ibfloor("init", "--port", "7497")
+    settings = load_settings(tmp_path / "floor.toml")
+    (section,) = settings.strategies
+
+    assert outcome.code == 0
+    assert (settings.gateway.port, settings.floor.mode) == (7497, Mode.PAPER)
+    made = make_strategy(section.name, file=section.file, class_name=section.class_name, params=section.params)
+    assert made.loaded.class_name == "SmaCross"
+
+
+def test_init_overwrites_nothing(ibfloor: Ibfloor, tmp_path: Path) -> None:
+    (tmp_path / "strategies").mkdir()
+    (tmp_path / "strategies" / "sma_cross.py").write_text("# mine")
+    assert ibfloor("init").code == 0
+    assert (tmp_path / "strategies" / "sma_cross.py").read_text() == "# mine"
+    before = (tmp_path / "floor.toml").read_text()
+    assert ibfloor("init", "--port", "1").code == 2
+    assert (tmp_path / "floor.toml").read_text() == before
+
+
+def test_the_password_is_kept_as_a_hash_for_its_owner_only(
+    ibfloor: Ibfloor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ibfloor("init")
+    monkeypatch.setattr("sys.stdin", io.StringIO("correct horse battery\n"))
+    assert ibfloor("password", "--stdin").code == 0
+
+    file = tmp_path / "floor-home" / "web-password"
+    assert "horse" not in file.read_text()
+    assert file.stat().st_mode & 0o077 == 0
+    assert PasswordFile(file).verify("correct horse battery")
+
+
+def test_a_short_password_is_refused(ibfloor: Ibfloor, monkeypatch: pytest.MonkeyPatch) -> None:
+    ibfloor("init")
+    monkeypatch.setattr("sys.stdin", io.StringIO("abc\n"))
+    assert ibfloor("password", "--stdin").code == 2
+
+
+def test_the_doctor_says_what_is_wrong_and_how_to_mend_it(ibfloor: Ibfloor, closed_port: int) -> None:
+    ibfloor("init", "--port", str(closed_port))
+    outcome = ibfloor("doctor")
+    assert outcome.code == 1
+    assert f"FAIL  gateway: 127.0.0.1:{closed_port} cannot be reached" in outcome.out
+    assert "-> start IB Gateway or TWS" in outcome.out
+    assert "OK    strategy sma-spy: SmaCross" in outcome.out
+
+
+def test_the_doctor_tells_a_gateway_from_something_else(ibfloor: Ibfloor, talkative_port: int) -> None:
+    ibfloor("init", "--port", str(talkative_port))
+    gateway = checks(ibfloor)["gateway"]
+    assert gateway["health"] == "fail"
+    assert "not as an IB gateway" in gateway["text"]
+
+
+def test_the_doctor_looks_into_strategy_files(ibfloor: Ibfloor, tmp_path: Path, closed_port: int) -> None:
+    ibfloor("init", "--port", str(closed_port))
+    (tmp_path / "strategies" / "sma_cross.py").write_text("import nothing_like_this\n")
+    strategy = checks(ibfloor)["strategy sma-spy"]
+    assert strategy["health"] == "fail"
+    assert "sma_cross.py:1" in strategy["text"]
+
+
+def test_the_doctor_warns_of_a_home_open_to_others(ibfloor: Ibfloor, tmp_path: Path, closed_port: int) -> None:
+    ibfloor("init", "--port", str(closed_port))
+    (tmp_path / "floor-home").mkdir()
+    (tmp_path / "floor-home").chmod(0o755)
+    home = checks(ibfloor)["home"]
+    assert (home["health"], home["mend"]) == ("warn", f"chmod 700 {tmp_path / 'floor-home'}")
+
+
+def test_the_doctor_stops_at_settings_it_cannot_read(ibfloor: Ibfloor, tmp_path: Path) -> None:
+    (tmp_path / "floor.toml").write_text("[gateway]\nport = 'x'\n")
+    outcome = ibfloor("doctor")
+    assert outcome.code == 1
+    assert "line 2, [gateway] port" in outcome.out
