@@ -1,0 +1,202 @@
+"""Folding takes each fact once, however often it is tried, and loses none."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable
+
+import pytest
+
+from ibfloor.ledger import fold
+from ibfloor.ledger.fold import fold_facts, tidy_workers, unseen_intents
+from ibfloor.ledger.journal import JournalWriter
+from ibfloor.ledger.paths import LedgerPaths
+from ibfloor.ledger.schema import MIGRATIONS
+from ibfloor.ledger.segment import segments
+from ibfloor.ledger.store import JournalMark, LedgerBusy, LedgerStore
+from ibfloor.model.errors import LedgerError
+from ibfloor.model.fact import AnyFact, OrderSubmitted
+from ibfloor.model.ids import StrategyId
+
+Journal = Callable[[Iterable[AnyFact]], None]
+Story = Callable[[int], list[AnyFact]]
+SPY = StrategyId("sma-spy")
+
+
+@pytest.fixture
+def store(paths: LedgerPaths) -> Iterable[LedgerStore]:
+    with LedgerStore(paths.database) as store:
+        yield store
+
+
+def rows(store: LedgerStore, sql: str) -> list[tuple[object, ...]]:
+    return store.query(sql).fetchall()
+
+
+def test_order_fill_and_fee_can_be_queried(
+    store: LedgerStore, paths: LedgerPaths, journal: Journal, facts: Story
+) -> None:
+    journal(facts(1))
+    assert fold_facts(store, paths, is_live=False) == 6
+    assert rows(store, "SELECT cl_ord_id, status, perm_id, order_qty, limit_px FROM orders") == [
+        ("sma-spy:1", "FILLED", 7, "100", "101.25")
+    ]
+    assert rows(store, "SELECT cl_ord_id, last_qty, last_px, fee, fee_currency FROM fills") == [
+        ("sma-spy:1", "100", "101.24", "1.05", "USD")
+    ]
+    assert rows(store, "SELECT * FROM clients") == [("sma-spy", 10)]
+    assert rows(store, "SELECT kind, strategy FROM facts WHERE cl_ord_id = 'sma-spy:1'") == [
+        (kind, "sma-spy") for kind in ("OrderSubmitted", "OrderReported", "OrderFilled", "OrderReported")
+    ]
+
+
+def test_corrected_execution_takes_the_place_of_the_first(
+    store: LedgerStore, paths: LedgerPaths, journal: Journal, correction: list[AnyFact]
+) -> None:
+    journal(correction)
+    fold_facts(store, paths, is_live=False)
+    assert rows(store, "SELECT revision, last_px FROM fills") == [(2, "101.20")]
+    assert len(rows(store, "SELECT * FROM executions")) == 2
+
+
+def test_late_report_does_not_wake_a_finished_order(
+    store: LedgerStore, paths: LedgerPaths, journal: Journal, facts: Story
+) -> None:
+    life = facts(1)
+    journal([*life, life[2]])  # "NEW" again, after FILLED
+    fold_facts(store, paths, is_live=False)
+    assert rows(store, "SELECT status FROM orders") == [("FILLED",)]
+
+
+def test_folding_twice_adds_nothing(store: LedgerStore, paths: LedgerPaths, journal: Journal, facts: Story) -> None:
+    journal(facts(20))
+    assert fold_facts(store, paths, is_live=True) == 101
+    before = rows(store, "SELECT * FROM facts")
+    assert fold_facts(store, paths, is_live=True) == 0
+    assert rows(store, "SELECT * FROM facts") == before
+
+
+def test_marks_lost_with_the_journal_folded_again_add_nothing(
+    store: LedgerStore, paths: LedgerPaths, journal: Journal, facts: Story
+) -> None:
+    journal(facts(20))
+    fold_facts(store, paths, is_live=True)
+    store.query("DELETE FROM journal_marks")
+    assert fold_facts(store, paths, is_live=True) == 0
+    assert store.last_seq() == 101
+
+
+@pytest.mark.parametrize("at", [0, 1, 37, 99])
+def test_interrupted_fold_goes_on_where_it_was(
+    paths: LedgerPaths, journal: Journal, facts: Story, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    monkeypatch.setattr(fold, "BATCH", 10)
+    journal(facts(20))
+    steps = 0
+    real = LedgerStore.set_mark
+
+    def interrupted(store: LedgerStore, segment: str, mark: JournalMark) -> None:
+        nonlocal steps
+        real(store, segment, mark)
+        steps += 1
+        if steps == at // 10 + 1:
+            raise KeyboardInterrupt
+
+    with LedgerStore(paths.database) as store, monkeypatch.context() as patched:
+        patched.setattr(LedgerStore, "set_mark", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            fold_facts(store, paths, is_live=True)
+        assert store.last_seq() == at // 10 * 10
+    with LedgerStore(paths.database) as store:
+        fold_facts(store, paths, is_live=True)
+        assert [row[0] for row in rows(store, "SELECT seq FROM facts ORDER BY seq")] == list(range(1, 102))
+        assert len(rows(store, "SELECT * FROM fills")) == 20
+
+
+def test_segments_that_are_folded_and_closed_are_deleted(
+    store: LedgerStore, paths: LedgerPaths, journal: Journal, facts: Story
+) -> None:
+    story = facts(4)
+    for start in range(0, len(story), 7):
+        journal(story[start : start + 7])
+    newest = segments(paths.facts_journal)[-1]
+    fold_facts(store, paths, is_live=True)
+    assert segments(paths.facts_journal) == [newest]
+    assert store.last_seq() == 21
+    assert rows(store, "SELECT segment FROM journal_marks") == [(newest.name,)]
+
+
+def test_missing_fact_is_refused_with_its_number(
+    store: LedgerStore, paths: LedgerPaths, order: Callable[[int], OrderSubmitted]
+) -> None:
+    with JournalWriter(paths.facts_journal) as writer:
+        writer.append(order(1), 1)
+        writer.append(order(2), 3)
+    with pytest.raises(LedgerError, match="fact 3 comes where 2 should"):
+        fold_facts(store, paths, is_live=True)
+    assert store.last_seq() == 0
+
+
+def test_journal_made_anew_under_an_old_name_is_folded_from_its_start(
+    store: LedgerStore, paths: LedgerPaths, journal: Journal, facts: Story
+) -> None:
+    story = facts(4)
+    journal(story[:15])
+    fold_facts(store, paths, is_live=True)
+    segments(paths.facts_journal)[0].unlink()
+    journal(story[15:])
+    assert fold_facts(store, paths, is_live=True) == 6
+
+
+def test_intents_without_a_fact_are_found(
+    store: LedgerStore, paths: LedgerPaths, journal: Journal, order: Callable[[int], OrderSubmitted]
+) -> None:
+    with JournalWriter(paths.worker_journal(SPY)) as worker:
+        for number in (1, 2, 3):
+            worker.append(order(number))
+    journal([order(1), order(3)])
+    fold_facts(store, paths, is_live=False)
+    assert unseen_intents(store, paths) == [order(2)]
+
+
+def test_workers_closed_segment_stays_until_all_its_intents_are_facts(
+    store: LedgerStore, paths: LedgerPaths, journal: Journal, order: Callable[[int], OrderSubmitted]
+) -> None:
+    for number in (1, 2, 3):
+        with JournalWriter(paths.worker_journal(SPY)) as worker:
+            worker.append(order(number))
+    journal([order(1)])
+    fold_facts(store, paths, is_live=False)
+    assert tidy_workers(store, paths) == 1
+    assert unseen_intents(store, paths) == [order(2), order(3)]
+
+
+def test_busy_database_is_named_busy_and_loses_nothing(paths: LedgerPaths, journal: Journal, facts: Story) -> None:
+    journal(facts(2))
+    with LedgerStore(paths.database, busy_s=0.01) as store:
+        other = sqlite3.connect(paths.database, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LedgerBusy):
+            fold_facts(store, paths, is_live=True)
+        other.execute("ROLLBACK")
+        other.close()
+        assert fold_facts(store, paths, is_live=True) == 11
+
+
+def test_ledger_of_a_newer_version_is_refused(paths: LedgerPaths) -> None:
+    with LedgerStore(paths.database) as store:
+        store.query(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    with pytest.raises(LedgerError, match="newer ibfloor"):
+        LedgerStore(paths.database).open()
+
+
+def test_file_that_is_no_database_is_refused_by_name(paths: LedgerPaths) -> None:
+    paths.database.write_bytes(b"not SQLite at all" * 100)
+    with pytest.raises(LedgerError, match=r"ledger\.sqlite: file is not a database"):
+        LedgerStore(paths.database).open()
+
+
+def test_read_only_never_makes_a_ledger(paths: LedgerPaths) -> None:
+    with pytest.raises(LedgerError, match="unable to open"):
+        LedgerStore(paths.database, is_read_only=True).open()
+    assert not paths.database.exists()
