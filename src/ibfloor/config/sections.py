@@ -113,6 +113,7 @@ class GatewaySection(_Section):
     host: str = Field("127.0.0.1", min_length=1, description="Host of IB Gateway or TWS.")
     port: Port = Field(description="API port: 4002 IB Gateway paper, 4001 live; 7497 TWS paper, 7496 live.")
     connect_timeout_s: Seconds = Field(10.0, description="Wall seconds to wait for a connection at start.")
+    reconcile_every_s: Seconds = Field(30.0, description="Wall seconds between two comparisons with the account.")
     master_client_id: ClientId = Field(0, description="Client id of the account's session; IB's master id is 0.")
     data_client_id: ClientId = Field(1, description="Client id of the market-data session.")
     first_strategy_client_id: ClientId = Field(

@@ -16,6 +16,7 @@ from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
 from ibfloor.model.instrument import Instrument
 from ibfloor.model.market import Quote
 from ibfloor.model.moment import Clock
+from ibfloor.model.money import Currency
 from ibfloor.model.order import Order, OrderRequest, Refusal, Refused, Side
 from ibfloor.portfolio.valuation import Mark, Rates
 from ibfloor.risk.gate import PriceReference, RiskGate
@@ -70,6 +71,11 @@ class LockedGate:
             for instrument_id, mark in marks.items():
                 if instrument_id in instruments:
                     self._gate.mark(instruments[instrument_id], mark.px)
+
+    def set_base(self, base: Currency) -> None:
+        """Value everything in the account's own currency from now on."""
+        with self._lock:
+            self._gate.exposures.set_base(base)
 
     def hold(self, name: str, text: str, strategy: StrategyId | None = None) -> None:
         """Shut entries of the floor, or of one strategy, until the hold of this name is lifted."""

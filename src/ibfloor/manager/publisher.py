@@ -8,13 +8,17 @@ from collections.abc import Callable
 from ibfloor.control.differ import ViewDiffer
 from ibfloor.control.protocol import BarsQuery, ViewChanges, ViewSnapshot
 from ibfloor.data.manager import DataManager
+from ibfloor.manager.floor_rows import FloorCounts, LogRows, floor_row, risk_rows
+from ibfloor.manager.floor_state import FloorState
+from ibfloor.manager.locked_gate import LockedGate
 from ibfloor.manager.message_queue import MessageQueue
 from ibfloor.manager.screen import DeskNow, Rows, Screen
+from ibfloor.manager.strategy_manager import StrategyManager
 from ibfloor.model.fact import DayOpened
 from ibfloor.model.ids import InstrumentId
 from ibfloor.model.market import Bar
-from ibfloor.model.moment import NS_PER_MINUTE
-from ibfloor.model.view import BarView
+from ibfloor.model.moment import NS_PER_MINUTE, Clock
+from ibfloor.model.view import BarView, FloorView, LogView
 
 PERIOD_S = 0.2
 KEEP = {"orders": 400, "fills": 400, "log": 300, "equity": 900}
@@ -28,16 +32,26 @@ class Publisher:
         screen: Screen,
         queue: MessageQueue,
         data: DataManager,
+        gate: LockedGate,
+        strategies: StrategyManager,
+        log_lines: Callable[[], tuple[LogView, ...]],
+        clock: Clock,
         *,
-        desks: Callable[[], tuple[DeskNow, ...]],
-        floor_rows: Callable[[], Rows],
+        name: str,
+        mode: str,
     ) -> None:
         self._screen = screen
         self._queue = queue
         self._data = data
-        self._desks = desks
-        self._floor_rows = floor_rows
+        self._gate = gate
+        self._strategies = strategies
+        self._log = LogRows(log_lines)
+        self._clock = clock
+        self._name = name
+        self._mode = mode
         self._differ = ViewDiffer(KEEP)
+        self.stored_bars: Callable[[], int] = lambda: 0
+        """How many bars the recorder has stored; set once there is a recorder."""
 
     async def run(self, publish: Callable[[ViewChanges], None]) -> None:
         """Publish until cancelled."""
@@ -49,11 +63,12 @@ class Publisher:
 
     async def refresh(self) -> ViewChanges | None:
         """Make all rows anew and return what changed."""
-        desks = self._desks()
-        rows, day = await asyncio.wrap_future(self._queue.ask(lambda state: self._on_queue(desks)))
+        desks = self._strategies.desks_now()
+        rows, counts, day = await asyncio.wrap_future(self._queue.ask(lambda state: self._on_queue(state, desks)))
         if day is not None:
             self._queue.put(day)
-        for topic, key, row in (*rows, *self._market_rows(), *self._floor_rows()):
+        floor = self._floor_row(counts, desks)
+        for topic, key, row in (*rows, *self._market_rows(), *risk_rows(self._gate), *self._log.take(), floor):
             if row is None:
                 self._differ.remove(topic, key)
             else:
@@ -74,8 +89,25 @@ class Publisher:
             rows.append(_as_list(current, is_closed=False))
         return rows
 
-    def _on_queue(self, desks: tuple[DeskNow, ...]) -> tuple[Rows, DayOpened | None]:
-        return self._screen.rows(desks), self._screen.day_opening
+    def _on_queue(self, state: FloorState, desks: tuple[DeskNow, ...]) -> tuple[Rows, FloorCounts, DayOpened | None]:
+        rows = self._screen.rows(desks)
+        self._gate.revalue(state.instruments, self._screen.marks, self._screen.rates)
+        return rows, FloorCounts(state), self._screen.day_opening
+
+    def _floor_row(self, counts: FloorCounts, desks: tuple[DeskNow, ...]) -> tuple[str, str, FloorView]:
+        view = floor_row(
+            counts,
+            desks,
+            name=self._name,
+            mode=self._mode,
+            clock=self._clock,
+            gate=self._gate,
+            data=self._data,
+            bars_stored=self.stored_bars(),
+            queue_depth=self._queue.depth,
+            lags_ms=self._strategies.lag_samples_ms(),
+        )
+        return "floor", "floor", view
 
     def _market_rows(self) -> Rows:
         rows: Rows = []

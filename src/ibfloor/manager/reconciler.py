@@ -27,8 +27,9 @@ from ibfloor.model.fact import (
     InstrumentDefined,
     Reconciled,
 )
-from ibfloor.model.ids import ClientOrderId
+from ibfloor.model.ids import ClientOrderId, StrategyId
 from ibfloor.model.moment import Clock
+from ibfloor.model.money import Currency
 from ibfloor.portfolio.reconciliation import Difference, break_facts, compare, opening
 
 CONFIRMATIONS = 3
@@ -42,10 +43,10 @@ log = structlog.get_logger("reconciler")
 class Holds(Protocol):
     """The gate's holds: reasons why entries are shut, by who set them."""
 
-    def hold(self, name: str, text: str) -> None:
-        """Shut entries until the hold of this name is lifted."""
+    def hold(self, name: str, text: str, strategy: StrategyId | None = None) -> None:
+        """Shut entries of the floor, or of one strategy, until the hold of this name is lifted."""
 
-    def lift(self, name: str) -> None:
+    def lift(self, name: str, strategy: StrategyId | None = None) -> None:
         """Take a hold away."""
 
 
@@ -63,25 +64,33 @@ class Reconciler:
     """Runs passes: at the start, after every reconnect, when asked, and every ``period_s``."""
 
     def __init__(
-        self, session: MasterSession, queue: MessageQueue, holds: Holds, clock: Clock, *, period_s: float
+        self,
+        session: MasterSession,
+        queue: MessageQueue,
+        holds: Holds,
+        clock: Clock,
+        *,
+        period_s: float,
+        on_base: Callable[[Currency], None],
     ) -> None:
         self._session = session
         self._queue = queue
         self._holds = holds
         self._clock = clock
         self._period_s = period_s
+        self._on_base = on_base
         self._doubts: frozenset[ClientOrderId] = frozenset()
         self._suspects: dict[str, tuple[Decimal, int]] = {}
-        self._asked: set[str] = {"start"}
+        self._asked: set[tuple[str, StrategyId | None]] = {("start", None)}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
         self._waiters: list[Callable[[bool], None]] = []
         holds.hold("start", "not reconciled with the account yet")
 
-    def request(self, name: str, text: str) -> None:
+    def request(self, name: str, text: str, strategy: StrategyId | None = None) -> None:
         """Shut entries under a name until a pass that starts after now has settled; from any thread."""
-        self._holds.hold(name, text)
-        self._on_loop(lambda: self._ask(name))
+        self._holds.hold(name, text, strategy)
+        self._on_loop(lambda: self._ask(name, strategy))
 
     def nudge(self) -> None:
         """Run a pass soon, entries stay open meanwhile: an order is in doubt; from any thread."""
@@ -101,16 +110,17 @@ class Reconciler:
         self._loop = asyncio.get_running_loop()
         while True:
             self._wake.clear()
-            asked, waiters = set(self._asked), tuple(self._waiters)
+            asked, waiters = self._asked, tuple(self._waiters)
+            self._asked = set()
             try:
                 is_equal = await self._settle(thorough=bool(asked or waiters))
             except ConnectivityError as error:
                 log.warning("reconciliation postponed", reason=str(error))
+                self._asked |= asked
                 await asyncio.sleep(RETRY_S)
                 continue
-            self._asked -= asked
-            for name in asked - self._asked:
-                self._holds.lift(name)
+            for name, strategy in asked - self._asked:
+                self._holds.lift(name, strategy)
             for waiter in waiters:
                 self._waiters.remove(waiter)
                 waiter(is_equal)
@@ -139,6 +149,7 @@ class Reconciler:
 
     async def _pass(self) -> PassOutcome:
         snapshot = await self._session.snapshot()
+        self._on_base(snapshot.base_currency)
         for fact in await asyncio.wrap_future(self._queue.ask(lambda state: self._settled(state, snapshot))):
             self._queue.put(fact)
         outcome = await asyncio.wrap_future(self._queue.ask(lambda state: _compare(state, snapshot)))
@@ -182,8 +193,8 @@ class Reconciler:
             )
         )
 
-    def _ask(self, name: str) -> None:
-        self._asked.add(name)
+    def _ask(self, name: str, strategy: StrategyId | None) -> None:
+        self._asked.add((name, strategy))
         self._wake.set()
 
     def _on_loop(self, act: Callable[[], None]) -> None:

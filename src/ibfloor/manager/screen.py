@@ -30,7 +30,7 @@ from ibfloor.model.moment import Clock, to_datetime
 from ibfloor.model.order import Order, OrdStatus
 from ibfloor.model.view import AccountView, EquityView, StrategyView
 from ibfloor.portfolio.performance import Performance, advance
-from ibfloor.portfolio.valuation import Valuation, value, value_account
+from ibfloor.portfolio.valuation import Mark, Valuation, value, value_account
 
 CURVE_EVERY_S = 1.0
 SPARK_POINTS = 60
@@ -68,6 +68,9 @@ class Screen:
         self._positions_shown: set[str] = set()
         self._sparks: dict[StrategyId, deque[float]] = {}
         self._performance: Performance | None = None
+        self.marks: dict[InstrumentId, Mark] = {}
+        """What the last rows were valued at."""
+        self.rates = marks.rates()
         self._curve_due_ns = 0
         self._curve_points = 0
 
@@ -146,8 +149,8 @@ class Screen:
         held: set[InstrumentId] = set()
         for name in everyone:
             held |= set(books.book(name).open_positions)
-        self._now_marks, rates = self._marks.of(held), self._marks.rates()
-        return {name: value(books.book(name), self._now_marks, rates) for name in everyone}
+        self.marks, self.rates = self._marks.of(held), self._marks.rates()
+        return {name: value(books.book(name), self.marks, self.rates) for name in everyone}
 
     def _position_rows(self, valuations: dict[StrategyId, Valuation]) -> Rows:
         rows: Rows = []
@@ -190,7 +193,7 @@ class Screen:
         )
 
     def _account_rows(self, valuations: dict[StrategyId, Valuation], is_curve_due: bool) -> Rows:
-        account = value_account(valuations.values(), self._now_marks, self._marks.rates())
+        account = value_account(valuations.values(), self.marks, self.rates)
         self._advance(account)
         curve, state = self._performance, self._state
         view = AccountView(

@@ -193,6 +193,12 @@ class StrategyManager:
         """Bring strategies that are not up to flat, each under its own client id."""
         await asyncio.gather(*(self._clear_up(self._desks[name]) for name in names if name in self._desks))
 
+    def abandon(self) -> None:
+        """Wait for no strategy any more: the floor ends, and one that hangs must not keep it."""
+        for desk in self._desks.values():
+            if desk.supervision is not None:
+                desk.supervision.cancel()
+
     def take_session(self, fact: SessionChanged) -> None:
         """Tell a strategy that its own connection came or went."""
         desk = self._desks.get(StrategyId(fact.session))

@@ -80,7 +80,8 @@ class Worker:
 
     def start(self) -> Future[None]:
         """Start the thread; the future ends with the worker, with what the strategy raised if it did."""
-        Thread(target=self._run, name=f"strategy-{self._spec.name}").start()
+        # A daemon: a handler that never returns must not keep the floor's process from ending.
+        Thread(target=self._run, name=f"strategy-{self._spec.name}", daemon=True).start()
         return self._ended
 
     def stop(self, finish: Finish) -> None:

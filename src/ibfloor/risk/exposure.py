@@ -56,6 +56,12 @@ class Exposures:
         """Return what one unit of a currency is worth in the base currency."""
         return Decimal(1) if currency == self._base else self._rates.get(currency)
 
+    def set_base(self, base: Currency) -> None:
+        """Value everything in another base currency."""
+        if base != self._base:
+            self._base = base
+            self.set_rates(self._rates)
+
     def set_rates(self, rates: dict[Currency, Decimal]) -> None:
         """Take new exchange rates."""
         self._rates = dict(rates)

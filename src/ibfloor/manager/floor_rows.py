@@ -1,0 +1,102 @@
+"""The rows about the floor itself: counts, the gate, limits, the log's tail. Owner: the main loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ibfloor import __version__
+from ibfloor.data.manager import DataManager
+from ibfloor.manager.floor_state import FloorState
+from ibfloor.manager.lag import percentile
+from ibfloor.manager.locked_gate import LockedGate
+from ibfloor.manager.screen import DeskNow, Rows
+from ibfloor.model.moment import Clock
+from ibfloor.model.view import FloorView, LogView, RiskView
+
+
+class FloorCounts:
+    """Counts read on the queue's thread in one go."""
+
+    def __init__(self, state: FloorState) -> None:
+        records = state.strategies.values()
+        self.orders_working = len(state.orders.working())
+        self.orders_total = len(state.orders)
+        self.orders_unknown = len(state.orders.unknown())
+        self.rejected = sum(record.rejected for record in records)
+        self.fills = len(state.fills)
+        self.breaks = len(state.breaks)
+        self.kill_reason = state.kill.reason if state.kill else ""
+        self.is_killed = state.kill is not None
+
+
+def floor_row(
+    counts: FloorCounts,
+    desks: tuple[DeskNow, ...],
+    *,
+    name: str,
+    mode: str,
+    clock: Clock,
+    gate: LockedGate,
+    data: DataManager,
+    bars_stored: int,
+    queue_depth: int,
+    lags_ms: list[float],
+) -> FloorView:
+    """Return the floor's own row."""
+    shut = gate.shut_reason
+    return FloorView(
+        name=name,
+        mode=mode,
+        version=__version__,
+        ts_ns=clock.now_ns(),
+        speed=clock.speed,
+        kill_latched=counts.is_killed,
+        kill_reason=counts.kill_reason,
+        gate_open=shut is None,
+        gate_reason=shut or "",
+        strategies_running=sum(desk.state == "RUNNING" for desk in desks),
+        strategies_total=len(desks),
+        orders_working=counts.orders_working,
+        orders_total=counts.orders_total,
+        orders_unknown=counts.orders_unknown,
+        rejected=counts.rejected,
+        fills=counts.fills,
+        breaks=counts.breaks,
+        ticks=data.stats.ticks,
+        bars_stored=bars_stored,
+        loop_lag_p99_ms=round(percentile(lags_ms, 0.99), 2),
+        queue_depth=queue_depth,
+    )
+
+
+def risk_rows(gate: LockedGate) -> Rows:
+    """Return one row per rule."""
+    return [
+        (
+            "risk",
+            usage.rule,
+            RiskView(
+                rule=usage.rule,
+                limit=usage.limit,
+                used=usage.used,
+                used_pct=None if usage.used_pct is None else round(usage.used_pct, 1),
+                refusals=usage.refusals,
+            ),
+        )
+        for usage in gate.usage()
+    ]
+
+
+class LogRows:
+    """The log lines that came since the last look."""
+
+    def __init__(self, lines: Callable[[], tuple[LogView, ...]]) -> None:
+        self._lines = lines
+        self._shown = 0
+
+    def take(self) -> Rows:
+        """Return the new lines."""
+        fresh = [line for line in self._lines() if line.number > self._shown]
+        if fresh:
+            self._shown = fresh[-1].number
+        return [("log", str(line.number), line) for line in fresh]

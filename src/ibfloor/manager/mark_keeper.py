@@ -1,0 +1,53 @@
+"""Keeps market data of everything held, whoever holds it: a position without a mark has no value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import structlog
+
+from ibfloor.data.manager import DataManager
+from ibfloor.data.subscriber import Delivery, Kind, Subscriber
+from ibfloor.manager.floor_state import Applied
+from ibfloor.model.errors import ConnectivityError
+from ibfloor.model.fact import PositionMoved
+from ibfloor.model.ids import InstrumentId
+from ibfloor.model.instrument import Contract, Instrument
+
+log = structlog.get_logger("marks")
+
+
+class _Wastebasket:
+    def put(self, value: Delivery, /) -> bool:
+        return True
+
+
+class MarkKeeper:
+    """A subscriber that wants quotes only so that the board has them. Owner: the queue's thread."""
+
+    def __init__(self, data: DataManager, instruments: Mapping[InstrumentId, Instrument]) -> None:
+        self._data = data
+        self._instruments = instruments
+        self._subscriber = Subscriber("marks", _Wastebasket(), _refused)
+        self._kept: set[InstrumentId] = set()
+
+    def observe(self, applied: Applied) -> None:
+        """Watch an instrument that came into a book without an order of ours."""
+        if isinstance(applied.fact, PositionMoved):
+            self.watch([applied.fact.instrument_id])
+
+    def watch(self, instrument_ids: Iterable[InstrumentId]) -> None:
+        """Ask for the quotes of instruments that are held."""
+        for instrument_id in set(instrument_ids) - self._kept:
+            instrument = self._instruments.get(instrument_id)
+            if instrument is None:
+                continue
+            try:
+                self._data.subscribe(self._subscriber, instrument.contract, kinds=Kind.QUOTES)
+            except ConnectivityError:
+                continue  # not connected yet: the floor watches everything held once it is
+            self._kept.add(instrument_id)
+
+
+def _refused(contract: Contract, text: str) -> None:
+    log.warning("no market data for a position", contract=str(contract), reason=text)

@@ -1,0 +1,54 @@
+"""What follows when a broker session comes or goes: entries are held, then reconciled, then let through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ibfloor.manager.floor_state import Applied
+from ibfloor.manager.locked_gate import LockedGate
+from ibfloor.manager.reconciler import Reconciler
+from ibfloor.model.fact import OrderDoubted, SessionChanged, SessionState
+from ibfloor.model.ids import StrategyId
+
+MASTER = "master"
+DATA = "data"
+CLOSED = "closed"
+
+
+class SessionWatch:
+    """Observes session facts. Owner: the queue's thread.
+
+    The account's session shuts the whole gate while it is down, a strategy's own session only that
+    strategy's. Either opens again when a reconciliation that began after the reconnect has settled.
+    Lost market data holds nothing: the gate refuses entries on old quotes by itself.
+    """
+
+    def __init__(self, gate: LockedGate, reconciler: Reconciler, tell: Callable[[SessionChanged], None]) -> None:
+        self._gate = gate
+        self._reconciler = reconciler
+        self._tell = tell
+        self._lost: set[str] = set()
+
+    def observe(self, applied: Applied) -> None:
+        """React to a fact."""
+        if isinstance(applied.fact, OrderDoubted):
+            self._reconciler.nudge()
+        if isinstance(applied.fact, SessionChanged):
+            self._react(applied.fact)
+            self._tell(applied.fact)
+
+    def _react(self, fact: SessionChanged) -> None:
+        if fact.session == DATA:
+            return
+        is_up = fact.state is SessionState.CONNECTED
+        strategy = None if fact.session == MASTER else StrategyId(fact.session)
+        if not is_up and fact.state is not SessionState.CONNECTING and fact.detail != CLOSED:
+            self._lost.add(fact.session)
+            self._gate.hold(_name(fact.session), f"session {fact.session} is {fact.state.lower()}", strategy)
+        elif is_up and (fact.session in self._lost or fact.detail):
+            self._lost.discard(fact.session)
+            self._reconciler.request(_name(fact.session), "reconciling after a reconnect", strategy)
+
+
+def _name(session: str) -> str:
+    return f"session {session}"

@@ -1,0 +1,56 @@
+"""FloorSummary: what one run of the floor came to, as one line of JSON."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from ibfloor.manager.floor_state import FloorState
+from ibfloor.manager.marks import Marks
+from ibfloor.manager.rows import cents, holdings_by_symbol
+from ibfloor.manager.screen import DeskNow
+from ibfloor.portfolio.valuation import value
+
+
+class StrategySummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One strategy: its state before the floor was told to end, and its book at the end."""
+
+    state: str
+    orders: int
+    fills: int
+    restarts: int
+    positions: dict[str, Decimal]
+    pnl: Decimal | None
+
+
+class FloorSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole run; counts include what the ledger had before."""
+
+    strategies: dict[str, StrategySummary]
+    orders: int
+    fills: int
+    rejected: int
+    breaks: int
+    unknown_orders: int
+    ticks: int
+    bars_stored: int
+    loop_lag_p99_ms: float
+    books_equal_account: bool
+
+
+def strategy_summaries(state: FloorState, desks: tuple[DeskNow, ...], marks: Marks) -> dict[str, StrategySummary]:
+    """Return the strategies' part; called on the queue's thread."""
+    summaries = {}
+    for desk in desks:
+        book, record = state.books.book(desk.name), state.record(desk.name)
+        valuation = value(book, marks.of(set(book.open_positions)), marks.rates())
+        summaries[str(desk.name)] = StrategySummary(
+            state=desk.state,
+            orders=record.orders,
+            fills=record.fills,
+            restarts=desk.restarts,
+            positions=holdings_by_symbol(state, valuation),
+            pnl=cents(valuation.pnl),
+        )
+    return summaries

@@ -1,0 +1,117 @@
+"""The processes beside the floor, web and recorder, and the control socket they reach it by."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sys
+from contextlib import AsyncExitStack
+
+import msgspec
+
+from ibfloor import __version__
+from ibfloor.config import FloorSettings
+from ibfloor.control.endpoint import endpoint_path
+from ibfloor.control.protocol import RecorderReport
+from ibfloor.control.server import ControlServer
+from ibfloor.data.manager import DataManager
+from ibfloor.manager.commands import CommandDesk
+from ibfloor.manager.market_bridge import MarketBridge
+from ibfloor.manager.processes import ChildProcess, Ready
+from ibfloor.manager.publisher import Publisher
+
+LAST_REPORT_WAIT_S = 1.0
+
+
+class Children:
+    """Starts, feeds and ends what runs beside the floor. Owner: the main loop."""
+
+    def __init__(self, settings: FloorSettings, publisher: Publisher, commands: CommandDesk, data: DataManager) -> None:
+        self._settings = settings
+        self._publisher = publisher
+        self._data = data
+        self._login_token = secrets.token_urlsafe(24)
+        self._recorded = RecorderReport(ticks_stored=0, bars_stored=0, gaps=0)
+        self._server = ControlServer(
+            endpoint_path(settings.home),
+            floor=settings.floor.name,
+            version=__version__,
+            on_call=commands.carry_out,
+            on_bars=publisher.bars,
+            snapshot=publisher.snapshot,
+            on_recorder_report=self._take_report,
+        )
+        self._bridge = MarketBridge(self._server.publish_market)
+        self._web = ChildProcess("web", lambda: _python("ibfloor.api"), first_input=self._web_settings)
+        self._recorder = ChildProcess(
+            "recorder",
+            lambda: _python("ibfloor.data"),
+            first_input=self._recorder_settings,
+            on_ready=lambda ready: self._data.record_to(self._bridge),
+            on_end=self._recorder_ended,
+        )
+        self.login_url = ""
+        """A link that logs in once; empty while no pages are served."""
+
+    @property
+    def bars_stored(self) -> int:
+        """Return how many bars the recorder has stored, by its last report."""
+        return self._recorded.bars_stored
+
+    async def open(self, stack: AsyncExitStack) -> None:
+        """Start the control socket and the processes that are switched on."""
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        await stack.enter_async_context(self._server)
+        stack.push_async_callback(self.close)
+        self._publisher.stored_bars = lambda: self.bars_stored
+        await self._publisher.refresh()
+        self._publishing = tasks.create_task(self._publisher.run(self._server.publish_changes))
+        if self._settings.recorder.enabled:
+            await self._recorder.start()
+            tasks.create_task(self._recorder.keep())
+        if self._settings.web.enabled:
+            ready = await self._web.start()
+            tasks.create_task(self._web.keep())
+            self.login_url = self._link(ready)
+
+    async def close(self) -> None:
+        """End the processes; the recorder stores what it has first. Doing it twice is once."""
+        self._data.record_to(None)
+        await asyncio.gather(self._recorder.stop(), self._web.stop())
+        self._publishing.cancel()
+
+    def _link(self, ready: Ready) -> str:
+        return f"http://{self._settings.web.host}:{ready['port']}/login?token={self._login_token}"
+
+    def _take_report(self, report: RecorderReport) -> None:
+        self._recorded = report
+
+    def _recorder_ended(self) -> None:
+        self._data.record_to(None)
+        self._bridge.clear()
+
+    def _web_settings(self) -> str:
+        web = self._settings.web
+        fields = {
+            "home": str(self._settings.home),
+            "host": web.host,
+            "port": web.port,
+            "login_token": self._login_token,
+            "password_file": str(web.password_file),
+            "parent_pipe": True,
+        }
+        return msgspec.json.encode(fields).decode() + "\n"
+
+    def _recorder_settings(self) -> str:
+        recorder = self._settings.recorder
+        fields = {
+            "home": str(self._settings.home),
+            "path": str(recorder.path),
+            "min_free_gb": recorder.min_free_gb,
+            "parent_pipe": True,
+        }
+        return msgspec.json.encode(fields).decode() + "\n"
+
+
+def _python(module: str) -> list[str]:
+    return [sys.executable, "-m", module]
