@@ -4,35 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from enum import StrEnum
 
 from ibfloor.model.ids import InstrumentId
 from ibfloor.model.moment import NS_PER_S
 from ibfloor.sim.exchange.values import BookTop, MarketTick, TapePrint
-from ibfloor.sim.market.source import SimBar
+from ibfloor.sim.market.bars import BarKind, SimBar
 
 BAR_NS = 5 * NS_PER_S
 ZERO = Decimal(0)
-
-
-class PriceKind(StrEnum):
-    """What a bar is made of, in IB's words."""
-
-    TRADES = "TRADES"
-    MIDPOINT = "MIDPOINT"
-    BID = "BID"
-    ASK = "ASK"
 
 
 class RealTimeBars:
     """Builds the bars that are watched. A bar without a tick repeats the last price."""
 
     def __init__(self) -> None:
-        self._growing: dict[tuple[InstrumentId, PriceKind], _Growing] = {}
-        self._closed: list[tuple[InstrumentId, PriceKind, SimBar]] = []
+        self._growing: dict[tuple[InstrumentId, BarKind], _Growing] = {}
+        self._closed: list[tuple[InstrumentId, BarKind, SimBar]] = []
 
     def watch(
-        self, instrument_id: InstrumentId, kind: PriceKind, last: TapePrint | None, top: BookTop | None, now_ns: int
+        self, instrument_id: InstrumentId, kind: BarKind, last: TapePrint | None, top: BookTop | None, now_ns: int
     ) -> None:
         """Start building a kind of bar at a time, from the price that stands then."""
         if (instrument_id, kind) in self._growing:
@@ -42,7 +32,7 @@ class RealTimeBars:
 
     def on_tick(self, tick: MarketTick) -> None:
         """Let a tick into the bars of its instrument."""
-        for kind in PriceKind:
+        for kind in BarKind:
             growing = self._growing.get((tick.instrument_id, kind))
             if growing is None:
                 continue
@@ -51,14 +41,14 @@ class RealTimeBars:
                 self._close(tick.instrument_id, kind, growing, tick.ts_ns)
                 growing.add(px, tick.qty if isinstance(tick, TapePrint) else ZERO)
 
-    def closed(self, now_ns: int) -> Iterator[tuple[InstrumentId, PriceKind, SimBar]]:
+    def closed(self, now_ns: int) -> Iterator[tuple[InstrumentId, BarKind, SimBar]]:
         """Yield the bars that are complete at a time and were not yielded before."""
         for (instrument_id, kind), growing in self._growing.items():
             self._close(instrument_id, kind, growing, now_ns)
         closed, self._closed = self._closed, []
         yield from closed
 
-    def _close(self, instrument_id: InstrumentId, kind: PriceKind, growing: _Growing, now_ns: int) -> None:
+    def _close(self, instrument_id: InstrumentId, kind: BarKind, growing: _Growing, now_ns: int) -> None:
         while now_ns >= growing.start_ns + BAR_NS:
             bar = growing.finish()
             if bar is not None:
@@ -97,15 +87,15 @@ class _Growing:
         return bar
 
 
-def _price(kind: PriceKind, tick: MarketTick) -> Decimal | None:
+def _price(kind: BarKind, tick: MarketTick) -> Decimal | None:
     if isinstance(tick, TapePrint):
-        return tick.px if kind is PriceKind.TRADES else None
+        return tick.px if kind is BarKind.TRADES else None
     match kind:
-        case PriceKind.BID:
+        case BarKind.BID:
             return tick.bid_px
-        case PriceKind.ASK:
+        case BarKind.ASK:
             return tick.ask_px
-        case PriceKind.MIDPOINT if tick.bid_px is not None and tick.ask_px is not None:
+        case BarKind.MIDPOINT if tick.bid_px is not None and tick.ask_px is not None:
             return (tick.bid_px + tick.ask_px) / 2
         case _:
             return None

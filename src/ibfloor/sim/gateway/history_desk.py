@@ -15,23 +15,24 @@ from ibfloor.sim.gateway.codec import responses as tell
 from ibfloor.sim.gateway.codec.kinds import Scalar, Values
 from ibfloor.sim.gateway.codec.table import Table
 from ibfloor.sim.gateway.contracts import UNKNOWN_CONTRACT, match_contract
-from ibfloor.sim.gateway.periods import DAY_NS, BadPeriod, bar_size_ns, end_ns_of, start_ns_of
+from ibfloor.sim.gateway.periods import DAY_NS, BadPeriod, bar_size_ns, duration_ns_of, end_ns_of
 from ibfloor.sim.gateway.session import Session
 from ibfloor.sim.gateway.values import forget_session, number_of, text_of
+from ibfloor.sim.market.bars import BarKind, SimBar
 from ibfloor.sim.market.securities import Security
-from ibfloor.sim.market.source import Market, SimBar
+from ibfloor.sim.market.source import Market
 
 UPDATE_PERIOD_NS = 5 * NS_PER_S
 _HEAD_DAYS = 3650
-_WHAT = frozenset({"TRADES", "ADJUSTED_LAST", "MIDPOINT", "BID", "ASK", "BID_ASK"})
+_KINDS = {**{kind.value: kind for kind in BarKind}, "ADJUSTED_LAST": BarKind.TRADES, "BID_ASK": BarKind.BID}
 _OF_TRADES = frozenset({"TRADES", "ADJUSTED_LAST"})
 _UNKNOWN = Decimal(-1)
 
 
 class _Query(msgspec.Struct, frozen=True, kw_only=True):
     security: Security
-    start_ns: int
     end_ns: int
+    duration_ns: int
     bar_ns: int
     rth_only: bool
     what: str
@@ -63,9 +64,8 @@ class HistoryDesk:
             return
         self._next_update_ns = now_ns + UPDATE_PERIOD_NS
         for key, (query, told) in self._kept.items():
-            since_ns = told.ts_ns if told is not None else now_ns - 2 * query.bar_ns
-            for bar in self._bars(query, since_ns, now_ns + 1):
-                if bar != told:
+            for bar in self._bars(query, now_ns + 1, 2 * query.bar_ns):
+                if told is None or (bar.ts_ns >= told.ts_ns and bar != told):
                     key[0].send_values(tell.HISTORICAL_UPDATE, {**_bar_values(query, bar), "req_id": key[1]})
                     told = bar
             self._kept[key] = (query, told)
@@ -80,11 +80,11 @@ class HistoryDesk:
         except BadPeriod as error:
             session.fail(req_id, error.code, error.text)
             return
-        bars = self._bars(query, query.start_ns, query.end_ns)
+        bars = self._bars(query, query.end_ns, query.duration_ns)
         if not bars or (security.instrument.contract.security_type is SecurityType.FOREX and query.what in _OF_TRADES):
             _no_data(session, req_id, "HMDS query returned no data", security)
             return
-        span = {"start": wire_time(query.start_ns), "end": wire_time(query.end_ns)}
+        span = {"start": wire_time(bars[0].ts_ns), "end": wire_time(query.end_ns)}
         rows: list[Values] = [_bar_values(query, bar) for bar in bars]
         session.send(tell.HISTORICAL_DATA, req_id=req_id, bars=rows, **span)
         if session.version >= 196:
@@ -120,29 +120,35 @@ class HistoryDesk:
 
     def _query(self, security: Security, values: Values) -> _Query:
         what = text_of(values, "what").upper()
-        if what not in _WHAT:
+        if what not in _KINDS:
             raise BadPeriod(321, f"Error validating request.-'bO' : cause - What to show {what!r} is not known.")
         if values["keep_up_to_date"] and values["end"]:
             raise BadPeriod(321, "Error validating request.-'bO' : cause - An update subscription takes no end time.")
-        end_ns = end_ns_of(text_of(values, "end"), self._clock.now_ns())
-        rth_only = bool(values["use_rth"])
         return _Query(
             security=security,
-            start_ns=start_ns_of(text_of(values, "duration"), end_ns, security.session, rth_only=rth_only),
-            end_ns=end_ns,
+            end_ns=end_ns_of(text_of(values, "end"), self._clock.now_ns()),
+            duration_ns=duration_ns_of(text_of(values, "duration")),
             bar_ns=bar_size_ns(text_of(values, "bar_size")),
-            rth_only=rth_only,
+            rth_only=bool(values["use_rth"]),
             what=what,
             epoch_dates=values["format_date"] == 2,
         )
 
-    def _bars(self, query: _Query, start_ns: int, end_ns: int) -> list[SimBar]:
+    def _bars(self, query: _Query, end_ns: int, duration_ns: int) -> list[SimBar]:
+        if query.what != "BID_ASK":
+            return self._bars_of(query, end_ns, duration_ns, _KINDS[query.what])
+        bids = self._bars_of(query, end_ns, duration_ns, BarKind.BID)
+        asks = {bar.ts_ns: bar for bar in self._bars_of(query, end_ns, duration_ns, BarKind.ASK)}
+        return [_bid_ask_bar(bid, asks[bid.ts_ns]) for bid in bids if bid.ts_ns in asks]
+
+    def _bars_of(self, query: _Query, end_ns: int, duration_ns: int, kind: BarKind) -> list[SimBar]:
         return self._market.history(
             query.security.instrument_id,
             end_ns=end_ns,
-            duration_ns=end_ns - start_ns,
+            duration_ns=duration_ns,
             bar_ns=query.bar_ns,
             rth_only=query.rth_only,
+            kind=kind,
         )
 
     def _one(self, session: Session, req_id: int, values: Values) -> Security | None:
@@ -151,6 +157,11 @@ class HistoryDesk:
             return found[0]
         session.fail(req_id, *UNKNOWN_CONTRACT)
         return None
+
+
+def _bid_ask_bar(bid: SimBar, ask_bar: SimBar) -> SimBar:
+    # as at IB: from the bid to the ask, between the lowest bid and the highest ask
+    return msgspec.structs.replace(bid, high_px=ask_bar.high_px, close_px=ask_bar.close_px)
 
 
 def _no_data(session: Session, req_id: int, what: str, security: Security) -> None:

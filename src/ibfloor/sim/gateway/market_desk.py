@@ -8,7 +8,7 @@ from decimal import Decimal
 from ibfloor.model.ids import InstrumentId
 from ibfloor.model.moment import NS_PER_S
 from ibfloor.sim.exchange.values import BookTop, MarketTick, TapePrint
-from ibfloor.sim.gateway.bars import PriceKind, RealTimeBars
+from ibfloor.sim.gateway.bars import RealTimeBars
 from ibfloor.sim.gateway.clock import SimClock
 from ibfloor.sim.gateway.codec import requests as ask
 from ibfloor.sim.gateway.codec import responses as tell
@@ -18,6 +18,7 @@ from ibfloor.sim.gateway.contracts import UNKNOWN_CONTRACT, match_contract
 from ibfloor.sim.gateway.quotes import QuoteLine
 from ibfloor.sim.gateway.session import NO_REQUEST, Session
 from ibfloor.sim.gateway.values import forget_session, number_of, text_of
+from ibfloor.sim.market.bars import BarKind
 from ibfloor.sim.market.securities import Security
 from ibfloor.sim.market.source import Market
 
@@ -36,7 +37,7 @@ class MarketDesk:
         self._lines: dict[InstrumentId, dict[_Key, QuoteLine]] = {}
         self._tick_streams: dict[InstrumentId, dict[_Key, int]] = {}
         self._bars = RealTimeBars()
-        self._bar_requests: dict[_Key, tuple[InstrumentId, PriceKind]] = {}
+        self._bar_requests: dict[_Key, tuple[InstrumentId, BarKind]] = {}
         self.routes: dict[Table, Callable[[Session, Values], None]] = {
             ask.REQ_MKT_DATA: self._quotes,
             ask.CANCEL_MKT_DATA: self._cancel_quotes,
@@ -128,7 +129,7 @@ class MarketDesk:
     def _real_time_bars(self, session: Session, values: Values) -> None:
         req_id = number_of(values, "req_id")
         try:
-            kind = PriceKind(text_of(values, "what"))
+            kind = BarKind(text_of(values, "what"))
         except ValueError:
             session.fail(req_id, 321, "Error validating request.-'bN' : cause - What to show is invalid.")
             return

@@ -1,4 +1,4 @@
-"""IB's words for times: bar sizes, durations that count trading time, end times with a zone."""
+"""IB's words for times: bar sizes, durations, end times with a zone."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import re
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
-from ibfloor.model.moment import NS_PER_MINUTE, NS_PER_S, from_datetime, to_datetime
+from ibfloor.model.moment import NS_PER_MINUTE, NS_PER_S, from_datetime
 from ibfloor.sim.gateway.clock import EXCHANGE_TIME
-from ibfloor.sim.market.sessions import Session
 
 NS_PER_HOUR = 60 * NS_PER_MINUTE
 DAY_NS = 24 * NS_PER_HOUR
@@ -24,10 +23,10 @@ BAR_SIZES = {
     for n in counts
     for plural in ("", "s")
 }
-_CALENDAR_DAYS = {"W": 7, "M": 30, "Y": 365}
+_DURATIONS = {"S": NS_PER_S, "D": DAY_NS, "W": 5 * DAY_NS, "M": 21 * DAY_NS, "Y": 252 * DAY_NS}
+"""Seconds of trading; or sessions: five make a week, 21 a month."""
 _DURATION = re.compile(r"(\d{1,6}) ([SDWMY])")
 _END = re.compile(r"(\d{8})[ -](\d{2}:\d{2}:\d{2})(?: (\S+))?")
-_SPANS_MAX = 400
 
 
 class BadPeriod(Exception):
@@ -68,39 +67,11 @@ def end_ns_of(text: str, now_ns: int) -> int:
     return min(now_ns, from_datetime(naive.replace(tzinfo=zone)))
 
 
-def start_ns_of(duration: str, end_ns: int, session: Session, *, rth_only: bool) -> int:
-    """Return where a duration begins: seconds and days count trading time, longer units the calendar."""
-    match = _DURATION.fullmatch(duration.strip())
+def duration_ns_of(text: str) -> int:
+    """Return a duration's length; days are sessions, and longer units so many of them."""
+    match = _DURATION.fullmatch(text.strip())
     if match is None or not int(match[1]):
         raise BadPeriod(
             321, "Error validating request.-'bO' : cause - Historical data request duration string is invalid."
         )
-    count, unit = int(match[1]), match[2]
-    if unit in _CALENDAR_DAYS:
-        return end_ns - count * _CALENDAR_DAYS[unit] * DAY_NS
-    if unit == "D":
-        return _days_back(count, end_ns, session)
-    return _seconds_back(count * NS_PER_S, end_ns, session, rth_only=rth_only)
-
-
-def _days_back(count: int, end_ns: int, session: Session) -> int:
-    moment = to_datetime(end_ns, EXCHANGE_TIME)
-    day = moment.date()
-    for _ in range(min(count, _SPANS_MAX)):
-        day = session.previous_day(day)
-    return from_datetime(moment.replace(year=day.year, month=day.month, day=day.day))
-
-
-def _seconds_back(left_ns: int, end_ns: int, session: Session, *, rth_only: bool) -> int:
-    day = session.day_of(end_ns)
-    start_ns = end_ns
-    for _ in range(_SPANS_MAX):
-        span = session.regular_hours(day) if rth_only else session.hours(day)
-        if span is not None and span[0] < end_ns:
-            length = min(span[1], end_ns) - span[0]
-            if length >= left_ns:
-                return min(span[1], end_ns) - left_ns
-            left_ns -= length
-            start_ns = span[0]
-        day = session.previous_day(day)
-    return start_ns
+    return int(match[1]) * _DURATIONS[match[2]]

@@ -8,8 +8,9 @@ from decimal import Decimal
 from ibfloor.model.ids import InstrumentId
 from ibfloor.model.moment import NS_PER_S
 from ibfloor.sim.exchange.values import BookTop, MarketTick, TapePrint
+from ibfloor.sim.market.bars import BarKind, SimBar
 from ibfloor.sim.market.securities import SecurityMaster, default_master
-from ibfloor.sim.market.source import DayFigures, SimBar
+from ibfloor.sim.market.source import DayFigures
 
 ZERO = Decimal(0)
 
@@ -93,9 +94,16 @@ class ScriptedMarket:
         return self._days.get(instrument_id, empty)
 
     def history(
-        self, instrument_id: InstrumentId, *, end_ns: int, duration_ns: int, bar_ns: int, rth_only: bool
+        self,
+        instrument_id: InstrumentId,
+        *,
+        end_ns: int,
+        duration_ns: int,
+        bar_ns: int,
+        rth_only: bool,
+        kind: BarKind = BarKind.TRADES,
     ) -> list[SimBar]:
-        """Return the given bars that start in the span; their size is as it was given."""
+        """Return the given bars that start in the span, the same for every kind; their size is as given."""
         assert bar_ns >= NS_PER_S, "bars are at least a second long"
         return [bar for bar in self._history.get(instrument_id, ()) if end_ns - duration_ns <= bar.ts_ns < end_ns]
 

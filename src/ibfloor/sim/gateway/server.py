@@ -15,7 +15,7 @@ import msgspec
 from ibfloor.clock import FloorClock
 from ibfloor.model.errors import ConfigError, ConnectivityError
 from ibfloor.model.ids import AccountId
-from ibfloor.model.money import USD, Currency
+from ibfloor.model.money import Currency
 from ibfloor.sim.account import SimAccount
 from ibfloor.sim.gateway.clock import SimClock, last_weekday, market_start_ns
 from ibfloor.sim.gateway.gateway import Gateway
@@ -43,7 +43,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     data: Path | None = None
     symbols: tuple[str, ...] = ()
     account: str = "DU1000001"
-    base_currency: Currency = USD
+    base_currency: str = "USD"
     cash: Decimal = Decimal(1_000_000)
     book_path: Path | None = None
     parent_pipe: bool = False
@@ -171,8 +171,8 @@ class _Link(asyncio.Protocol):
 
 def build_gateway(settings: GatewaySettings, market: Market, clock: SimClock) -> Gateway:
     """Return a gateway with an account as the settings say."""
-    cash = {settings.base_currency: settings.cash}
-    account = SimAccount(AccountId(settings.account), cash, base_currency=settings.base_currency)
+    base = Currency(settings.base_currency)
+    account = SimAccount(AccountId(settings.account), {base: settings.cash}, base_currency=base)
     return Gateway(market, account, clock)
 
 
