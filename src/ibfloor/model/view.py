@@ -19,6 +19,8 @@ class FloorView(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     ts_ns: int
     speed: float
+    time_zone: str = "America/New_York"
+    """The zone in which the exchange's time is shown."""
     kill_latched: bool
     kill_reason: str = ""
     gate_open: bool = False
