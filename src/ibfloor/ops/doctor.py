@@ -210,7 +210,7 @@ def _store(settings: FloorSettings) -> Check:
     with tempfile.TemporaryDirectory(dir=settings.home, prefix=".doctor-") as folder:
         try:
             done = subprocess.run(  # noqa: S603 - our own interpreter, our own arguments
-                [sys.executable, "-m", "ibfloor.data.store_check", folder],
+                [sys.executable, "-m", "ibfloor.ops.store_check", folder],
                 capture_output=True,
                 text=True,
                 timeout=STORE_TIMEOUT_S,
