@@ -17,7 +17,9 @@ from ibfloor.sim.market.profiles import DAY_MINUTES, MARKET_VOL, OWN_VOL, Profil
 
 MARKET_BP = 3.06
 """Deviation of a regular minute's log return of the market: SPY's, October 2013."""
-_VOL_SPREAD = 0.30  # deviation of log volatility within a day: kurtosis 3 exp(4 s^2) = 4.3, files 4.6 to 5.4
+# deviation of log volatility within a day, of the factors and of a symbol's own part: they make the
+# fat tails (kurtosis 3 exp(4 s^2) of one part alone)
+_VOL_SPREAD, _OWN_VOL_SPREAD = 0.30, 0.42
 _DAY_VOL_SPREAD = 0.15
 _DAY_VOL_KEPT = 0.8
 _VOL_KEPT = 0.5 ** (1 / 60)
@@ -77,6 +79,7 @@ class Walk:
             self._loadings[n, 1 + len(sectors) + n] = 1.0
             curves.append(profile.own_bp * curve(profile.own_vol))
         self._vol = np.array(curves) * 1e-4
+        self._vol_spread = np.array([_VOL_SPREAD] * (1 + len(sectors)) + [_OWN_VOL_SPREAD] * count)
         self._news = np.array([profile.news_bp for profile in profiles]) * 1e-4
         self._tie = np.array([profile.reverting_bp for profile in profiles]) * 1e-4
 
@@ -92,9 +95,9 @@ class Walk:
         factors, symbols = len(self._vol), len(self._profiles)
         fresh = np.sqrt(1 - _DAY_VOL_KEPT**2) * _DAY_VOL_SPREAD
         day_vol = _DAY_VOL_KEPT * state.day_vol + fresh * rng.standard_normal(factors)
-        wander = _revert(state.log_vol, rng.standard_normal((DAY_MINUTES, factors)), _VOL_KEPT, _VOL_SPREAD).T
-        mean_square = _VOL_SPREAD**2 + _DAY_VOL_SPREAD**2  # of log volatility: kept out of the variance
-        sigma = self._vol * np.exp(wander + day_vol[:, None] - mean_square)
+        wander = _revert(state.log_vol, rng.standard_normal((DAY_MINUTES, factors)), _VOL_KEPT, self._vol_spread).T
+        mean_square = self._vol_spread**2 + _DAY_VOL_SPREAD**2  # of log volatility: kept out of the variance
+        sigma = self._vol * np.exp(wander + (day_vol - mean_square)[:, None])
         shocks = sigma * rng.standard_normal((factors, DAY_MINUTES))
         tie = _revert(state.reverting, rng.standard_normal((DAY_MINUTES, symbols)), _REVERTING_KEPT, 1.0).T
         moves = self._loadings @ shocks
@@ -108,7 +111,7 @@ class Walk:
         return walked, WalkState(log_px[:, -1], wander[:, -1], day_vol, tie[:, -1])
 
 
-def _revert(start: Floats, shocks: Floats, kept: float, spread: float) -> Floats:
+def _revert(start: Floats, shocks: Floats, kept: float, spread: Floats | float) -> Floats:
     """Return Ornstein-Uhlenbeck paths (minutes x series) of stationary deviation ``spread``."""
     path: Floats = shocks * (spread * np.sqrt(1 - kept**2))
     last = start
