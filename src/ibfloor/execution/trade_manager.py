@@ -45,6 +45,9 @@ class Gate(Protocol):
     def release(self, order_id: ClientOrderId) -> None:
         """Give back a reservation whose order was not sent."""
 
+    def release_replace(self, order_id: ClientOrderId) -> None:
+        """Give back what a change that was not sent would have needed."""
+
 
 class IntentJournal(Protocol):
     """The worker's write-ahead journal."""
@@ -185,10 +188,13 @@ class TradeManager:
         if refusal is not None:
             return refusal
         now_ns = self._clock.now_ns()
-        return self._write_ahead(
+        refusal = self._write_ahead(
             ReplaceRequested(ts_event_ns=now_ns, ts_init_ns=now_ns, request=request),
             lambda: self._door.replace(request, instrument, order.order_id),
         )
+        if refusal is not None:
+            self._gate.release_replace(order_id)
+        return refusal
 
     def cancel(self, order_id: ClientOrderId, reason: str = "") -> Refusal | None:
         """Cancel a working order; ``None`` when the cancel is on its way."""

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from ibfloor.execution.trade_manager import OrderTicket, TradeManager
+from ibfloor.model.errors import ConnectivityError, LedgerError
+from ibfloor.model.fact import AnyFact, CancelRequested, OrderRefused, OrderRejected, OrderSubmitted
+from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
+from ibfloor.model.instrument import Instrument, Stock
+from ibfloor.model.money import USD
+from ibfloor.model.order import Accepted, OrderRequest, OrdStatus, OrdType, Refusal, Refused, Side
+
+SPY = Instrument(instrument_id=InstrumentId(756733), contract=Stock("SPY"), local_symbol="SPY", currency=USD)
+TICKET = OrderTicket(instrument=SPY, side=Side.BUY, order_qty=Decimal(100), ord_type=OrdType.MARKET)
+
+
+class Outside:
+    """The gate, the journal and the wire as the TradeManager meets them, in one list of what happened."""
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+        self.facts: list[AnyFact] = []
+        self.can_send = True
+        self.refusal: Refusal | None = None
+        self.is_disk_full = False
+        self.is_cut = False
+        self._order_id = 40
+
+    def check_and_reserve(self, request: OrderRequest, instrument: Instrument) -> Refusal | None:
+        self.steps.append("gate")
+        return self.refusal
+
+    def check_replace(self, request: OrderRequest, instrument: Instrument) -> Refusal | None:
+        self.steps.append("gate")
+        return self.refusal
+
+    def release(self, order_id: ClientOrderId) -> None:
+        self.steps.append("release")
+
+    def release_replace(self, order_id: ClientOrderId) -> None:
+        self.steps.append("release change")
+
+    def append(self, fact: AnyFact) -> None:
+        if self.is_disk_full:
+            raise LedgerError("disk full")
+        self.steps.append("journal")
+
+    def sink(self, fact: AnyFact) -> None:
+        self.facts.append(fact)
+
+    def next_order_id(self) -> int:
+        self._order_id += 1
+        return self._order_id
+
+    def track(self, order_id: int, cl_ord_id: ClientOrderId) -> None:
+        self.steps.append(f"track {order_id}")
+
+    def submit(self, request: OrderRequest, instrument: Instrument, order_id: int) -> None:
+        self._write(f"wire {order_id}")
+
+    def replace(self, request: OrderRequest, instrument: Instrument, order_id: int) -> None:
+        self._write(f"change {order_id} to {request.order_qty}")
+
+    def cancel(self, order_id: int) -> None:
+        self._write(f"cancel {order_id}")
+
+    def now_ns(self) -> int:
+        return 5
+
+    @property
+    def speed(self) -> float:
+        return 1.0
+
+    def wall_delay_s(self, until_ns: int) -> float:
+        return 0.0
+
+    def _write(self, what: str) -> None:
+        if self.is_cut:
+            raise ConnectivityError("the socket is closed")
+        self.steps.append(what)
+
+
+@pytest.fixture
+def outside() -> Outside:
+    return Outside()
+
+
+@pytest.fixture
+def trade(outside: Outside) -> TradeManager:
+    return TradeManager(
+        StrategyId("sma"),
+        client_id=10,
+        last_intent=6,
+        gate=outside,
+        journal=outside,
+        door=outside,
+        sink=outside.sink,
+        clock=outside,
+    )
+
+
+def test_gate_then_journal_then_wire_in_this_order(trade: TradeManager, outside: Outside) -> None:
+    assert trade.submit(TICKET) == Accepted(ClientOrderId("sma:7"))
+    assert outside.steps == ["gate", "journal", "track 41", "wire 41"]
+    assert [order.status for order in trade.working] == [OrdStatus.PENDING_NEW]
+
+
+def test_the_queue_knows_the_order_before_the_wire_does(trade: TradeManager, outside: Outside) -> None:
+    trade.submit(TICKET)
+    (fact,) = outside.facts
+    assert isinstance(fact, OrderSubmitted)
+    assert (fact.order_id, fact.client_id, fact.request.cl_ord_id) == (41, 10, "sma:7")
+
+
+def test_what_the_gate_refuses_is_neither_journaled_nor_sent(trade: TradeManager, outside: Outside) -> None:
+    outside.refusal = Refusal(rule="max_order_qty", text="too many")
+    outcome = trade.submit(TICKET)
+    assert isinstance(outcome, Refused)
+    assert outcome.reason.rule == "max_order_qty"
+    assert outside.steps == ["gate"]
+    assert isinstance(outside.facts[0], OrderRefused)
+
+
+def test_without_a_connection_nothing_is_reserved(trade: TradeManager, outside: Outside) -> None:
+    outside.can_send = False
+    outcome = trade.submit(TICKET)
+    assert isinstance(outcome, Refused)
+    assert outcome.reason.rule == "connection"
+    assert outside.steps == []
+
+
+def test_a_full_disk_refuses_the_order_and_gives_the_reservation_back(trade: TradeManager, outside: Outside) -> None:
+    outside.is_disk_full = True
+    outcome = trade.submit(TICKET)
+    assert isinstance(outcome, Refused)
+    assert outcome.reason.rule == "ledger"
+    assert outside.steps == ["gate", "release"]
+    assert trade.working == ()
+
+
+def test_a_socket_that_took_nothing_ends_the_order_for_certain(trade: TradeManager, outside: Outside) -> None:
+    outside.is_cut = True
+    outcome = trade.submit(TICKET)
+    assert isinstance(outcome, Refused)
+    assert outside.steps == ["gate", "journal", "track 41", "release"]
+    assert isinstance(outside.facts[-1], OrderRejected)
+    assert trade.working == ()
+
+
+def test_an_intent_number_is_never_used_twice_refused_ones_included(trade: TradeManager, outside: Outside) -> None:
+    outside.refusal = Refusal(rule="x", text="no")
+    trade.submit(TICKET)
+    outside.refusal = None
+    assert trade.submit(TICKET) == Accepted(ClientOrderId("sma:8"))
+
+
+def test_a_cancel_is_journaled_before_it_is_sent(trade: TradeManager, outside: Outside) -> None:
+    trade.submit(TICKET)
+    outside.steps.clear()
+    assert trade.cancel(ClientOrderId("sma:7")) is None
+    assert outside.steps == ["journal", "cancel 41"]
+    assert isinstance(outside.facts[-1], CancelRequested)
+
+
+def test_a_change_passes_the_gate_and_keeps_what_is_not_named(trade: TradeManager, outside: Outside) -> None:
+    trade.submit(TICKET)
+    outside.steps.clear()
+    assert trade.replace(ClientOrderId("sma:7"), SPY, order_qty=Decimal(50)) is None
+    assert outside.steps == ["gate", "journal", "change 41 to 50"]
+
+
+def test_a_change_that_was_not_sent_gives_its_reservation_back(trade: TradeManager, outside: Outside) -> None:
+    trade.submit(TICKET)
+    outside.steps.clear()
+    outside.is_cut = True
+    refusal = trade.replace(ClientOrderId("sma:7"), SPY, order_qty=Decimal(500))
+    assert refusal is not None
+    assert refusal.rule == "connection"
+    assert outside.steps[-1] == "release change"
+
+
+def test_cancel_of_an_order_of_nobody_is_refused_by_name(trade: TradeManager) -> None:
+    refusal = trade.cancel(ClientOrderId("other:1"))
+    assert refusal is not None
+    assert "other:1" in refusal.text

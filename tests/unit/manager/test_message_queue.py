@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from threading import Barrier, Thread
+from typing import Any
+
+from ibfloor.manager.floor_state import Applied, FloorState
+from ibfloor.manager.message_queue import MessageQueue
+from ibfloor.model.errors import LedgerError
+from ibfloor.model.fact import AnyFact, OrderSubmitted, SessionChanged, SessionState
+from ibfloor.model.ids import InstrumentId
+from ibfloor.model.order import OrdStatus
+
+SPY = InstrumentId(756733)
+
+
+class ListJournal:
+    def __init__(self, *, is_broken: bool = False) -> None:
+        self.records: list[tuple[int, AnyFact]] = []
+        self.is_broken = is_broken
+
+    def append(self, fact: AnyFact, seq: int) -> None:
+        if self.is_broken:
+            raise LedgerError("no space left")
+        self.records.append((seq, fact))
+
+
+class Rig:
+    """A running queue with a journal in memory."""
+
+    def __init__(self, *, is_broken: bool = False, capacity: int = 1000) -> None:
+        self.journal = ListJournal(is_broken=is_broken)
+        self.faults: list[str] = []
+        self.applied: list[Applied] = []
+        self.queue = MessageQueue(
+            FloorState(), self.journal, next_seq=7, on_fault=self.faults.append, capacity=capacity
+        )
+        self.queue.observe(self.applied.append)
+
+    def __enter__(self) -> Rig:
+        self.queue.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.queue.stop()
+
+    def settle(self) -> None:
+        self.queue.ask(lambda state: None).result(5)
+
+
+def test_facts_are_journaled_in_order_before_observers_see_them(facts: Any) -> None:
+    with Rig() as rig:
+        rig.queue.put(facts.submitted(facts.request()))
+        rig.queue.put(facts.filled())
+        rig.settle()
+        assert [seq for seq, _ in rig.journal.records] == [7, 8]
+        assert [applied.fact for applied in rig.applied] == [fact for _, fact in rig.journal.records]
+        assert rig.applied[1].order is not None
+        assert rig.applied[1].order.status is OrdStatus.FILLED
+
+
+def test_the_same_execution_by_two_sessions_is_booked_and_journaled_once(facts: Any) -> None:
+    with Rig() as rig:
+        rig.queue.put(facts.submitted(facts.request()))
+        rig.queue.put(facts.filled())
+        rig.queue.put(facts.filled())
+        total = rig.queue.ask(lambda state: state.books.position_total(SPY)).result(5)
+        assert total == 100
+        assert len(rig.journal.records) == 2
+
+
+def test_a_session_coming_and_going_is_seen_but_not_journaled() -> None:
+    with Rig() as rig:
+        rig.queue.put(
+            SessionChanged(ts_event_ns=1, ts_init_ns=1, session="master", client_id=0, state=SessionState.CONNECTED)
+        )
+        rig.settle()
+        assert len(rig.applied) == 1
+        assert rig.journal.records == []
+
+
+def test_a_journal_that_fails_is_a_fault_and_the_books_go_on(facts: Any) -> None:
+    with Rig(is_broken=True) as rig:
+        rig.queue.put(facts.submitted(facts.request()))
+        rig.queue.put(facts.filled())
+        total = rig.queue.ask(lambda state: state.books.position_total(SPY)).result(5)
+        assert total == 100
+        assert "no space left" in rig.faults[0]
+
+
+def test_an_overfull_queue_is_a_fault_and_loses_nothing(facts: Any) -> None:
+    rig = Rig(capacity=3)
+    for number in range(1, 11):
+        rig.queue.put(facts.submitted(facts.request(number), order_id=number))
+    with rig:
+        rig.settle()
+        assert len(rig.faults) == 1
+        assert len(rig.journal.records) == 10
+
+
+def test_facts_of_many_threads_keep_each_threads_order(facts: Any) -> None:
+    barrier = Barrier(4)
+
+    def send(first: int) -> None:
+        barrier.wait()
+        for number in range(first, first + 50):
+            rig.queue.put(facts.submitted(facts.request(number), order_id=number))
+
+    with Rig() as rig:
+        threads = [Thread(target=send, args=(first,)) for first in (1000, 2000, 3000, 4000)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        rig.settle()
+        order_ids = [fact.order_id for _, fact in rig.journal.records if isinstance(fact, OrderSubmitted)]
+        assert len(order_ids) == 200
+        for first in (1000, 2000, 3000, 4000):
+            own = [number for number in order_ids if first <= number < first + 50]
+            assert own == sorted(own)
+
+
+def test_a_question_that_raises_answers_with_the_error_and_the_queue_lives_on(facts: Any) -> None:
+    with Rig() as rig:
+        broken = rig.queue.ask(lambda state: 1 / 0)
+        assert isinstance(broken.exception(5), ZeroDivisionError)
+        rig.queue.put(facts.submitted(facts.request()))
+        rig.settle()
+        assert len(rig.journal.records) == 1
