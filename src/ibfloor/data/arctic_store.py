@@ -28,6 +28,7 @@ from ibfloor.data.store import (
     KIND_GAP,
     TICK_COLUMNS,
     Column,
+    ColumnTypes,
     StoreBroken,
     StoredRange,
     StoreError,
@@ -195,9 +196,7 @@ class ArcticStore:
         first = {key: position for position, key in reversed(list(enumerate(_keys(rows)))) if key not in known}
         return rows_of(rows, np.array(sorted(first.values()), dtype=np.int64))
 
-    def _read_live(
-        self, library: str, columns: dict[str, Any], instrument_id: int, start_ns: int, end_ns: int
-    ) -> Table:
+    def _read_live(self, library: str, columns: ColumnTypes, instrument_id: int, start_ns: int, end_ns: int) -> Table:
         grid_ns, name = (NS_PER_HOUR, "%Y%m%dT%H") if library == TICKS_LIVE else (NS_PER_DAY, "%Y%m%d")
         first, last = (to_datetime(ts_ns - ts_ns % grid_ns).strftime(name) for ts_ns in (start_ns, end_ns))
         tables = [_empty(columns)]
@@ -249,11 +248,11 @@ def _keys(rows: Table) -> list[tuple[int, int]]:
     return list(zip(rows["instrument_id"].tolist(), rows["ts_ns"].tolist(), strict=True))
 
 
-def _table(frame: pd.DataFrame, columns: dict[str, Any]) -> Table:
+def _table(frame: pd.DataFrame, columns: ColumnTypes) -> Table:
     return {name: frame[name].to_numpy() for name in columns}
 
 
-def _empty(columns: dict[str, Any]) -> Table:
+def _empty(columns: ColumnTypes) -> Table:
     return {name: np.empty(0, dtype=kind) for name, kind in columns.items()}
 
 

@@ -20,6 +20,9 @@ ColumnSink = Callable[[MarketColumns], bool]
 
 Columns = dict[str, Sequence[float | int]]
 
+STARTED = "started"
+"""The ``detail`` of a recorder's first report: the floor tells it the bars in memory."""
+
 KIND_BID, KIND_ASK, KIND_LAST = 1, 2, 4
 _BID_ASK = (KIND_BID, KIND_ASK)
 """IB's tick types of bid, ask and last price."""

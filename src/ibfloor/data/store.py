@@ -18,8 +18,16 @@ Column = npt.NDArray[Any]
 Table = dict[str, Column]
 """Columns of equal length by name."""
 
-TICK_COLUMNS = {"kind": np.int8, "instrument_id": np.int64, "ts_ns": np.int64, "px": np.float64, "qty": np.float64}
-BAR_COLUMNS = {
+ColumnTypes = Mapping[str, type[np.generic]]
+
+TICK_COLUMNS: ColumnTypes = {
+    "kind": np.int8,
+    "instrument_id": np.int64,
+    "ts_ns": np.int64,
+    "px": np.float64,
+    "qty": np.float64,
+}
+BAR_COLUMNS: ColumnTypes = {
     "instrument_id": np.int64,
     "ts_ns": np.int64,
     "open": np.float64,
@@ -72,7 +80,7 @@ class MarketStore(Protocol):
         """Return what is stored."""
 
 
-def as_table(columns: Mapping[str, Sequence[float | int]], kinds: Mapping[str, type[np.generic]]) -> Table:
+def as_table(columns: Mapping[str, Sequence[float | int] | Column], kinds: ColumnTypes) -> Table:
     """Return typed columns; raise ``StoreError`` that names what does not fit."""
     missing = [name for name in kinds if name not in columns]
     if missing:
