@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import msgspec
 from msgspec.structs import replace
 
@@ -16,6 +18,7 @@ from ibfloor.model.fact import (
     OrderReported,
     OrderSubmitted,
     OrderWarned,
+    ReplaceRequested,
 )
 from ibfloor.model.ids import ClientOrderId, exec_root, owner_of
 from ibfloor.model.order import Order, OrderRequest, OrdStatus, OrdType
@@ -67,7 +70,7 @@ class _Settling:
         self.facts: list[AnyFact] = []
         self.doubts: set[ClientOrderId] = set()
         self._ahead: dict[ClientOrderId, Tracked] = {}
-        self._open = {self._reference(listed) for listed in snapshot.open_orders}
+        self._open = Counter(self._reference(listed) for listed in snapshot.open_orders)
 
     def take_fills(self) -> None:
         newest: dict[str, OrderFilled] = {}
@@ -112,11 +115,23 @@ class _Settling:
             elif tracked.order.status.is_done:
                 self._open_though_done(tracked, listed, cl_ord_id)
                 continue
-            status = listed.status if not listed.status.is_done else OrdStatus.NEW
+            request = self._changed_there(tracked, listed)
+            if request is not None:
+                if cl_ord_id not in self.before:  # a change of ours may have been on its way
+                    self.doubts.add(cl_ord_id)
+                    continue
+                tracked = self._step(
+                    tracked,
+                    ReplaceRequested(ts_event_ns=self.snapshot.ts_event_ns, ts_init_ns=self.now_ns, request=request),
+                )
+            # It is in the list of what works: whatever else it is called, it works.
+            is_ending = listed.status is OrdStatus.PENDING_CANCEL
+            status = OrdStatus.PENDING_CANCEL if is_ending else OrdStatus.NEW
             self._step(tracked, self._report(tracked.order, status, listed, listed.text))
 
     def take_absent(self) -> None:
-        listed = self._open | {self._reference(order) for order in self.snapshot.completed_orders}
+        ended = {self._reference(order) for order in self.snapshot.completed_orders if order.status.is_done}
+        listed = ended | set(self._open)
         for order in self.orders.working():
             tracked = self._ahead.get(order.cl_ord_id) or self._tracked(order.cl_ord_id)
             if order.cl_ord_id in listed or tracked is None or tracked.order.status.is_done or self._is_newer(order):
@@ -157,13 +172,22 @@ class _Settling:
         return self._ahead.get(cl_ord_id) or self.orders.tracked(cl_ord_id)
 
     def _is_newer(self, order: Order) -> bool:
-        return order.ts_submitted_ns > self.snapshot.ts_event_ns
+        known = self.orders.get(order.cl_ord_id)
+        return known is not None and known.ts_updated_ns > self.snapshot.ts_event_ns
 
-    def _step(self, tracked: Tracked, fact: OrderReported | OrderWarned) -> None:
+    def _step(self, tracked: Tracked, fact: OrderReported | OrderWarned | ReplaceRequested) -> Tracked:
         after = step(tracked, fact)
         if after is not tracked:
             self.facts.append(fact)
             self._ahead[tracked.order.cl_ord_id] = after
+        return after
+
+    def _changed_there(self, tracked: Tracked, listed: OpenOrder) -> OrderRequest | None:
+        # The list shows whether a change arrived, ours or one made by hand; of a fork neither one is the truth.
+        wanted = tracked.change or tracked.order.request
+        request = _request_as_listed(wanted, listed)
+        is_fork = self._open[tracked.order.cl_ord_id] > 1
+        return None if request == wanted or is_fork else request
 
     def _doubt(self, tracked: Tracked, status: OrdStatus, text: str) -> None:
         cl_ord_id = tracked.order.cl_ord_id
@@ -236,6 +260,15 @@ class _Settling:
             client_id=listed.client_id,
             order_id=listed.order_id,
         )
+
+
+def _request_as_listed(request: OrderRequest, listed: OpenOrder) -> OrderRequest:
+    return replace(
+        request,
+        order_qty=listed.order_qty,
+        limit_px=request.limit_px if listed.limit_px is None else listed.limit_px,
+        stop_px=request.stop_px if listed.stop_px is None else listed.stop_px,
+    )
 
 
 def _nearest_type(listed: OpenOrder) -> OrdType:

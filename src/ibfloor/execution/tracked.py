@@ -54,7 +54,9 @@ def step(tracked: Tracked, fact: Fact) -> Tracked:
         case OrderReported():
             return _reported(tracked, fact)
         case OrderRejected():
-            return _moved(tracked, Report.REJECTED, fact, text=fact.text)
+            # A refusal after a change was asked for is of the change: the order itself was taken before.
+            refused = Report.REJECTED if tracked.change is None else Report.CHANGE_REFUSED
+            return _moved(tracked, refused, fact, text=fact.text)
         case OrderWarned():
             return _noted(tracked, fact, fact.text)
         case OrderDoubted():
@@ -133,7 +135,8 @@ def _moved(
     due = due or tracked.due
     is_new_id = perm_id > 0 and perm_id not in order.perm_ids
     is_new_text = bool(text) and text != order.text and not (order.status.is_done and status is order.status)
-    if status is order.status and not is_new_id and not is_new_text and due == tracked.due:
+    is_same = status is order.status and change is tracked.change and due == tracked.due
+    if is_same and not is_new_id and not is_new_text:
         return tracked
     changed = replace(
         order,
@@ -148,9 +151,8 @@ def _moved(
 
 def _change_answered(tracked: Tracked, report: Report, status: OrdStatus) -> tuple[OrderRequest, OrderRequest | None]:
     request, change = tracked.order.request, tracked.change
-    if change is None or status is OrdStatus.PENDING_REPLACE or status is OrdStatus.UNKNOWN:
-        return request, change
-    if tracked.order.status is OrdStatus.PENDING_CANCEL and not status.is_done:
+    is_open = status is OrdStatus.PENDING_REPLACE or status is OrdStatus.UNKNOWN
+    if change is None or (is_open and report is not Report.CHANGE_REFUSED):
         return request, change
     return (change if report is Report.WORKING else request), None
 

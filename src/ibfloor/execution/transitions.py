@@ -24,6 +24,7 @@ class Report(StrEnum):
     CANCELED = "the broker says it is canceled"
     CANCELED_FILLS_DUE = "the broker says it is canceled, but executions are still to come"
     REJECTED = "the broker refused it"
+    CHANGE_REFUSED = "the broker refused a change of it"
     DOUBTED = "nobody knows whether it reached the broker"
     CANCEL_REQUESTED = "a cancel was asked for"
     REPLACE_REQUESTED = "a change was asked for"
@@ -60,6 +61,7 @@ _FROM_PENDING_NEW = {
     Report.CANCELED: Edge(_CANCELED, "canceled before it was acknowledged"),
     Report.CANCELED_FILLS_DUE: Edge(_PENDING_CANCEL, "it ends when its executions are here"),
     Report.REJECTED: Edge(_REJECTED, "refused"),
+    Report.CHANGE_REFUSED: Edge(_PENDING_NEW, "no change was open: nothing is refused"),
     Report.DOUBTED: Edge(_UNKNOWN, "no acknowledgement came"),
     Report.CANCEL_REQUESTED: Edge(_PENDING_CANCEL, "we cancel it before it was acknowledged"),
     Report.REPLACE_REQUESTED: Edge(_PENDING_REPLACE, "we change it before it was acknowledged"),
@@ -79,6 +81,7 @@ _FROM_NEW = {
     Report.CANCELED: Edge(_CANCELED, "canceled, expired or replaced by hand"),
     Report.CANCELED_FILLS_DUE: Edge(_PENDING_CANCEL, "it ends when its executions are here"),
     Report.REJECTED: Edge(_REJECTED, "refused after it was acknowledged: a margin check, an exchange"),
+    Report.CHANGE_REFUSED: Edge(_NEW, "no change was open: nothing is refused"),
     Report.DOUBTED: Edge(_UNKNOWN, "the session was lost"),
     Report.CANCEL_REQUESTED: Edge(_PENDING_CANCEL, "we cancel it"),
     Report.REPLACE_REQUESTED: Edge(_PENDING_REPLACE, "we change it"),
@@ -94,6 +97,7 @@ _FROM_PARTIAL = {
     Report.WORKING: Edge(_PARTIAL, "the rest works on"),
     Report.FILLS_DUE: Edge(_PARTIAL, "the executions decide how much is filled"),
     Report.REJECTED: Edge(_CANCELED, "what has filled was not refused: the rest is gone"),
+    Report.CHANGE_REFUSED: Edge(_PARTIAL, "no change was open: nothing is refused"),
     Report.CORRECTED: Edge(_PARTIAL, "only the quantities change"),
     Report.ADOPTED: Edge(_PARTIAL, "the broker lists it"),
 }
@@ -108,6 +112,7 @@ _FROM_PENDING_CANCEL = {
     Report.CANCELED: Edge(_CANCELED, "canceled as asked"),
     Report.CANCELED_FILLS_DUE: Edge(_PENDING_CANCEL, "it ends when its executions are here"),
     Report.REJECTED: Edge(_REJECTED, "refused while we canceled it"),
+    Report.CHANGE_REFUSED: Edge(_PENDING_CANCEL, "the change is void anyway: the order is being canceled"),
     Report.DOUBTED: Edge(_UNKNOWN, "the session was lost while we canceled it"),
     Report.CANCEL_REQUESTED: Edge(_PENDING_CANCEL, "asked again"),
     Report.REPLACE_REQUESTED: Edge(_PENDING_CANCEL, "the cancel stays: an order being canceled is not changed"),
@@ -126,7 +131,8 @@ _FROM_PENDING_REPLACE = {
     Report.FILLS_DUE: Edge(_PENDING_REPLACE, "the fill was faster; the executions decide"),
     Report.CANCELED: Edge(_CANCELED, "canceled instead of changed"),
     Report.CANCELED_FILLS_DUE: Edge(_PENDING_CANCEL, "it ends when its executions are here"),
-    Report.REJECTED: Edge(_NEW, "the change was refused: the order lives on as it was"),
+    Report.REJECTED: Edge(_REJECTED, "the order itself is refused, or never arrived"),
+    Report.CHANGE_REFUSED: Edge(_NEW, "the order lives on as it was"),
     Report.DOUBTED: Edge(_UNKNOWN, "the session was lost while we changed it"),
     Report.CANCEL_REQUESTED: Edge(_PENDING_CANCEL, "we cancel it"),
     Report.REPLACE_REQUESTED: Edge(_PENDING_REPLACE, "we change it again"),
@@ -146,6 +152,7 @@ _FROM_UNKNOWN = {
     Report.CANCELED: Edge(_CANCELED, "it arrived and was canceled"),
     Report.CANCELED_FILLS_DUE: Edge(_UNKNOWN, "canceled; it stays unknown until the executions are here"),
     Report.REJECTED: Edge(_REJECTED, "it was refused, or never arrived"),
+    Report.CHANGE_REFUSED: Edge(_UNKNOWN, "whether the refusal is of the change or of the order is not known: ask"),
     Report.DOUBTED: Edge(_UNKNOWN, "still not known"),
     Report.CANCEL_REQUESTED: Edge(_UNKNOWN, "a cancel proves nothing: its answer will"),
     Report.REPLACE_REQUESTED: Edge(_UNKNOWN, "a change proves nothing: its answer will"),
