@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime
+from datetime import time as time_of_day
 from zoneinfo import ZoneInfo
 
 from ibfloor.clock import NS_PER_S, FloorClock
 from ibfloor.model.moment import from_datetime, to_datetime
+from ibfloor.sim.market.sessions import US_STOCKS
 
 EXCHANGE_TIME = ZoneInfo("America/New_York")
 EXCHANGE_TIME_TEXT = "US/Eastern"
@@ -65,19 +67,15 @@ class SimClock:
         return self._market_ns
 
 
-def market_start_ns(day: datetime, at: str) -> int:
+def market_start_ns(day: date, at: str) -> int:
     """Return the market time of ``HH:MM`` exchange time on a day; raise ``ValueError`` for another text."""
-    hour, minute = at.split(":")
-    local = day.replace(hour=int(hour), minute=int(minute), second=0, microsecond=0, tzinfo=EXCHANGE_TIME)
-    return from_datetime(local)
+    return from_datetime(datetime.combine(day, time_of_day.fromisoformat(at), EXCHANGE_TIME))
 
 
-def last_weekday(now_ns: int) -> datetime:
-    """Return the exchange's date of a time, or the Friday before it on a weekend."""
-    day = to_datetime(now_ns, EXCHANGE_TIME)
-    while day.weekday() >= 5:
-        day -= timedelta(days=1)
-    return day
+def last_trading_day(now_ns: int) -> date:
+    """Return the New York date of a time, or the last trading day before it on a weekend or holiday."""
+    day = to_datetime(now_ns, EXCHANGE_TIME).date()
+    return day if US_STOCKS.is_trading_day(day) else US_STOCKS.previous_day(day)
 
 
 def wire_time(ts_ns: int) -> str:

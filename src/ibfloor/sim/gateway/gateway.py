@@ -8,7 +8,7 @@ import msgspec
 
 from ibfloor.model.ids import InstrumentId
 from ibfloor.sim.account import SimAccount
-from ibfloor.sim.exchange.engine import Exchange
+from ibfloor.sim.exchange.engine import Exchange, IsRegular
 from ibfloor.sim.gateway.account_desk import AccountDesk
 from ibfloor.sim.gateway.book import Book
 from ibfloor.sim.gateway.clock import SimClock
@@ -44,7 +44,7 @@ class Gateway:
         self.book = Book()
         self._sessions: dict[int, Session] = {}
         self._dirty: dict[Session, None] = {}
-        self.broker = Broker(Exchange(self._is_regular), account, self._is_regular, self._on_event)
+        self.broker = Broker(_primed_exchange(market, self._is_regular), account, self._is_regular, self._on_event)
         self._projector = Projector(self._sessions.get)
         self._account_desk = AccountDesk(self.broker, market, clock)
         self._market_desk = MarketDesk(market, clock)
@@ -145,3 +145,13 @@ class Gateway:
     def _is_regular(self, instrument_id: InstrumentId, ts_ns: int) -> bool:
         security = self.market.master.by_id(instrument_id)
         return security is not None and security.session.is_regular(ts_ns)
+
+
+def _primed_exchange(market: Market, is_regular: IsRegular) -> Exchange:
+    # what the market knows from before its first tick, orders may trade against
+    exchange = Exchange(is_regular)
+    for security in market.master:
+        for known in (market.last_print(security.instrument_id), market.top(security.instrument_id)):
+            if known is not None:
+                exchange.on_tick(known)
+    return exchange

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date
 from decimal import Decimal
 
 from ibfloor.clock import NS_PER_S
@@ -16,9 +16,9 @@ from ibfloor.sim.gateway.clock import SimClock, market_start_ns
 from ibfloor.sim.gateway.events import BrokerOrder, Ticket
 from ibfloor.sim.gateway.gateway import Gateway
 from ibfloor.sim.gateway.scripted import ScriptedMarket
-from ibfloor.sim.gateway.server import GatewayServer
+from ibfloor.sim.gateway.tcp import GatewayServer
 
-LAB_DAY = datetime(2013, 10, 7)  # noqa: DTZ001 - a date; its zone comes with the hour
+LAB_DAY = date(2013, 10, 7)
 
 
 class GatewayLab:

@@ -1,4 +1,4 @@
-"""The simulated gateway as a process: TCP, signals, one JSON line when it is ready."""
+"""The simulated gateway as a process: settings, signals, one JSON line when it is ready."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ from pathlib import Path
 import msgspec
 
 from ibfloor.clock import FloorClock
-from ibfloor.model.errors import ConfigError, ConnectivityError
+from ibfloor.model.errors import ConfigError
 from ibfloor.model.ids import AccountId
 from ibfloor.model.money import Currency
 from ibfloor.sim.account import SimAccount
-from ibfloor.sim.gateway.clock import SimClock, last_weekday, market_start_ns
+from ibfloor.sim.gateway.clock import SimClock, last_trading_day, market_start_ns
 from ibfloor.sim.gateway.gateway import Gateway
-from ibfloor.sim.gateway.session import Session
-from ibfloor.sim.market.source import Market
-
-STEP_MAX_S = 0.05
-STEP_MIN_S = 0.002
-_WRITE_BUFFER_MAX = 64 * 1024 * 1024
+from ibfloor.sim.gateway.tcp import GatewayServer
+from ibfloor.sim.market.generated import GeneratedMarket
+from ibfloor.sim.market.replay import ReplayMarket
+from ibfloor.sim.market.securities import SecurityMaster
+from ibfloor.sim.market.stream import StreamMarket
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +35,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1
     speed: float = 1.0
     start: str | None = None
-    """``HH:MM`` exchange time on the last weekday; ``None``: the time it is."""
+    """``HH:MM`` New York time on the last trading day; ``None``: the time it is."""
     hold_until_client: bool = False
     market: str = "generated"
     """``generated`` or ``replay``."""
@@ -70,114 +69,46 @@ def build_clock(settings: GatewaySettings) -> SimClock:
         now_ns = None if settings.speed == 1.0 and not settings.hold_until_client else FloorClock().now_ns()
         return SimClock(now_ns, settings.speed, is_held=settings.hold_until_client)
     try:
-        start_ns = market_start_ns(last_weekday(FloorClock().now_ns()), settings.start)
+        start_ns = market_start_ns(last_trading_day(FloorClock().now_ns()), settings.start)
     except ValueError:
         raise ConfigError(f"start is {settings.start!r}: take exchange time as HH:MM, such as 09:26") from None
     return SimClock(start_ns, settings.speed, is_held=settings.hold_until_client)
 
 
-class GatewayServer:
-    """Serves one gateway on TCP, and lets its market run. Owner: the running loop."""
-
-    def __init__(self, gateway: Gateway, host: str, port: int) -> None:
-        self.gateway = gateway
-        self.port = port
-        self._host = host
-        self._server: asyncio.Server | None = None
-        self._runner: asyncio.Task[None] | None = None
-        self._links: set[_Link] = set()
-
-    async def __aenter__(self) -> GatewayServer:
-        try:
-            self._server = await asyncio.get_running_loop().create_server(self._link, self._host, self.port)
-        except OSError as error:
-            raise ConnectivityError(f"cannot listen on {self._host}:{self.port}: {error.strerror or error}") from error
-        self.port = self._server.sockets[0].getsockname()[1]
-        if not self.gateway.clock.is_stepped:
-            self._runner = asyncio.create_task(self._run_market())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._server is not None
-        self._server.close()
-        for link in list(self._links):
-            link.abort()
-        if self._runner is not None:
-            self._runner.cancel()
-            await asyncio.gather(self._runner, return_exceptions=True)
-        await self._server.wait_closed()
-
-    async def wait(self) -> None:
-        """Return when the market's task ends, which it only does by failing: raises what it raised."""
-        if self._runner is not None:
-            await self._runner
-
-    def drop_connections(self) -> None:
-        """Cut every client off, as a restart of the gateway would."""
-        for link in list(self._links):
-            link.abort()
-
-    def _link(self) -> _Link:
-        return _Link(self.gateway, self._links)
-
-    async def _run_market(self) -> None:
-        gateway = self.gateway
-        while True:
-            gateway.step()
-            await asyncio.sleep(self._pause_s())
-
-    def _pause_s(self) -> float:
-        clock, next_ns = self.gateway.clock, self.gateway.market.next_tick_ns
-        if not clock.is_running or next_ns is None:
-            return STEP_MAX_S
-        return min(STEP_MAX_S, max(STEP_MIN_S, clock.wall_delay_s(next_ns)))
+def build_market(settings: GatewaySettings, start_ns: int) -> StreamMarket:
+    """Return the market the settings ask for; raise ``ConfigError`` for unknown symbols or bad files."""
+    market: StreamMarket
+    if settings.market == "replay":
+        assert settings.data is not None, "check_settings came first"
+        market = ReplayMarket(settings.data, start_ns, settings.symbols, seed=settings.seed)
+    else:
+        market = GeneratedMarket(settings.seed, start_ns, settings.symbols)
+    # a contract without a tape has neither quotes nor history: better that nobody knows it
+    known = set(market.instrument_ids)
+    market.master = SecurityMaster(tuple(one for one in market.master if one.instrument_id in known))
+    return market
 
 
-class _Link(asyncio.Protocol):
-    def __init__(self, gateway: Gateway, links: set[_Link]) -> None:
-        self._gateway = gateway
-        self._links = links
-        self._transport: asyncio.Transport | None = None
-        self._session = Session(gateway, self._write, self._close)
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._links.add(self)
-
-    def data_received(self, data: bytes) -> None:
-        self._session.receive(data)
-        self._gateway.flush()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._links.discard(self)
-        self._gateway.leave(self._session)
-
-    def abort(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
-
-    def _write(self, data: bytes) -> None:
-        transport = self._transport
-        assert transport is not None
-        transport.write(data)
-        if transport.get_write_buffer_size() > _WRITE_BUFFER_MAX:
-            transport.abort()  # a reader this slow would take all memory: IB drops it too
-
-    def _close(self) -> None:
-        assert self._transport is not None
-        self._transport.close()
-
-
-def build_gateway(settings: GatewaySettings, market: Market, clock: SimClock) -> Gateway:
-    """Return a gateway with an account as the settings say."""
+def build_gateway(settings: GatewaySettings) -> Gateway:
+    """Return a whole gateway without its socket; raise ``ConfigError`` for settings that make no sense."""
+    check_settings(settings)
     base = Currency(settings.base_currency)
     account = SimAccount(AccountId(settings.account), {base: settings.cash}, base_currency=base)
-    return Gateway(market, account, clock)
+    clock = build_clock(settings)
+    # a clock that runs already must not run away while the market is made: it is made for the start
+    return Gateway(build_market(settings, clock.now_ns()), account, clock)
 
 
-async def serve_gateway(settings: GatewaySettings, gateway: Gateway) -> None:
-    """Serve until a signal, or the end of standard input with ``parent_pipe``."""
+def run_gateway(settings: GatewaySettings) -> None:
+    """Serve until SIGTERM, SIGINT or (``parent_pipe``) the end of standard input.
+
+    Prints one JSON line when it listens; writes the book on exit and on SIGUSR1 where ``book_path``
+    is given. Raises ``ConfigError`` for bad settings, ``ConnectivityError`` when the port is taken.
+    """
+    asyncio.run(_serve(settings, build_gateway(settings)))
+
+
+async def _serve(settings: GatewaySettings, gateway: Gateway) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,0 +1,106 @@
+"""The gateway on TCP: one asyncio server, one task that lets the market run."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ibfloor.model.errors import ConnectivityError
+from ibfloor.sim.gateway.gateway import Gateway
+from ibfloor.sim.gateway.session import Session
+
+STEP_MAX_S = 0.05
+STEP_MIN_S = 0.002
+_WRITE_BUFFER_MAX = 64 * 1024 * 1024
+
+
+class GatewayServer:
+    """Serves one gateway on TCP, and lets its market run. Owner: the running loop."""
+
+    def __init__(self, gateway: Gateway, host: str, port: int) -> None:
+        self.gateway = gateway
+        self.port = port
+        self._host = host
+        self._server: asyncio.Server | None = None
+        self._runner: asyncio.Task[None] | None = None
+        self._links: set[_Link] = set()
+
+    async def __aenter__(self) -> GatewayServer:
+        try:
+            self._server = await asyncio.get_running_loop().create_server(self._link, self._host, self.port)
+        except OSError as error:
+            raise ConnectivityError(f"cannot listen on {self._host}:{self.port}: {error.strerror or error}") from error
+        self.port = self._server.sockets[0].getsockname()[1]
+        if not self.gateway.clock.is_stepped:
+            self._runner = asyncio.create_task(self._run_market())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        for link in list(self._links):
+            link.abort()
+        if self._runner is not None:
+            self._runner.cancel()
+            await asyncio.gather(self._runner, return_exceptions=True)
+        await self._server.wait_closed()
+
+    async def wait(self) -> None:
+        """Return when the market's task ends, which it only does by failing: raises what it raised."""
+        if self._runner is not None:
+            await self._runner
+
+    def drop_connections(self) -> None:
+        """Cut every client off, as a restart of the gateway would."""
+        for link in list(self._links):
+            link.abort()
+
+    def _link(self) -> _Link:
+        return _Link(self.gateway, self._links)
+
+    async def _run_market(self) -> None:
+        gateway = self.gateway
+        while True:
+            gateway.step()
+            await asyncio.sleep(self._pause_s())
+
+    def _pause_s(self) -> float:
+        clock, next_ns = self.gateway.clock, self.gateway.market.next_tick_ns
+        if not clock.is_running or next_ns is None:
+            return STEP_MAX_S
+        return min(STEP_MAX_S, max(STEP_MIN_S, clock.wall_delay_s(next_ns)))
+
+
+class _Link(asyncio.Protocol):
+    def __init__(self, gateway: Gateway, links: set[_Link]) -> None:
+        self._gateway = gateway
+        self._links = links
+        self._transport: asyncio.Transport | None = None
+        self._session = Session(gateway, self._write, self._close)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._links.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._session.receive(data)
+        self._gateway.flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._links.discard(self)
+        self._gateway.leave(self._session)
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _write(self, data: bytes) -> None:
+        transport = self._transport
+        assert transport is not None
+        transport.write(data)
+        if transport.get_write_buffer_size() > _WRITE_BUFFER_MAX:
+            transport.abort()  # a reader this slow would take all memory: IB drops it too
+
+    def _close(self) -> None:
+        assert self._transport is not None
+        self._transport.close()
