@@ -82,7 +82,7 @@ function Side({ side }) {
   return html`<span class=${side === "BUY" ? "gain" : "loss"}>${side === "BUY" ? "Buy" : "Sell"}</span>`;
 }
 
-const ORDER_HEADS = [["Time", "time"], ["Strategy"], ["Symbol"], ["Side"], ["Filled", "num"], ["Type", "type"], ["Price", "num"], ["Status", "state"], ["", "acts"]];
+const ORDER_HEADS = [["Time", "time"], ["Strategy"], ["Symbol"], ["Side"], ["Filled", "num"], ["Type", "type"], ["Price", "num"], ["Status", "outcome"], ["", "acts"]];
 
 function Orders({ rows }) {
   const shown = newest(rows, "ts_submitted_ns").sort((a, b) => isWorking(b) - isWorking(a));
@@ -93,12 +93,12 @@ function Orders({ rows }) {
 
 const OrderRow = pure(({ row, digits }) => {
   const price = row.limit_px ?? row.stop_px ?? (Number(row.cum_qty) > 0 ? row.avg_px : null);
-  return html`<tr data-order=${row.cl_ord_id} data-status=${row.status} onClick=${() => select(row.strategy, row.symbol)}>
+  return html`<tr class="order-row" data-order=${row.cl_ord_id} data-status=${row.status} onClick=${() => select(row.strategy, row.symbol)}>
     <td class="time">${f.timeOf(row.ts_submitted_ns)}</td>
     <td class="who">${row.strategy}</td><td class="symbol">${row.symbol}</td><td class="side"><${Side} side=${row.side} /></td>
     <td class="num filled">${f.quantity(row.cum_qty, false)} / ${f.quantity(row.order_qty, false)}</td>
     <td class="type">${row.ord_type}</td><td class="num price">${f.plain(price, digits)}</td>
-    <td class="state"><span class=${`chip ${STATUS_TONES[row.status] || ""}`} title=${row.text}>${STATUS_WORDS[row.status] || f.words(row.status)}</span></td>
+    <td class="outcome"><span class=${`chip ${STATUS_TONES[row.status] || ""}`} title=${row.text}>${STATUS_WORDS[row.status] || f.words(row.status)}</span></td>
     <td class="acts">${isWorking(row) && html`<${CancelButton} id=${row.cl_ord_id} />`}</td>
   </tr>`;
 });
@@ -123,7 +123,7 @@ function Fills({ rows }) {
   <//>`;
 }
 
-const FillRow = pure(({ row, digits }) => html`<tr onClick=${() => select(row.strategy, row.symbol)}>
+const FillRow = pure(({ row, digits }) => html`<tr class="fill-row" onClick=${() => select(row.strategy, row.symbol)}>
   <td class="time">${f.timeOf(row.ts_ns)}</td><td class="who">${row.strategy}</td><td class="symbol">${row.symbol}</td>
   <td class="side"><${Side} side=${row.side} /></td><td class="num filled">${f.quantity(row.last_qty, false)}</td>
   <td class="num price">${f.plain(row.last_px, digits)}</td><td class="num fee">${f.plain(row.fee)}</td>
@@ -138,7 +138,7 @@ function Positions({ rows }) {
   <//>`;
 }
 
-const PositionRow = pure(({ row, digits }) => html`<tr onClick=${() => select(row.strategy, row.symbol)}>
+const PositionRow = pure(({ row, digits }) => html`<tr class="position-row" onClick=${() => select(row.strategy, row.symbol)}>
   <td class="who">${row.strategy}</td><td class="symbol">${row.symbol}</td><td class="num filled">${f.quantity(row.qty)}</td>
   <td class="num price">${f.plain(row.avg_px, digits)}</td>
   <td class="num mark" title=${`${row.mark_source} at ${f.timeOf(row.mark_ts_ns)}`}>${f.plain(row.mark_px, digits)}</td>

@@ -4,7 +4,7 @@ import { classes, html } from "./lib.js";
 import { useRow, useTopic } from "./store.js";
 
 const WARN_PCT = 75;
-const RULES_SHOWN = 3;
+const CARDS_OF_RULES = 3;
 
 export function Kpis() {
   const floor = useRow("floor", "floor");
@@ -12,18 +12,20 @@ export function Kpis() {
   const risk = [...useTopic("risk").values()];
   if (!floor) return null;
   const limited = risk.filter((row) => row.used_pct !== null).sort((a, b) => b.used_pct - a.used_pct);
+  const hasGross = limited.some((row) => row.rule.includes("gross"));
   const refusals = risk.reduce((sum, row) => sum + row.refusals, 0);
   return html`<section class="kpis" aria-label="Key figures">
     <${Kpi} label="Strategies running" value=${`${floor.strategies_running} / ${floor.strategies_total}`} name="running" />
     <${Kpi} label="Working orders" value=${f.plain(floor.orders_working, 0)} name="working"
       note=${floor.orders_unknown > 0 ? `${floor.orders_unknown} unknown` : ""} isBad=${floor.orders_unknown > 0} />
-    <${Exposure} account=${account} />
-    ${limited.slice(0, RULES_SHOWN).map(
+    ${hasGross ? null : html`<${Exposure} account=${account} />`}
+    ${limited.slice(0, hasGross ? CARDS_OF_RULES + 1 : CARDS_OF_RULES).map(
       (row) => html`<${Kpi} key=${row.rule} label=${f.words(row.rule)} value=${row.used} note=${`limit ${row.limit}`}
         pct=${row.used_pct} />`,
     )}
-    <${Kpi} label="Refused orders" value=${f.plain(refusals + floor.rejected, 0)} name="refused"
-      note=${floor.breaks > 0 ? `${floor.breaks} breaks` : ""} isBad=${floor.breaks > 0} />
+    ${floor.breaks > 0
+      ? html`<${Kpi} label="Breaks" value=${f.plain(floor.breaks, 0)} name="breaks" note="books ≠ account" isBad />`
+      : html`<${Kpi} label="Refused orders" value=${f.plain(refusals + floor.rejected, 0)} name="refused" />`}
   </section>`;
 }
 

@@ -9,11 +9,11 @@ async function logIn(body) {
     headers: { "content-type": "application/json" },
     body: JSON.stringify(body),
   });
+  const { error } = await answer.json();
   if (answer.ok) {
     location.replace("/");
     return;
   }
-  const { error } = await answer.json();
   throw new Error(error.text);
 }
 
