@@ -6,7 +6,6 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import TypeVar
 
-from ibfloor.model.ids import InstrumentId
 from ibfloor.model.instrument import SecurityType
 from ibfloor.model.moment import NS_PER_MINUTE, NS_PER_S, to_datetime
 from ibfloor.model.money import Currency
@@ -19,6 +18,7 @@ from ibfloor.sim.gateway.codec.table import Table
 from ibfloor.sim.gateway.contracts import contract_values
 from ibfloor.sim.gateway.core import Broker
 from ibfloor.sim.gateway.events import ZERO, Executed
+from ibfloor.sim.gateway.marks import mark_of
 from ibfloor.sim.gateway.session import NO_REQUEST, Session
 from ibfloor.sim.gateway.values import forget_session, number_of, text_of
 from ibfloor.sim.market.source import Market
@@ -108,14 +108,6 @@ class AccountDesk:
             self._next_pnl_ns = now_ns + PNL_PERIOD_NS
             for (session, req_id), con_id in self._pnl.items():
                 self._tell_pnl(session, req_id, con_id)
-
-    def mark(self, position: SimPosition) -> Decimal:
-        """Return the price that values a position: the middle of the quote, else the last print."""
-        top = self._market.top(position.instrument.instrument_id)
-        if top is not None and top.bid_px is not None and top.ask_px is not None:
-            return (top.bid_px + top.ask_px) / 2
-        last = self._market.last_print(position.instrument.instrument_id)
-        return last.px if last is not None else position.last_px
 
     # -- answers
 
@@ -237,7 +229,7 @@ class AccountDesk:
         session.send(tell.ACCOUNT_TIME, time=f"{to_datetime(self._clock.now_ns(), EXCHANGE_TIME):%H:%M}")
 
     def _tell_portfolio(self, session: Session, position: SimPosition) -> None:
-        mark = self.mark(position)
+        mark = self._mark(position)
         session.send_values(
             tell.PORTFOLIO_VALUE,
             {
@@ -272,7 +264,7 @@ class AccountDesk:
         positions = self._account.positions
         if con_id is not None:
             positions = tuple(one for one in positions if one.instrument.instrument_id == con_id)
-        unrealised = sum((one.unrealised_pnl(self.mark(one)) for one in positions), ZERO).quantize(_CENT)
+        unrealised = sum((one.unrealised_pnl(self._mark(one)) for one in positions), ZERO).quantize(_CENT)
         realised = sum((one.realised_pnl for one in positions), ZERO).quantize(_CENT)
         told: Values = {
             "req_id": req_id,
@@ -283,7 +275,7 @@ class AccountDesk:
         if con_id is None:
             session.send_values(tell.PNL, told)
             return
-        value = sum((one.market_value(self.mark(one)) for one in positions), ZERO).quantize(_CENT)
+        value = sum((one.market_value(self._mark(one)) for one in positions), ZERO).quantize(_CENT)
         qty = sum((one.qty for one in positions), ZERO)
         session.send_values(tell.PNL_SINGLE, {**told, "position": qty, "value": value})
 
@@ -291,7 +283,7 @@ class AccountDesk:
         return [position for position in self._account.positions if position.qty]
 
     def _values(self) -> list[AccountRow]:
-        marks = {position.instrument.instrument_id: self.mark(position) for position in self._account.positions}
+        marks = {position.instrument.instrument_id: self._mark(position) for position in self._account.positions}
         return self._account.values(marks, self._rates())
 
     def _rates(self) -> dict[Currency, Decimal]:
@@ -299,16 +291,14 @@ class AccountDesk:
         for security in self._market.master:
             contract = security.instrument.contract
             if contract.security_type is SecurityType.FOREX and contract.currency == self._account.base_currency:
-                px = self._last_px(security.instrument_id)
+                px = mark_of(self._market, security.instrument_id)
                 if px is not None:
                     rates[Currency(contract.symbol)] = px
         return rates
 
-    def _last_px(self, instrument_id: InstrumentId) -> Decimal | None:
-        top = self._market.top(instrument_id)
-        if top is not None and top.bid_px is not None and top.ask_px is not None:
-            return (top.bid_px + top.ask_px) / 2
-        return self._market.day(instrument_id).prev_close_px
+    def _mark(self, position: SimPosition) -> Decimal:
+        mark = mark_of(self._market, position.instrument.instrument_id)
+        return position.last_px if mark is None else mark
 
 
 def _is_summed(key: str, currency: str, tags: frozenset[str]) -> bool:

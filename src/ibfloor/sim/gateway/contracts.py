@@ -6,10 +6,10 @@ from decimal import Decimal
 
 from ibfloor.model.instrument import Instrument
 from ibfloor.sim.gateway.codec.kinds import Scalar, Values, number_text
+from ibfloor.sim.gateway.session import Session
 from ibfloor.sim.market.securities import Security, SecurityMaster
 
 UNKNOWN_CONTRACT = (200, "No security definition has been found for the request")
-AMBIGUOUS_CONTRACT = (200, "The contract description specified for {} is ambiguous.")
 
 
 def match_contract(master: SecurityMaster, values: Values) -> list[Security]:
@@ -28,6 +28,19 @@ def match_contract(master: SecurityMaster, values: Values) -> list[Security]:
         trading_class=str(values.get("trading_class") or ""),
         multiplier=str(values.get("multiplier") or ""),
     )
+
+
+def one_security(session: Session, req_id: int, master: SecurityMaster, values: Values) -> Security | None:
+    """Return the one security a request means; tell the client 200 and return ``None`` for none or many."""
+    found = match_contract(master, values)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        symbol = found[0].symbol
+        session.fail(req_id, 200, f"The contract description specified for {symbol} is ambiguous.")
+    else:
+        session.fail(req_id, *UNKNOWN_CONTRACT)
+    return None
 
 
 def contract_values(instrument: Instrument, exchange: str = "") -> dict[str, Scalar]:

@@ -10,8 +10,10 @@ from decimal import Decimal
 
 import msgspec
 
+from ibfloor.model.ids import InstrumentId
 from ibfloor.model.order import OrdType
 from ibfloor.sim.account import SimAccount
+from ibfloor.sim.account.values import MARGINS
 from ibfloor.sim.exchange.engine import CANCELED, REFUSED, Exchange, IsRegular
 from ibfloor.sim.exchange.fees import FIXED_FEES, Traded
 from ibfloor.sim.exchange.values import (
@@ -36,7 +38,7 @@ from ibfloor.sim.gateway.events import (
     Refused,
     Ticket,
 )
-from ibfloor.sim.gateway.tickets import flaw_of_change
+from ibfloor.sim.gateway.tickets import TicketError, flaw_of_change
 
 MANUAL_CLIENT = 0
 _FIRST_PERM_ID = 1_480_000_001
@@ -46,7 +48,7 @@ _HELD_BY_TRIGGER = "trigger"
 class Broker:
     """All orders of one account. Owner: the gateway's one thread.
 
-    ``emit`` gets every event in order.
+    ``price_of`` values a market order that is only a question; ``emit`` gets every event in order.
     """
 
     def __init__(
@@ -54,11 +56,13 @@ class Broker:
         exchange: Exchange,
         account: SimAccount,
         is_regular: IsRegular,
+        price_of: Callable[[InstrumentId], Decimal],
         emit: Callable[[BrokerEvent], None],
     ) -> None:
         self.account = account
         self._exchange = exchange
         self._is_regular = is_regular
+        self._price_of = price_of
         self._emit = emit
         self._orders: dict[int, BrokerOrder] = {}
         self._by_client: dict[tuple[int, int], int] = {}
@@ -101,7 +105,7 @@ class Broker:
         elif old is not None:
             self._change(old, ticket, now_ns)
         elif order_id <= 0 or order_id < self.next_order_id(client_id):
-            self._refuse(client_id, order_id, 103, "Duplicate order id")
+            self.refuse(client_id, order_id, TicketError(103, "Duplicate order id"))
         else:
             self._highest_id[client_id] = order_id
             self._accept(client_id, order_id, ticket, now_ns)
@@ -121,17 +125,31 @@ class Broker:
                 self._by_client[(MANUAL_CLIENT, bound.order_id)] = bound.perm_id
                 self._next_bound_id -= 1
                 self._emit(OrderBound(order=bound))
+                self._emit(OrderShown(order=bound))
 
     def cancel(self, client_id: int, order_id: int, now_ns: int) -> None:
         """Cancel a client's own order, or tell why not."""
         order = self.find(client_id, order_id)
         if order is None:
-            self._refuse(client_id, order_id, 10147, f"OrderId {order_id} that needs to be cancelled is not found.")
+            text = f"OrderId {order_id} that needs to be cancelled is not found."
+            self.refuse(client_id, order_id, TicketError(10147, text))
         elif order.status.is_done:
             text = f"OrderId {order_id} that needs to be cancelled cannot be cancelled, state: {order.status}."
-            self._refuse(client_id, order_id, 10148, text)
+            self.refuse(client_id, order_id, TicketError(10148, text))
         else:
             self._cancel(order, now_ns)
+
+    def refuse(self, client_id: int, order_id: int, error: TicketError) -> None:
+        """Tell a client that what it asked of an order is not done."""
+        self._emit(
+            Refused(
+                client_id=client_id,
+                order_id=order_id,
+                code=error.code,
+                text=error.text,
+                reject_json=error.reject_json,
+            )
+        )
 
     def cancel_all(self, now_ns: int) -> None:
         """Cancel every order of the account, whoever placed it."""
@@ -146,9 +164,9 @@ class Broker:
             self._release_waiting(tick.ts_ns)
         self._apply(self._exchange.on_tick(tick))
 
-    def expire_day_orders(self, now_ns: int) -> None:
-        """End all DAY orders: the trading day is over."""
-        self._apply(self._exchange.expire(now_ns))
+    def expire_day_orders(self, now_ns: int, instrument_id: InstrumentId) -> None:
+        """End all DAY orders of an instrument: its trading day is over."""
+        self._apply(self._exchange.expire(now_ns, (instrument_id,)))
 
     # -- inside
 
@@ -193,11 +211,11 @@ class Broker:
         if old.status.is_done:
             filled = old.status is IbStatus.FILLED
             code, text = (104, "Cannot modify a filled order.") if filled else (103, "Duplicate order id")
-            self._refuse(old.client_id, old.order_id, code, text)
+            self.refuse(old.client_id, old.order_id, TicketError(code, text))
             return
         flaw = flaw_of_change(old.ticket, ticket)
         if flaw is not None:
-            self._refuse(old.client_id, old.order_id, flaw.code, flaw.text)
+            self.refuse(old.client_id, old.order_id, flaw)
             return
         order = self._store(old, ticket=ticket, is_held=old.is_held and not ticket.transmit)
         if order.is_held:
@@ -277,25 +295,20 @@ class Broker:
             status=IbStatus.PRE_SUBMITTED,
             placed_ns=now_ns,
         )
-        px = ticket.limit_px or ticket.stop_px or self._mark(ticket)
+        kind = ticket.instrument.contract.security_type
+        px = ticket.limit_px or ticket.stop_px or self._price_of(ticket.instrument.instrument_id)
         traded = Traded().plus(ticket.qty, px, ticket.instrument.multiplier)
+        initial, maintenance = MARGINS[kind]
         self._emit(
             OrderPreviewed(
                 order=order,
-                init_margin=traded.value / 2,
-                maint_margin=traded.value / 4,
-                commission=FIXED_FEES[ticket.instrument.contract.security_type].order_fee(traded),
+                init_margin=traded.value * initial,
+                maint_margin=traded.value * maintenance,
+                commission=FIXED_FEES[kind].order_fee(traded),
             )
         )
-
-    def _mark(self, ticket: Ticket) -> Decimal:
-        position = self.account.position(ticket.instrument.instrument_id)
-        return position.last_px if position else ZERO
 
     def _store(self, order: BrokerOrder, **changes: object) -> BrokerOrder:
         order = msgspec.structs.replace(order, **changes)
         self._orders[order.perm_id] = order
         return order
-
-    def _refuse(self, client_id: int, order_id: int, code: int, text: str) -> None:
-        self._emit(Refused(client_id=client_id, order_id=order_id, code=code, text=text))

@@ -108,6 +108,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     order_id: int
     code: int
     text: str
+    reject_json: str = ""
 
 
 class Executed(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 
 import msgspec
 
@@ -19,10 +20,12 @@ from ibfloor.sim.gateway.core import Broker
 from ibfloor.sim.gateway.events import BrokerEvent, Executed
 from ibfloor.sim.gateway.history_desk import HistoryDesk
 from ibfloor.sim.gateway.market_desk import MarketDesk
+from ibfloor.sim.gateway.marks import mark_of
 from ibfloor.sim.gateway.order_desk import OrderDesk
 from ibfloor.sim.gateway.projector import Projector
 from ibfloor.sim.gateway.reference_desk import ReferenceDesk
 from ibfloor.sim.gateway.session import NO_REQUEST, Session
+from ibfloor.sim.market.securities import Security
 from ibfloor.sim.market.source import Market
 
 _FARMS = (
@@ -44,7 +47,9 @@ class Gateway:
         self.book = Book()
         self._sessions: dict[int, Session] = {}
         self._dirty: dict[Session, None] = {}
-        self.broker = Broker(_primed_exchange(market, self._is_regular), account, self._is_regular, self._on_event)
+        exchange = _primed_exchange(market, self._is_regular)
+        self.broker = Broker(exchange, account, self._is_regular, self._price_of, self._on_event)
+        self._day_ends = {one.instrument_id: _day_end_ns(one, clock.now_ns()) for one in market.master}
         self._projector = Projector(self._sessions.get)
         self._account_desk = AccountDesk(self.broker, market, clock)
         self._market_desk = MarketDesk(market, clock)
@@ -115,6 +120,7 @@ class Gateway:
         for tick in self.market.ticks(now_ns):
             self.broker.on_tick(tick)
             self._market_desk.on_tick(tick)
+        self._end_days(now_ns)
         self._market_desk.on_time(now_ns)
         self._history_desk.on_time(now_ns)
         self._account_desk.on_time(now_ns)
@@ -142,6 +148,18 @@ class Gateway:
         if isinstance(event, Executed):
             self._account_desk.on_executed(event)
 
+    def _end_days(self, now_ns: int) -> None:
+        for instrument_id, end_ns in self._day_ends.items():
+            if now_ns >= end_ns:
+                security = self.market.master.by_id(instrument_id)
+                assert security is not None, "the ends are of the master's securities"
+                self._day_ends[instrument_id] = _day_end_ns(security, now_ns)
+                self.broker.expire_day_orders(now_ns, instrument_id)
+
+    def _price_of(self, instrument_id: InstrumentId) -> Decimal:
+        mark = mark_of(self.market, instrument_id)
+        return Decimal(0) if mark is None else mark
+
     def _is_regular(self, instrument_id: InstrumentId, ts_ns: int) -> bool:
         security = self.market.master.by_id(instrument_id)
         return security is not None and security.session.is_regular(ts_ns)
@@ -155,3 +173,9 @@ def _primed_exchange(market: Market, is_regular: IsRegular) -> Exchange:
             if known is not None:
                 exchange.on_tick(known)
     return exchange
+
+
+def _day_end_ns(security: Security, now_ns: int) -> int:
+    hours = security.session.hours(security.session.day_of(now_ns))
+    assert hours is not None, "day_of gives trading days"
+    return hours[1]

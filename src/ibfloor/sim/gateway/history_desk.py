@@ -14,7 +14,7 @@ from ibfloor.sim.gateway.codec import requests as ask
 from ibfloor.sim.gateway.codec import responses as tell
 from ibfloor.sim.gateway.codec.kinds import Scalar, Values
 from ibfloor.sim.gateway.codec.table import Table
-from ibfloor.sim.gateway.contracts import UNKNOWN_CONTRACT, match_contract
+from ibfloor.sim.gateway.contracts import one_security
 from ibfloor.sim.gateway.periods import DAY_NS, BadPeriod, bar_size_ns, duration_ns_of, end_ns_of
 from ibfloor.sim.gateway.session import Session
 from ibfloor.sim.gateway.values import forget_session, number_of, text_of
@@ -72,7 +72,7 @@ class HistoryDesk:
 
     def _history(self, session: Session, values: Values) -> None:
         req_id = number_of(values, "req_id")
-        security = self._one(session, req_id, values)
+        security = one_security(session, req_id, self._market.master, values)
         if security is None:
             return
         try:
@@ -101,7 +101,7 @@ class HistoryDesk:
 
     def _head(self, session: Session, values: Values) -> None:
         req_id = number_of(values, "req_id")
-        security = self._one(session, req_id, values)
+        security = one_security(session, req_id, self._market.master, values)
         if security is None:
             return
         bars = self._market.history(
@@ -150,13 +150,6 @@ class HistoryDesk:
             rth_only=query.rth_only,
             kind=kind,
         )
-
-    def _one(self, session: Session, req_id: int, values: Values) -> Security | None:
-        found = match_contract(self._market.master, values)
-        if len(found) == 1:
-            return found[0]
-        session.fail(req_id, *UNKNOWN_CONTRACT)
-        return None
 
 
 def _bid_ask_bar(bid: SimBar, ask_bar: SimBar) -> SimBar:

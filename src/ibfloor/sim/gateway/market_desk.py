@@ -14,12 +14,11 @@ from ibfloor.sim.gateway.codec import requests as ask
 from ibfloor.sim.gateway.codec import responses as tell
 from ibfloor.sim.gateway.codec.kinds import Values
 from ibfloor.sim.gateway.codec.table import Table
-from ibfloor.sim.gateway.contracts import UNKNOWN_CONTRACT, match_contract
+from ibfloor.sim.gateway.contracts import one_security
 from ibfloor.sim.gateway.quotes import QuoteLine
 from ibfloor.sim.gateway.session import NO_REQUEST, Session
 from ibfloor.sim.gateway.values import forget_session, number_of, text_of
 from ibfloor.sim.market.bars import BarKind
-from ibfloor.sim.market.securities import Security
 from ibfloor.sim.market.source import Market
 
 _TICK_KINDS = {"Last": 1, "AllLast": 2, "BidAsk": 3, "MidPoint": 4}
@@ -81,7 +80,7 @@ class MarketDesk:
 
     def _quotes(self, session: Session, values: Values) -> None:
         req_id = number_of(values, "req_id")
-        security = self._one(session, req_id, values)
+        security = one_security(session, req_id, self._market.master, values)
         if security is None:
             return
         if any((session, req_id) in lines for lines in self._lines.values()):
@@ -115,7 +114,7 @@ class MarketDesk:
         if kind is None:
             session.fail(req_id, 321, "Error validating request.-'cy' : cause - The tick-by-tick type is invalid.")
             return
-        security = self._one(session, req_id, values)
+        security = one_security(session, req_id, self._market.master, values)
         if security is not None:
             self._tick_streams.setdefault(security.instrument_id, {})[session, req_id] = kind
 
@@ -133,7 +132,7 @@ class MarketDesk:
         except ValueError:
             session.fail(req_id, 321, "Error validating request.-'bN' : cause - What to show is invalid.")
             return
-        security = self._one(session, req_id, values)
+        security = one_security(session, req_id, self._market.master, values)
         if security is not None:
             self._bar_requests[session, req_id] = (security.instrument_id, kind)
             last = self._market.last_print(security.instrument_id)
@@ -159,13 +158,6 @@ class MarketDesk:
             for (session, req_id), wanted in self._bar_requests.items():
                 if wanted == (instrument_id, kind):
                     session.send_values(tell.REAL_TIME_BAR, {**told, "req_id": req_id})
-
-    def _one(self, session: Session, req_id: int, values: Values) -> Security | None:
-        found = match_contract(self._market.master, values)
-        if len(found) == 1:
-            return found[0]
-        session.fail(req_id, *UNKNOWN_CONTRACT)
-        return None
 
 
 def _tell_tick(session: Session, req_id: int, kind: int, tick: MarketTick) -> None:

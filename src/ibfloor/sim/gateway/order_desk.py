@@ -13,7 +13,7 @@ from ibfloor.sim.gateway.codec import responses as tell
 from ibfloor.sim.gateway.codec.kinds import Values
 from ibfloor.sim.gateway.codec.orders import PLACE_ORDER
 from ibfloor.sim.gateway.codec.table import Table
-from ibfloor.sim.gateway.contracts import UNKNOWN_CONTRACT, match_contract
+from ibfloor.sim.gateway.contracts import one_security
 from ibfloor.sim.gateway.core import Broker
 from ibfloor.sim.gateway.events import BrokerOrder
 from ibfloor.sim.gateway.projector import (
@@ -56,16 +56,15 @@ class OrderDesk:
 
     def _place(self, session: Session, values: Values) -> None:
         order_id = number_of(values, "order_id")
-        found = match_contract(self._market.master, values)
-        if len(found) != 1:
-            session.fail(order_id, *UNKNOWN_CONTRACT)
+        security = one_security(session, order_id, self._market.master, values)
+        if security is None:
             return
         try:
-            ticket = read_ticket(values, found[0].instrument, self._broker.account.account)
+            ticket = read_ticket(values, security.instrument, self._broker.account.account)
         except TicketError as error:
-            session.fail(order_id, error.code, error.text, error.reject_json)
-            return
-        self._broker.place(client_of(session), order_id, ticket, self._clock.now_ns())
+            self._broker.refuse(client_of(session), order_id, error)
+        else:
+            self._broker.place(client_of(session), order_id, ticket, self._clock.now_ns())
 
     def _cancel(self, session: Session, values: Values) -> None:
         self._broker.cancel(client_of(session), number_of(values, "order_id"), self._clock.now_ns())

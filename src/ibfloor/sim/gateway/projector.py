@@ -60,7 +60,7 @@ class Projector:
                     )
             case Refused():
                 for session in self._own(event.client_id):
-                    session.fail(event.order_id, event.code, event.text)
+                    session.fail(event.order_id, event.code, event.text, event.reject_json)
             case _:
                 assert_never(event)
 

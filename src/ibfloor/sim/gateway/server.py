@@ -113,8 +113,7 @@ async def _serve(settings: GatewaySettings, gateway: Gateway) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    if settings.book_path is not None:
-        loop.add_signal_handler(signal.SIGUSR1, _writer(gateway, settings.book_path))
+    loop.add_signal_handler(signal.SIGUSR1, _writer(gateway, settings.book_path))
     if settings.parent_pipe:
         loop.add_reader(sys.stdin.fileno(), _on_parent, loop, stop)
     async with GatewayServer(gateway, settings.host, settings.port) as server:
@@ -126,8 +125,7 @@ async def _serve(settings: GatewaySettings, gateway: Gateway) -> None:
         if market.done():
             market.result()
         market.cancel()
-    if settings.book_path is not None:
-        _writer(gateway, settings.book_path)()
+    _writer(gateway, settings.book_path)()
 
 
 def _say_ready(server: GatewayServer) -> None:
@@ -149,8 +147,10 @@ def _on_parent(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
         stop.set()
 
 
-def _writer(gateway: Gateway, path: Path) -> Callable[[], None]:
+def _writer(gateway: Gateway, path: Path | None) -> Callable[[], None]:
     def write() -> None:
+        if path is None:
+            return
         part = path.with_name(path.name + ".part")
         part.write_bytes(gateway.dump_book())
         part.replace(path)  # a reader never sees half a book

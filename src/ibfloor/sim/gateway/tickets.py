@@ -31,7 +31,13 @@ class TicketError(Exception):
         super().__init__(text)
         self.code = code
         self.text = text
-        self.reject_json = msgspec.json.encode({"rejects": [{"code": code, "message": text}]}).decode()
+
+    @property
+    def reject_json(self) -> str:
+        """Return the refusal as IB's advanced reject, for clients that read it; only 201 has one."""
+        if self.code != 201:
+            return ""
+        return msgspec.json.encode({"rejects": [{"code": str(self.code), "message": self.text}]}).decode()
 
 
 def read_ticket(values: Values, instrument: Instrument, account: str) -> Ticket:
