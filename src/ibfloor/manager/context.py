@@ -10,6 +10,7 @@ from ibfloor.data.bar_size import parse_bar_size
 from ibfloor.data.subscriber import Kind, Subscriber
 from ibfloor.execution.trade_manager import OrderTicket, TradeManager
 from ibfloor.manager.services import Services
+from ibfloor.model.fact import InstrumentDefined
 from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
 from ibfloor.model.instrument import Contract, Instrument
 from ibfloor.model.market import Bar
@@ -50,6 +51,7 @@ class WorkerContext:
         self.book = Book(strategy=strategy)
         """The own book, replaced by the worker at every notice."""
         self.is_warming = False
+        self._defined: set[InstrumentId] = set()
 
     @property
     def strategy(self) -> StrategyId:
@@ -113,6 +115,7 @@ class WorkerContext:
         if instrument is None:
             text = f"{contract} is not known yet: subscribe to it, and trade from its first bar or quote on"
             return Refused(_NO_ORDER, Refusal(rule="contract", text=text))
+        self._define(instrument)
         return self._trade.submit(
             OrderTicket(
                 instrument=instrument,
@@ -125,6 +128,14 @@ class WorkerContext:
                 note=note,
             )
         )
+
+    def _define(self, instrument: Instrument) -> None:
+        # The books settle a trade by its kind of security: they must know it before the first fill.
+        if instrument.instrument_id in self._defined:
+            return
+        self._defined.add(instrument.instrument_id)
+        now_ns = self.clock.now_ns()
+        self._services.queue.put(InstrumentDefined(ts_event_ns=now_ns, ts_init_ns=now_ns, instrument=instrument))
 
     def cancel(self, order_id: ClientOrderId) -> Accepted | Refused:
         """Journal and send a cancel."""

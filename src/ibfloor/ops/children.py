@@ -81,7 +81,7 @@ class Children:
         self._publishing.cancel()
 
     def _link(self, ready: Ready) -> str:
-        return f"http://{self._settings.web.host}:{ready['port']}/login?token={self._login_token}"
+        return f"http://{self._settings.web.host}:{ready['port']}/login#{self._login_token}"
 
     def _take_report(self, report: RecorderReport) -> None:
         self._recorded = report
@@ -92,11 +92,13 @@ class Children:
 
     def _web_settings(self) -> str:
         web = self._settings.web
+        # The link works once, so a web process that is started again must not honour it anew.
+        login_token = "" if self.login_url else self._login_token
         fields = {
             "home": str(self._settings.home),
             "host": web.host,
             "port": web.port,
-            "login_token": self._login_token,
+            "login_token": login_token,
             "password_file": str(web.password_file),
             "parent_pipe": True,
         }
