@@ -142,6 +142,8 @@ def _opening_cash(books: Books, snapshot: BrokerSnapshot, start_ns: int, now_ns:
     ours = books.cash_total()
     theirs = _account_cash(snapshot)
     moves = {currency: theirs.get(currency, _ZERO) - ours.get(currency, _ZERO) for currency in {*ours, *theirs}}
+    base = snapshot.base_currency
+    moves.setdefault(base, _ZERO)
     return [
         CashMoved(
             ts_event_ns=start_ns,
@@ -151,7 +153,7 @@ def _opening_cash(books: Books, snapshot: BrokerSnapshot, start_ns: int, now_ns:
             reason=OPENING,
         )
         for currency, amount in sorted(moves.items())
-        if amount
+        if amount or currency == base  # said even when zero: an empty account is opened too
     ]
 
 

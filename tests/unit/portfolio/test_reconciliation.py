@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from ibfloor.model.fact import AccountPosition, BreakCleared, BreakFound, BrokerSnapshot, PositionMoved
+from ibfloor.model.fact import AccountPosition, BreakCleared, BreakFound, BrokerSnapshot, CashMoved, PositionMoved
 from ibfloor.model.ids import UNASSIGNED, InstrumentId
 from ibfloor.model.instrument import Instrument, SecurityType
 from ibfloor.model.money import USD, Currency, Money
@@ -117,3 +117,7 @@ def test_opening_and_the_days_executions_together_are_the_account(facts: Any) ->
     moved = {fact.instrument_id: fact.qty for fact in opening(snapshot, 1) if isinstance(fact, PositionMoved)}
     assert moved == {SPY: D(2), InstrumentId(1): D(3)}
     assert all(fact.ts_event_ns < fills[0].ts_event_ns for fact in opening(snapshot, 1))
+
+
+def test_opening_of_an_empty_account_is_said_too(facts: Any) -> None:
+    assert [fact.amount for fact in opening(facts.snapshot(), 1) if isinstance(fact, CashMoved)] == [usd("0")]
