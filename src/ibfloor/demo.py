@@ -17,11 +17,15 @@ import msgspec
 from ibfloor.app import FloorReady, FloorSummary, run_floor
 from ibfloor.config import load_settings
 from ibfloor.examples_dir import DEMO_STRATEGIES, examples_dir
+from ibfloor.ledger.lock import running_pid
+from ibfloor.ledger.paths import LedgerPaths
 from ibfloor.model.errors import ConfigError, ConnectivityError
 
 GATEWAY_START_TIMEOUT_S = 30.0
 GATEWAY_END_TIMEOUT_S = 5.0
+BAD_INPUT = 2  # the exit code of a command whose arguments cannot work
 START_ET = "09:26"
+EARLIER = ("journal", "ledger.sqlite*", "market")
 FLOOR_TOML = """\
 # Written anew at every start of the demo.
 [floor]
@@ -77,6 +81,7 @@ def run_demo(settings: DemoSettings, *, on_ready: Callable[[FloorReady], None] |
     Raises ``ConfigError`` for settings that cannot work, ``ConnectivityError`` when the gateway does not start.
     """
     with _home(settings.home) as home, _gateway(settings, home) as port:
+        _set_earlier_books_aside(home)
         config = home / "floor.toml"
         config.write_text(_floor_toml(port, settings.speed), encoding="utf-8")
         return run_floor(
@@ -94,12 +99,26 @@ def _home(kept: Path | None) -> Iterator[Path]:
         yield Path(folder)
 
 
+def _set_earlier_books_aside(home: Path) -> None:
+    # The simulated account starts afresh each time, so books of an earlier run would not be its books.
+    paths = LedgerPaths(home)
+    pid = running_pid(paths.lock)
+    if pid is not None:
+        raise ConfigError(f"a floor already runs in {home} (process {pid}): stop it, or take another --home")
+    earlier = [path for name in EARLIER for path in sorted(home.glob(name))]
+    if earlier:
+        aside = home / "earlier" / f"{len(list(home.glob('earlier/*'))) + 1:03d}"
+        aside.mkdir(mode=0o700, parents=True)
+        for path in earlier:
+            path.rename(aside / path.name)
+
+
 @contextmanager
 def _gateway(settings: DemoSettings, home: Path) -> Iterator[int]:
     (home / "logs").mkdir(mode=0o700, exist_ok=True)
-    with open(home / "logs" / "gateway.log", "ab") as log:
+    with open(home / "logs" / "gateway.log", "wb") as log:
         child = subprocess.Popen(  # noqa: S603 - our own interpreter, arguments checked above
-            [sys.executable, "-m", "ibfloor", "gateway", *_gateway_arguments(settings, home)],
+            [sys.executable, "-m", "ibfloor", "gateway", *_gateway_arguments(settings)],
             stdin=subprocess.PIPE,  # its end tells the gateway that we are gone, however we went
             stdout=subprocess.PIPE,
             stderr=log,
@@ -111,10 +130,9 @@ def _gateway(settings: DemoSettings, home: Path) -> Iterator[int]:
         _end(child)
 
 
-def _gateway_arguments(settings: DemoSettings, home: Path) -> list[str]:
+def _gateway_arguments(settings: DemoSettings) -> list[str]:
     arguments = ["--port", "0", "--parent-pipe", "--hold-until-client", "--start", START_ET]
     arguments += ["--speed", f"{settings.speed:g}", "--seed", str(settings.seed), "--market", settings.market]
-    arguments += ["--book", str(home / "gateway-book.json")]
     if settings.data is not None:
         arguments += ["--data", str(settings.data)]
     return arguments
@@ -127,24 +145,25 @@ def _port_of(child: subprocess.Popen[bytes], log: Path) -> int:
         line = child.stdout.readline() if selector.select(GATEWAY_START_TIMEOUT_S) else b""
     if line:
         return int(json.loads(line)["port"])
+    code = _end(child)
     said = log.read_text(errors="replace").strip().splitlines()
     text = said[-1].removeprefix("ibfloor: ") if said else f"no ready line within {GATEWAY_START_TIMEOUT_S:g} s"
-    kind = ConfigError if child.poll() == 2 else ConnectivityError
+    kind = ConfigError if code == BAD_INPUT else ConnectivityError
     raise kind(f"the simulated gateway did not start: {text}")
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
+def _end(child: subprocess.Popen[bytes]) -> int:
     assert child.stdin is not None
     assert child.stdout is not None
     child.stdin.close()
-    for harder in (child.terminate, child.kill, None):
+    for harder in (child.terminate, child.kill):
         try:
             child.wait(GATEWAY_END_TIMEOUT_S)
             break
         except subprocess.TimeoutExpired:
-            if harder is not None:
-                harder()
+            harder()
     child.stdout.close()
+    return child.wait()
 
 
 def _floor_toml(port: int, speed: float) -> str:

@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     home: Annotated[
-        Path | None, typer.Option("--home", help="Keep books and logs in this folder and go on from them next time.")
+        Path | None, typer.Option("--home", help="Keep books, logs and market data in this folder.")
     ] = None,
     market: MarketOption = "generated",
     data: DataOption = None,

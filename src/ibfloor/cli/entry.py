@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -32,10 +33,24 @@ def main() -> None:
     try:
         app()
     except FloorError as error:
-        print(f"ibfloor: {error}", file=sys.stderr)
-        sys.exit(exit_code_of(error))
+        _fail(error)
+    except ExceptionGroup as group:  # a task group wraps what its tasks raise
+        known, others = group.split(FloorError)
+        if known is None or others is not None:
+            raise
+        _fail(_first(known))
     except BrokenPipeError:  # the reader of a pipe has gone (`ibfloor fills | head`)
         sys.stderr.close()
         sys.exit(ExitCode.OK)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
+
+
+def _fail(error: FloorError) -> NoReturn:
+    print(f"ibfloor: {error}", file=sys.stderr)
+    sys.exit(exit_code_of(error))
+
+
+def _first(group: ExceptionGroup[FloorError]) -> FloorError:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, ExceptionGroup) else error

@@ -54,7 +54,8 @@ def gateway(
     cash: Annotated[str, typer.Option("--cash", help="Its opening balance.")] = "1000000",
     currency: Annotated[str, typer.Option("--currency", help="Its base currency.")] = "USD",
     book: Annotated[
-        Path | None, typer.Option("--book", metavar="FILE", help="Keep the account in this file between runs.")
+        Path | None,
+        typer.Option("--book", metavar="FILE", help="Write the broker's own book here at the end, and on SIGUSR1."),
     ] = None,
     parent_pipe: Annotated[
         bool, typer.Option("--parent-pipe", help="End when standard input ends: for a parent process.")
