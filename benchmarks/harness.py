@@ -9,7 +9,7 @@ import os
 import platform
 import statistics
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
@@ -61,10 +61,8 @@ def process(name: str, main: Callable[..., None], *arguments: Any) -> Any:
     try:
         yield Peer(child, ours)
     finally:
-        try:
+        with suppress(OSError):
             ours.send("stop")
-        except OSError:
-            pass
         child.join(5)
         if child.is_alive():
             child.kill()

@@ -80,7 +80,7 @@ class Stopwatch:
         frames.append(tick(everyone[0][1], 4, LAST_PRICE, count))
         stream = b"".join(frames)
         transport.write(stream)
-        while transport.get_write_buffer_size():
+        while transport.get_write_buffer_size():  # noqa: ASYNC110 - a transport tells no event
             await asyncio.sleep(0.001)
         self.line.send("sent")
 
@@ -171,9 +171,15 @@ def order_life(fields: list[str], client_id: int) -> bytes:
     order = {**contract, **ours, "action": fields[16], "total_quantity": qty, "order_type": "MKT"}
     exec_id = f"0000e0d5.{order_id:x}.01.01"
     execution = {
-        **{"exec_id": exec_id, "time": "20131018 09:31:05 US/Eastern", "account": "DU1", "exec_exchange": "ARCA"},
-        **{"side": "BOT" if fields[16] == "BUY" else "SLD", "shares": qty, "price": Decimal("170.01")},
-        **{"cum_qty": qty, "avg_price": Decimal("170.01")},
+        "exec_id": exec_id,
+        "time": "20131018 09:31:05 US/Eastern",
+        "account": "DU1",
+        "exec_exchange": "ARCA",
+        "side": "BOT" if fields[16] == "BUY" else "SLD",
+        "shares": qty,
+        "price": Decimal("170.01"),
+        "cum_qty": qty,
+        "avg_price": Decimal("170.01"),
     }
     status = {"order_id": order_id, "perm_id": ours["perm_id"], "client_id": client_id}
     return b"".join(

@@ -31,6 +31,8 @@ from ibfloor.model.ids import ClientOrderId, owner_of
 from ibfloor.model.instrument import Instrument
 from ibfloor.model.order import OrderRequest, OrdStatus
 
+_ZERO = Decimal(0)
+
 
 class _Unanswered:
     """The last request for an order that the broker has not answered yet."""
@@ -51,6 +53,7 @@ class IbOrderSession(IbSession):
         self._templates = OrderTemplates(wiring.settings.account)
         self._intents: dict[int, ClientOrderId] = {}
         self._unanswered: dict[int, _Unanswered] = {}
+        self._told: dict[ClientOrderId, OrderReported] = {}
         self._next_id = 1
 
     @property
@@ -146,7 +149,7 @@ class IbOrderSession(IbSession):
                 order.clientId,
                 order.permId,
                 order.orderRef,
-                to_status(state.status, Decimal(0), None),
+                to_status(state.status, _ZERO, None),
                 state.warningText,
                 bool(order.whatIf),
             )
@@ -164,7 +167,8 @@ class IbOrderSession(IbSession):
         if cl_ord_id is None:
             return
         self._answered(message.order_id, message.status)
-        self._report(cl_ord_id, message.status, message.perm_id, Decimal(0), message.text)
+        told = self._told.get(cl_ord_id)
+        self._report(cl_ord_id, message.status, message.perm_id, told.cum_qty if told else _ZERO, message.text)
 
     def _on_execution(self, fields: list[bytes]) -> None:
         known = self._intents.get(int(fields[2] or 0)) if fields[22] == b"%d" % self._client_id else None
@@ -194,7 +198,7 @@ class IbOrderSession(IbSession):
                 )
             case Reaction.CANCELED:
                 self._unanswered.pop(req_id, None)
-                self._report(cl_ord_id, OrdStatus.CANCELED, 0, Decimal(0), text)
+                self._report(cl_ord_id, OrdStatus.CANCELED, 0, _ZERO, text)
             case Reaction.QUERY | Reaction.QUERY_AND_RAISE_IDS:
                 self._unanswered.pop(req_id, None)
                 if what is Reaction.QUERY_AND_RAISE_IDS and self._client is not None:
@@ -220,6 +224,7 @@ class IbOrderSession(IbSession):
             if unanswered.context is not Context.CANCEL and not unanswered.is_doubted:
                 self._doubt_order(self._intents[order_id], f"the connection was lost before an answer: {reason}")
         self._unanswered.clear()
+        self._told.clear()
 
     def _check_acks(self) -> None:
         oldest_s = asyncio.get_running_loop().time() - self._settings.ack_timeout_s
@@ -253,15 +258,24 @@ class IbOrderSession(IbSession):
         self._tell(OrderDoubted(ts_event_ns=now_ns, ts_init_ns=now_ns, cl_ord_id=cl_ord_id, reason=reason))
 
     def _report(self, cl_ord_id: ClientOrderId, status: OrdStatus, perm_id: int, cum_qty: Decimal, text: str) -> None:
+        # IB says everything twice, as openOrder and as orderStatus: repeats stop here.
+        told = self._told.get(cl_ord_id)
+        if told is not None and (told.status, told.perm_id, told.cum_qty, told.text) == (
+            status,
+            perm_id,
+            cum_qty,
+            text,
+        ):
+            return
         now_ns = self._clock.now_ns()
-        self._tell(
-            OrderReported(
-                ts_event_ns=now_ns,
-                ts_init_ns=now_ns,
-                cl_ord_id=cl_ord_id,
-                status=status,
-                perm_id=perm_id,
-                cum_qty=cum_qty,
-                text=text,
-            )
+        report = OrderReported(
+            ts_event_ns=now_ns,
+            ts_init_ns=now_ns,
+            cl_ord_id=cl_ord_id,
+            status=status,
+            perm_id=perm_id,
+            cum_qty=cum_qty,
+            text=text,
         )
+        self._told[cl_ord_id] = report
+        self._tell(report)
