@@ -11,6 +11,7 @@ a stop of its size, or is closed.
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
@@ -33,6 +34,7 @@ class OpeningRange(Strategy[Params]):
     def on_start(self) -> None:
         self.stock = Stock(self.params.symbol)
         self.is_closing = False
+        self.stop_qty_asked = Decimal(0)
         self.begin_day(None)
         # A day's bars, so that a start at noon still knows this morning's range.
         self.subscribe_bars(self.stock, "1 min", warmup=390)
@@ -106,9 +108,19 @@ class OpeningRange(Strategy[Params]):
             self.close()
         elif not stops:
             side = Side.SELL if held > 0 else Side.BUY
+            self.stop_qty_asked = abs(held)
             answer = self.submit(self.stock, side, abs(held), stop=self.low if held > 0 else self.high, note="stop")
             if isinstance(answer, Refused):
                 self.log.error("the protective stop was refused: closing", reason=str(answer.reason))
                 self.close()
-        elif stops[0].leaves_qty != abs(held):
-            self.replace(stops[0], qty=stops[0].cum_qty + abs(held))
+        else:
+            self.resize(stops[0], stops[0].cum_qty + abs(held))
+
+    def resize(self, stop: Order, qty: Decimal) -> None:
+        if stop.status not in (OrdStatus.NEW, OrdStatus.PARTIALLY_FILLED):
+            return  # its next state comes to on_order, and from there here again
+        if qty != stop.request.order_qty and qty != self.stop_qty_asked:
+            self.stop_qty_asked = qty
+            if isinstance(self.replace(stop, qty=qty), Refused):
+                self.log.error("the protective stop cannot be resized: closing")
+                self.close()

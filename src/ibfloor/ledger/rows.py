@@ -1,30 +1,19 @@
-"""From a fact to the rows it makes in the ledger's query tables."""
+"""From facts to the ledger's query tables: an order's row is what the order table makes of its facts."""
 
 from __future__ import annotations
 
 import sqlite3
 
-from ibfloor.model.fact import (
-    AnyFact,
-    ClientAssigned,
-    FeeReported,
-    OrderDoubted,
-    OrderFilled,
-    OrderRejected,
-    OrderReported,
-    OrderSubmitted,
-    ReplaceRequested,
-)
+from ibfloor.execution.order_table import OrderTable
+from ibfloor.ledger.segment import decode_fact
+from ibfloor.model.fact import AnyFact, ClientAssigned, FeeReported, OrderFilled, OrderSubmitted
 from ibfloor.model.ids import ClientOrderId, StrategyId, exec_root, owner_of
-from ibfloor.model.order import OrderRequest, OrdStatus
+from ibfloor.model.order import Order, OrderRequest
 
-_ORDER = "INSERT OR IGNORE INTO orders VALUES (?,?,?,?,?,?,?,?,?,?,?,?,0,?,'',?,?)"
+_ORDER = "INSERT OR REPLACE INTO orders VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 _EXECUTION = "INSERT OR IGNORE INTO executions VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
-# What is done stays done, whatever comes late.
-_STATUS = """UPDATE orders SET status = ?1, text = ?2, ts_updated_ns = ?3,
-    perm_id = CASE ?4 WHEN 0 THEN perm_id ELSE ?4 END
-    WHERE cl_ord_id = ?5 AND (?6 OR status NOT IN ('FILLED', 'CANCELED', 'REJECTED'))"""
-_REPLACE = "UPDATE orders SET order_qty = ?, limit_px = ?, stop_px = ?, ts_updated_ns = ? WHERE cl_ord_id = ?"
+_EARLIER = "SELECT body FROM facts WHERE cl_ord_id = ? AND seq < ? ORDER BY seq"
+_ORDERS_KEPT = 2_000
 
 
 def owner(fact: AnyFact) -> tuple[StrategyId | None, ClientOrderId | None]:
@@ -37,40 +26,47 @@ def owner(fact: AnyFact) -> tuple[StrategyId | None, ClientOrderId | None]:
     return strategy or (owner_of(order_id) if order_id else None), order_id
 
 
-def apply(cursor: sqlite3.Cursor, seq: int, fact: AnyFact) -> None:
-    """Fold one fact into the query tables."""
-    match fact:
-        case OrderSubmitted():
-            cursor.execute(_ORDER, _order_row(fact))
-        case ReplaceRequested(request=request):
-            prices = (_text(request.limit_px), _text(request.stop_px))
-            cursor.execute(_REPLACE, (str(request.order_qty), *prices, fact.ts_init_ns, request.cl_ord_id))
-        case OrderReported():
-            _set_status(cursor, fact.cl_ord_id, fact.status, fact.text, fact.ts_init_ns, fact.perm_id)
-        case OrderRejected():
-            text = f"{fact.code}: {fact.text}"
-            _set_status(cursor, fact.cl_ord_id, OrdStatus.REJECTED, text, fact.ts_init_ns)
-        case OrderDoubted():
-            _set_status(cursor, fact.cl_ord_id, OrdStatus.UNKNOWN, fact.reason, fact.ts_init_ns)
-        case OrderFilled():
-            cursor.execute(_EXECUTION, _execution_row(seq, fact))
-        case FeeReported():
-            row = (fact.exec_id, str(fact.fee.amount), fact.fee.currency)
-            cursor.execute("INSERT OR REPLACE INTO fees VALUES (?,?,?)", row)
-        case ClientAssigned():
-            cursor.execute("INSERT OR REPLACE INTO clients VALUES (?,?)", (fact.strategy, fact.client_id))
-        case _:  # all other facts are read from the facts table alone
-            pass
+class QueryTables:
+    """Folds facts into rows. It remembers recent orders: throw it away when its transaction fails."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._orders = OrderTable()
+        self._changed: dict[ClientOrderId, Order] = {}
+
+    def apply(self, seq: int, fact: AnyFact, order_id: ClientOrderId | None) -> None:
+        """Fold one fact, in order; ``order_id`` is the order it is about. Orders wait for ``flush``."""
+        if order_id is not None:
+            self._apply_to_order(seq, fact, order_id)
+        match fact:
+            case OrderFilled():
+                self._db.execute(_EXECUTION, _execution_row(seq, fact))
+            case FeeReported():
+                row = (fact.exec_id, str(fact.fee.amount), fact.fee.currency)
+                self._db.execute("INSERT OR REPLACE INTO fees VALUES (?,?,?)", row)
+            case ClientAssigned():
+                self._db.execute("INSERT OR REPLACE INTO clients VALUES (?,?)", (fact.strategy, fact.client_id))
+            case _:  # all other facts are read from the facts table alone
+                pass
+
+    def _apply_to_order(self, seq: int, fact: AnyFact, order_id: ClientOrderId) -> None:
+        if len(self._orders) > _ORDERS_KEPT:
+            self._orders = OrderTable()
+        if self._orders.get(order_id) is None and not isinstance(fact, OrderSubmitted):
+            for (body,) in self._db.execute(_EARLIER, (order_id, seq)):
+                self._orders.apply(decode_fact(body))
+        order = self._orders.apply(fact)
+        if order is not None:
+            self._changed[order_id] = order
+
+    def flush(self) -> None:
+        """Write the rows of changed orders, each once, in the state the last fact left it."""
+        self._db.executemany(_ORDER, map(_order_row, self._changed.values()))
+        self._changed.clear()
 
 
-def _set_status(
-    cursor: sqlite3.Cursor, order_id: ClientOrderId, status: OrdStatus, text: str, ts_ns: int, perm_id: int = 0
-) -> None:
-    cursor.execute(_STATUS, (status.value, text, ts_ns, perm_id, order_id, status.is_done))
-
-
-def _order_row(fact: OrderSubmitted) -> tuple[object, ...]:
-    request = fact.request
+def _order_row(order: Order) -> tuple[object, ...]:
+    request = order.request
     return (
         request.cl_ord_id,
         request.strategy,
@@ -82,11 +78,15 @@ def _order_row(fact: OrderSubmitted) -> tuple[object, ...]:
         _text(request.stop_px),
         request.time_in_force.value,
         request.note,
-        fact.client_id,
-        fact.order_id,
-        OrdStatus.PENDING_NEW.value,
-        fact.ts_event_ns,
-        fact.ts_init_ns,
+        order.client_id,
+        order.order_id,
+        " ".join(map(str, order.perm_ids)),
+        order.status.value,
+        str(order.cum_qty),
+        str(order.avg_px),
+        order.text,
+        order.ts_submitted_ns,
+        order.ts_updated_ns,
     )
 
 

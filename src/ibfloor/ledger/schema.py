@@ -27,9 +27,11 @@ MIGRATIONS = (
         note TEXT NOT NULL,
         client_id INTEGER NOT NULL,
         order_id INTEGER NOT NULL,
-        perm_id INTEGER NOT NULL DEFAULT 0,
+        perm_ids TEXT NOT NULL,
         status TEXT NOT NULL,
-        text TEXT NOT NULL DEFAULT '',
+        cum_qty TEXT NOT NULL,
+        avg_px TEXT NOT NULL,
+        text TEXT NOT NULL,
         ts_submitted_ns INTEGER NOT NULL,
         ts_updated_ns INTEGER NOT NULL
     ) WITHOUT ROWID;

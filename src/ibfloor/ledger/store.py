@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from ibfloor.ledger import rows
+from ibfloor.ledger.rows import QueryTables, owner
 from ibfloor.ledger.schema import MIGRATIONS
 from ibfloor.ledger.segment import Record
 from ibfloor.model.errors import LedgerError
@@ -42,6 +42,7 @@ class LedgerStore:
         self._is_read_only = is_read_only
         self._busy_s = busy_s
         self._connection: sqlite3.Connection | None = None
+        self._tables: QueryTables
 
     @classmethod
     def in_memory(cls) -> LedgerStore:
@@ -54,6 +55,7 @@ class LedgerStore:
             mode = "ro" if self._is_read_only else "memory" if self._path == _MEMORY else "rwc"
             uri = f"{self._path.absolute().as_uri()}?mode={mode}"
             self._connection = sqlite3.connect(uri, uri=True, timeout=self._busy_s, isolation_level=None)
+            self._tables = QueryTables(self._connection)
             try:
                 self._prepare()
             except BaseException:
@@ -84,21 +86,22 @@ class LedgerStore:
                 yield
             except BaseException:
                 self._db.execute("ROLLBACK")
+                self._tables = QueryTables(self._db)
                 raise
             self._db.execute("COMMIT")
 
     def add(self, records: Iterable[Record]) -> None:
         """Add facts and what follows from them in the query tables."""
-        cursor = self._db.cursor()
         facts = []
-        for record in records:
-            fact = record.fact
-            strategy, order_id = rows.owner(fact)
-            kind = type(fact).__name__
-            facts.append((record.seq, fact.ts_event_ns, fact.ts_init_ns, kind, strategy, order_id, record.body))
-            rows.apply(cursor, record.seq, fact)
         with self._errors_named():
-            cursor.executemany("INSERT INTO facts VALUES (?,?,?,?,?,?,?)", facts)
+            for record in records:
+                fact = record.fact
+                strategy, order_id = owner(fact)
+                kind = type(fact).__name__
+                facts.append((record.seq, fact.ts_event_ns, fact.ts_init_ns, kind, strategy, order_id, record.body))
+                self._tables.apply(record.seq, fact, order_id)
+            self._tables.flush()
+            self._db.executemany("INSERT INTO facts VALUES (?,?,?,?,?,?,?)", facts)
 
     def last_seq(self) -> int:
         """Return the newest fact's sequence number; 0 for an empty ledger."""

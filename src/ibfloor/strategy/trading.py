@@ -85,8 +85,8 @@ class Trading(Seat):
         """Bring the position to ``qty`` with one market order; ``None`` when it is there or on its way.
 
         On its way = own market and limit orders that still work. Stops wait for their trigger and do not
-        count, nor does what is being canceled: cancel a protective stop before closing what it protects.
-        Refused while an order of the contract is UNKNOWN, since it may have filled.
+        count, nor does an order reported as PENDING_CANCEL: cancel a protective stop, and wait for its end,
+        before closing what it protects. Refused while an order of the contract is UNKNOWN: it may have filled.
         """
         try:
             change = whole_qty(qty) - self._expected_position(contract)
@@ -109,7 +109,10 @@ class Trading(Seat):
     def replace(
         self, order: OrderRef, *, qty: Quantity | None = None, limit: Price | None = None, stop: Price | None = None
     ) -> Accepted | Refused:
-        """Change a working order; what is not given stays. ``qty`` is the whole order's, fills included."""
+        """Change a working order; what is not given stays. ``qty`` is the whole order's, fills included.
+
+        What stays is what the broker has confirmed: while a change is under way, give all that shall differ.
+        """
         order_id = _id_of(order)
         request = next((each.request for each in self.orders if each.cl_ord_id == order_id), None)
         instrument = self.floor.instrument(request.instrument_id) if request else None

@@ -38,8 +38,8 @@ def test_order_fill_and_fee_can_be_queried(
 ) -> None:
     journal(facts(1))
     assert fold_facts(store, paths, is_live=False) == 6
-    assert rows(store, "SELECT cl_ord_id, status, perm_id, order_qty, limit_px FROM orders") == [
-        ("sma-spy:1", "FILLED", 7, "100", "101.25")
+    assert rows(store, "SELECT cl_ord_id, status, perm_ids, order_qty, cum_qty, avg_px FROM orders") == [
+        ("sma-spy:1", "FILLED", "7", "100", "100", "101.24")
     ]
     assert rows(store, "SELECT cl_ord_id, last_qty, last_px, fee, fee_currency FROM fills") == [
         ("sma-spy:1", "100", "101.24", "1.05", "USD")
@@ -68,6 +68,27 @@ def test_late_report_does_not_wake_a_finished_order(
     assert rows(store, "SELECT status FROM orders") == [("FILLED",)]
 
 
+def test_order_is_filled_by_its_execution_though_no_report_says_so(
+    store: LedgerStore, paths: LedgerPaths, journal: Journal, facts: Story
+) -> None:
+    journal(facts(1)[:4])
+    fold_facts(store, paths, is_live=False)
+    assert rows(store, "SELECT status, cum_qty FROM orders") == [("FILLED", "100")]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 5_000])
+def test_order_row_is_the_same_however_its_facts_are_cut_into_transactions(
+    paths: LedgerPaths, journal: Journal, correction: list[AnyFact], monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr(fold, "BATCH", batch)
+    for fact in correction:
+        journal([fact])
+        with LedgerStore(paths.database) as store:  # a new process each time
+            fold_facts(store, paths, is_live=False)
+    with LedgerStore(paths.database, is_read_only=True) as store:
+        assert rows(store, "SELECT status, cum_qty, avg_px, perm_ids FROM orders") == [("FILLED", "100", "101.20", "7")]
+
+
 def test_folding_twice_adds_nothing(store: LedgerStore, paths: LedgerPaths, journal: Journal, facts: Story) -> None:
     journal(facts(20))
     assert fold_facts(store, paths, is_live=True) == 101
@@ -86,9 +107,10 @@ def test_marks_lost_with_the_journal_folded_again_add_nothing(
     assert store.last_seq() == 101
 
 
-@pytest.mark.parametrize("at", [0, 1, 37, 99])
+@pytest.mark.parametrize("at", [0, 37, 99])
+@pytest.mark.parametrize("is_same_process", [True, False])
 def test_interrupted_fold_goes_on_where_it_was(
-    paths: LedgerPaths, journal: Journal, facts: Story, monkeypatch: pytest.MonkeyPatch, at: int
+    paths: LedgerPaths, journal: Journal, facts: Story, monkeypatch: pytest.MonkeyPatch, at: int, is_same_process: bool
 ) -> None:
     monkeypatch.setattr(fold, "BATCH", 10)
     journal(facts(20))
@@ -107,10 +129,14 @@ def test_interrupted_fold_goes_on_where_it_was(
         with pytest.raises(KeyboardInterrupt):
             fold_facts(store, paths, is_live=True)
         assert store.last_seq() == at // 10 * 10
+        if is_same_process:
+            monkeypatch.undo()
+            fold_facts(store, paths, is_live=True)
     with LedgerStore(paths.database) as store:
         fold_facts(store, paths, is_live=True)
         assert [row[0] for row in rows(store, "SELECT seq FROM facts ORDER BY seq")] == list(range(1, 102))
         assert len(rows(store, "SELECT * FROM fills")) == 20
+        assert rows(store, "SELECT DISTINCT status FROM orders") == [("FILLED",)]
 
 
 def test_segments_that_are_folded_and_closed_are_deleted(

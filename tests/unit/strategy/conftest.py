@@ -74,7 +74,10 @@ class Lines:
 
 
 class Desk:
-    """Orders are NEW at once; market orders fill at the touch, ``lot`` shares at a time."""
+    """Orders work at once and fill at the touch, ``lot`` shares at a time.
+
+    As on the floor, a change or a cancel shows in an order's status only when its report is delivered.
+    """
 
     def __init__(self, strategy: Strategy[Any], *, at: str = "09:26") -> None:
         self.strategy = StrategyId("desk")
@@ -89,6 +92,7 @@ class Desk:
         self.wanted: list[Wanted] = []
         self.past: dict[str, list[Bar]] = {}
         self.all_orders: dict[ClientOrderId, Order] = {}
+        self.changes: list[OrderRequest] = []
         self.fills: list[Fill] = []
         self.timers = Timers()
         self._books: dict[str, Quote] = {}
@@ -147,11 +151,12 @@ class Desk:
         order = Order(request=request, status=status, client_id=1, order_id=len(self.all_orders) + 1)
         self.all_orders[request.cl_ord_id] = order
         answer = OrdStatus.REJECTED if self.reject(request) else OrdStatus.NEW
+        self._events.append(lambda: self._call("on_order", order))
         self._events.append(lambda: self._report(request.cl_ord_id, answer))
         return Accepted(request.cl_ord_id)
 
     def cancel(self, order_id: ClientOrderId) -> Accepted | Refused:
-        self._change(order_id, status=OrdStatus.PENDING_CANCEL)
+        self._events.append(lambda: self._report(order_id, OrdStatus.PENDING_CANCEL))
         self._events.append(lambda: self._report(order_id, OrdStatus.CANCELED))
         return Accepted(order_id)
 
@@ -160,7 +165,9 @@ class Desk:
     ) -> Accepted | Refused:
         request = self.all_orders[order_id].request
         changed = msgspec.structs.replace(request, order_qty=qty, limit_px=limit_px, stop_px=stop_px)
-        self._change(order_id, request=changed)
+        self.changes.append(changed)
+        self._events.append(lambda: self._report(order_id, OrdStatus.PENDING_REPLACE))
+        self._events.append(lambda: self._take_change(changed))
         return Accepted(order_id)
 
     def subscribe(self, wanted: Wanted) -> None:
@@ -209,7 +216,7 @@ class Desk:
         """Move the market, and deliver the quote where it is wanted."""
         bid, ask = round(px - HALF_SPREAD, 2), round(px + HALF_SPREAD, 2)
         self._books[symbol] = Quote(self.instrument_of(symbol), self.clock.ns, bid, ask, 500.0, 500.0)
-        self._settle()
+        self.settle()
         if any(isinstance(each, WantedQuotes) and each.contract.symbol == symbol for each in self.wanted):
             self.call("on_quote", self._books[symbol])
 
@@ -224,7 +231,12 @@ class Desk:
 
     def call(self, handler: str, *args: object) -> None:
         self._call(handler, *args)
-        self._settle()
+        self.settle()
+
+    def step(self, status: OrdStatus) -> None:
+        """Deliver reports until an order has a status."""
+        while status not in {order.status for order in self.all_orders.values()}:
+            self._events.popleft()()
 
     def held(self, symbol: str) -> Decimal:
         return self._held.get(symbol, Decimal(0))
@@ -246,8 +258,14 @@ class Desk:
         if not self.all_orders[order_id].status.is_done:
             self._call("on_order", self._change(order_id, status=status))
 
-    def _settle(self) -> None:
-        for _ in range(1000):
+    def _take_change(self, changed: OrderRequest) -> None:
+        order = self.all_orders[changed.cl_ord_id]
+        if not order.status.is_done:
+            self._change(changed.cl_ord_id, request=changed)
+            self._report(changed.cl_ord_id, OrdStatus.PARTIALLY_FILLED if order.cum_qty else OrdStatus.NEW)
+
+    def settle(self) -> None:
+        for _ in range(100):
             if self._events:
                 self._events.popleft()()
             elif (order := next((each for each in self.orders() if self._px(each)), None)) is not None:

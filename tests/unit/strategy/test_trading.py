@@ -147,6 +147,7 @@ def test_target_does_not_count_stops_nor_what_is_being_canceled(desk: Desk) -> N
     canceled = trader.buy(SPY, 30, limit=80.0)
     assert isinstance(canceled, Accepted)
     trader.cancel(canceled)
+    desk.step(OrdStatus.PENDING_CANCEL)
     assert asked(trader.target(SPY, 0), desk)[:2] == (Side.SELL, 100)
 
 
@@ -169,16 +170,20 @@ def test_cancel_all_of_a_contract_leaves_the_others(desk: Desk) -> None:
     desk.trader.buy(SPY, 1, limit=50.0)
     desk.trader.buy(QQQ, 1, limit=50.0)
     desk.trader.cancel_all(SPY)
-    assert [order.status for order in desk.all_orders.values()] == [OrdStatus.PENDING_CANCEL, OrdStatus.PENDING_NEW]
+    desk.settle()
+    assert [order.status for order in desk.all_orders.values()] == [OrdStatus.CANCELED, OrdStatus.NEW]
     desk.trader.cancel_all()
-    assert {order.status for order in desk.all_orders.values()} == {OrdStatus.PENDING_CANCEL}
+    desk.settle()
+    assert {order.status for order in desk.all_orders.values()} == {OrdStatus.CANCELED}
 
 
 def test_replace_keeps_what_is_not_given(desk: Desk) -> None:
     answer = desk.trader.buy(SPY, 100, limit=50.0)
     assert isinstance(answer, Accepted)
     assert isinstance(desk.trader.replace(answer, limit=50.017), Accepted)
+    desk.settle()
     assert isinstance(desk.trader.replace(answer.cl_ord_id, qty=40), Accepted)
+    desk.settle()
     request = desk.all_orders[answer.cl_ord_id].request
     assert (request.order_qty, request.limit_px) == (Decimal(40), Decimal("50.01"))
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ibfloor.model.ids import StrategyId
-from ibfloor.model.order import OrdStatus, OrdType, Refusal, Side
+from ibfloor.model.ids import ClientOrderId, StrategyId
+from ibfloor.model.order import OrdStatus, OrdType, Refusal, Refused, Side
 from ibfloor.strategy.registry import make_strategy
 
 if TYPE_CHECKING:
@@ -53,7 +53,26 @@ def test_stop_grows_with_partial_fills(desk: Desk) -> None:
     assert [fill.qty for fill in desk.fills] == [30, 30, 30, 10]
     (stop,) = desk.working(OrdType.STOP)
     assert stop.leaves_qty == 100
-    assert stop.request.order_qty == 100
+    assert len(desk.changes) <= 3
+
+
+def test_stop_shrinks_to_what_is_left_after_it_filled_in_part(desk: Desk) -> None:
+    minute(desk, 101.5)
+    desk.lot = Decimal(40)
+    desk.touch("AAPL", 98.9)
+    assert desk.held("AAPL") == 0
+    assert not desk.orders()
+    assert not desk.changes
+
+
+def test_position_is_closed_when_its_stop_cannot_grow(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = Refused(ClientOrderId("desk:2"), Refusal(rule="any", text="no changes today"))
+    monkeypatch.setattr(desk, "replace", lambda order_id, **_: refused)
+    desk.lot = Decimal(30)
+    minute(desk, 101.5)
+    minute(desk, 101.5)
+    assert desk.held("AAPL") == 0
+    assert not desk.orders()
 
 
 def test_break_below_is_sold_short_with_a_stop_above(desk: Desk) -> None:
