@@ -49,7 +49,7 @@ def load_settings(path: Path | str) -> FloorSettings:
     except ValidationError as error:
         problems = [_problem(details) for details in error.errors()]
     else:
-        problems = list(_contradictions(settings, table))
+        problems = list(_contradictions(settings))
         if not problems:
             return settings
     raise ConfigError("\n".join(_located(file, text, env, problem) for problem in problems))
@@ -148,17 +148,12 @@ def _under(base: Path, path: str) -> Path:
     return (base / Path(path).expanduser()).resolve()
 
 
-def _contradictions(settings: FloorSettings, table: Table) -> Iterator[Problem]:
+def _contradictions(settings: FloorSettings) -> Iterator[Problem]:
     if settings.floor.mode is Mode.LIVE and settings.clock.follow is ClockSource.GATEWAY:
         yield (
             ("clock", "follow"),
             'a live floor keeps the system\'s time: write follow = "system", or mode = "paper" in [floor]',
         )
-    gateway = settings.gateway
-    if gateway.master_client_id == gateway.data_client_id:
-        yield ("gateway", "data_client_id"), "each session needs its own client id: this one is the master session's"
-    if gateway.first_strategy_client_id <= max(gateway.master_client_id, gateway.data_client_id):
-        yield ("gateway", "first_strategy_client_id"), "must be above the master's and the data session's client id"
     yield from _strategy_contradictions(settings)
 
 

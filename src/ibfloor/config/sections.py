@@ -79,7 +79,7 @@ Limit = Annotated[Annotated[Decimal, Field(gt=0)] | None, BeforeValidator(_off_i
 """A limit that must be written down; ``"off"`` is read as ``None``: no limit."""
 Seconds = Annotated[float, BeforeValidator(_not_bool), Field(gt=0)]
 Port = Annotated[StrictInt, Field(ge=1, le=65535)]
-ClientId = Annotated[StrictInt, Field(ge=0, le=999_999)]
+ClientId = Annotated[StrictInt, Field(ge=10, le=999_999)]
 
 
 class _Section(BaseModel):
@@ -114,10 +114,8 @@ class GatewaySection(_Section):
     port: Port = Field(description="API port: 4002 IB Gateway paper, 4001 live; 7497 TWS paper, 7496 live.")
     connect_timeout_s: Seconds = Field(10.0, description="Wall seconds to wait for a connection at start.")
     reconcile_every_s: Seconds = Field(30.0, description="Wall seconds between two comparisons with the account.")
-    master_client_id: ClientId = Field(0, description="Client id of the account's session; IB's master id is 0.")
-    data_client_id: ClientId = Field(1, description="Client id of the market-data session.")
     first_strategy_client_id: ClientId = Field(
-        10, description="Strategies get fixed client ids from this one on, remembered in the ledger."
+        10, description="Strategies get fixed client ids from this one on, for good; below 10 are the floor's own."
     )
 
 

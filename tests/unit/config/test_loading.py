@@ -159,8 +159,8 @@ def test_home_is_expanded(write: Write, monkeypatch: pytest.MonkeyPatch, tmp_pat
         ("port = 4002", "port = 4002\nport = 4002", "line 6: this is not TOML: Cannot overwrite"),
         (
             "port = 4002",
-            "port = 4002\ndata_client_id = 0",
-            "line 6, [gateway] data_client_id: each session needs its own",
+            "port = 4002\nfirst_strategy_client_id = 1",
+            "line 6, [gateway] first_strategy_client_id: should be greater than or equal to 10, not 1",
         ),
         ("port = 4002", "port = 4002\n[web]\nhost = '0.0.0.0'", "line 7, [web] host: the pages are served on loopback"),
         (
