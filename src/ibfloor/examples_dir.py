@@ -6,7 +6,6 @@ from pathlib import Path
 
 from ibfloor.model.errors import ConfigError
 
-
 DEMO_STRATEGIES = "demo_strategies.toml"
 
 
