@@ -1,12 +1,12 @@
 """A generated market: seeded, endless, with the habits of the real one.
 
-What it imitates was measured on SPY and BAC of 4 to 11 October 2013 and AAPL of 5 to 9 June 2014
+What it imitates was measured on SPY and BAC of 4 to 11 October 2013 and AAPL of 5 and 6 June 2014
 (one-minute quotes and trades) and daily bars of 2010 to 2014; bp = basis points:
 
-- deviation of a regular minute's mid return: SPY 3.06 bp, BAC 5.3, AAPL 5.4; by time of day, SPY:
+- deviation of a regular minute's mid return: SPY 3.06 bp, BAC 5.3, AAPL 4.8; by time of day, SPY:
   1.8 before the open, 4.4 from 9:30 to 10:00, 2.4 from 12:00 to 14:00, 4.2 in the last quarter hour;
 - kurtosis of these returns over their time of day's deviation: 4.6 to 5.4;
-- spread in regular hours: SPY and BAC 1 tick, AAPL 1.2 bp (2 ticks at 180); SPY 2 ticks early;
+- spread in regular hours: SPY and BAC 1 tick, AAPL 1.5 bp (2 to 3 ticks at 180); SPY 2 ticks early;
 - a minute's volume over the session's mean: 2.7 to 11 in the first minute, 2.0 until 9:45, 0.65
   from 12:00 to 14:00, 10 to 22 in the last; SPY 0.08 before the open;
 - gap from close to open: SPY 61 bp, AAPL 111, BAC 138; the gap is 0.7 to 0.8 of open to close;

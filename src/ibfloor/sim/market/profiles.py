@@ -70,7 +70,7 @@ PROFILES: dict[str, Profile] = {
     "SPY": Profile(px=450.0, beta=1.0, own_bp=0.0, reverting_bp=0.6, volume=80_000_000, quote_qty=5500),
     "QQQ": Profile(px=370.0, beta=1.05, own_bp=1.3, news_bp=15, volume=40_000_000, quote_qty=3000),
     "IWM": Profile(px=200.0, beta=1.2, own_bp=1.5, news_bp=20, volume=30_000_000, quote_qty=2500),
-    "AAPL": Profile(px=180.0, beta=1.1, own_bp=4.1, news_bp=60, volume=50_000_000, quote_qty=300, spread_ticks=2.0),
+    "AAPL": Profile(px=180.0, beta=1.1, own_bp=3.7, news_bp=60, volume=50_000_000, quote_qty=300, spread_ticks=2.0),
     "BAC": Profile(px=33.0, beta=1.2, own_bp=3.9, news_bp=60, volume=80_000_000, quote_qty=30_000),
     "KO": Profile(px=60.0, beta=0.5, own_bp=0.0, sector="drinks", sector_bp=2.4, volume=12_000_000, quote_qty=2000),
     "PEP": Profile(
