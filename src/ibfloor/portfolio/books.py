@@ -147,8 +147,16 @@ class Books:
         fill, entry = execution.fill, execution.entry
         assert fill is not None
         assert entry is not None
-        self._holdings[execution.owner][fill.instrument_id].remove(entry)
+        owner = execution.owner
+        held = self._holdings[owner]
+        held[fill.instrument_id].remove(entry)
         self._count(execution, -1)
+        if held[fill.instrument_id].is_empty:  # a book that never was leaves no trace
+            del held[fill.instrument_id]
+        if not held:
+            del self._holdings[owner]
+        if not self._fills[owner]:
+            self._fees.pop(owner, None)
 
     def _count(self, execution: _Execution, sign: int) -> None:
         owner = execution.owner
@@ -207,8 +215,6 @@ class Books:
         realised: Amounts = {}
         positions = {}
         for instrument_id, holding in sorted(self._holdings.get(strategy, {}).items()):
-            if holding.is_empty:
-                continue
             position = holding.position(self._settlement(instrument_id))
             positions[instrument_id] = position
             add_to(realised, holding.currency, position.realised)

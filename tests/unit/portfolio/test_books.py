@@ -97,6 +97,18 @@ def test_correction_keeps_fee_and_owner(facts: Any) -> None:
     assert books.strategies() == [SMA]
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0), (1, 0, 2)])
+def test_execution_belongs_to_the_newest_revision_that_names_an_owner(facts: Any, order: tuple[int, ...]) -> None:
+    revisions = [
+        facts.filled(10, "100", "e.01", "pair:1", ts=1),
+        facts.filled(10, "101", "e.02", "sma:1", ts=2),
+        facts.filled(10, "102", "e.03", None, ts=3),
+    ]
+    books = folded(*(revisions[each] for each in order))
+    assert books.strategies() == [SMA]
+    assert books.book(SMA).cash == {USD: D(-1020)}
+
+
 def test_foreign_execution_goes_to_the_unassigned_book(facts: Any) -> None:
     books = folded(facts.filled(5, ref=None))
     assert books.strategies() == [UNASSIGNED]
