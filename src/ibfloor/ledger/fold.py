@@ -24,10 +24,13 @@ def fold_facts(store: LedgerStore, paths: LedgerPaths, *, is_live: bool) -> int:
     """
     folded = 0
     found = segments(paths.facts_journal)
-    for path in found[:-1]:
+    closed = found[:-1]
+    for path in closed:
         folded += _fold_segment(store, path, is_live=False)
-        path.unlink()
-        store.drop_mark(path.name)
+    if closed and store.is_on_disk():
+        for path in closed:
+            path.unlink()
+            store.drop_mark(path.name)
     for path in found[-1:]:
         folded += _fold_segment(store, path, is_live=is_live)
     return folded
@@ -47,13 +50,13 @@ def unseen_intents(store: LedgerStore, paths: LedgerPaths) -> list[OrderSubmitte
 
 def tidy_workers(store: LedgerStore, paths: LedgerPaths) -> int:
     """Delete workers' closed segments whose orders the facts all know; return how many."""
-    deleted = 0
-    for prefix in paths.worker_journals():
-        for path in segments(prefix)[:-1]:
-            if next(_unseen(store, path), None) is None:
-                path.unlink()
-                deleted += 1
-    return deleted
+    closed = (path for prefix in paths.worker_journals() for path in segments(prefix)[:-1])
+    known = [path for path in closed if next(_unseen(store, path), None) is None]
+    if not known or not store.is_on_disk():
+        return 0
+    for path in known:
+        path.unlink()
+    return len(known)
 
 
 def _unseen(store: LedgerStore, path: Path) -> Iterator[OrderSubmitted]:

@@ -98,7 +98,7 @@ class LedgerThread:
             self._last_error = ""
         except LedgerBusy:
             self._wake.set()
-        except LedgerError as error:
+        except (LedgerError, OSError) as error:
             if str(error) != self._last_error:  # told once, not twice a second
                 self._last_error = str(error)
-                self._on_error(error)
+                self._on_error(error if isinstance(error, LedgerError) else LedgerError(f"the journal: {error}"))

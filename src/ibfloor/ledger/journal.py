@@ -115,6 +115,7 @@ class JournalWriter:
                 sync_folder(self._path.parent)
         except OSError:
             os.close(fd)
+            self._path.unlink(missing_ok=True)
             raise
         self._fd, self._end = fd, HEAD_BYTES
 

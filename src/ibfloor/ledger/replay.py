@@ -12,7 +12,7 @@ from ibfloor.ledger.paths import LedgerPaths
 from ibfloor.ledger.segment import decode_fact
 from ibfloor.ledger.store import LedgerStore
 from ibfloor.model.fact import AnyFact, OrderSubmitted
-from ibfloor.model.ids import StrategyId, intent_number
+from ibfloor.model.ids import StrategyId, intent_number, owner_of
 
 
 class Recovered:
@@ -47,7 +47,8 @@ class Recovered:
         known = self._store.query("SELECT strategy, cl_ord_id FROM facts WHERE cl_ord_id IS NOT NULL GROUP BY 2")
         unseen = ((intent.request.strategy, intent.request.cl_ord_id) for intent in self.unseen_intents)
         for strategy, order_id in (*known, *unseen):
-            highest[strategy] = max(highest.get(strategy, 0), intent_number(order_id))
+            if owner_of(order_id) == strategy:
+                highest[strategy] = max(highest.get(strategy, 0), intent_number(order_id))
         return highest
 
     def close(self) -> None:

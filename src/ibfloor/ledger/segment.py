@@ -117,10 +117,10 @@ class SegmentReader:
         if len(buffer) < start:
             return None
         length, crc = RECORD_HEAD.unpack_from(buffer, at)
-        payload = buffer[start : start + length]
-        if not length or len(payload) < length or crc32(payload) != crc:
+        if not length or start + length > len(buffer):
             return None
-        return payload
+        payload = buffer[start : start + length]
+        return payload if crc32(payload) == crc else None
 
     def _record(self, payload: bytes) -> Record:
         try:
@@ -135,7 +135,9 @@ class SegmentReader:
         rest = os.pread(fd, size - self.position, self.position).rstrip(b"\0") if size > self.position else b""
         if not rest:
             return
-        if len(rest) > RECORD_BYTES_MAX or any(self._payload(rest, at) for at in range(1, len(rest))):
+        if len(rest) > RECORD_HEAD.size + RECORD_BYTES_MAX or any(
+            self._payload(rest, at) for at in range(1, len(rest))
+        ):
             raise LedgerError(
                 f"{self.path} is corrupt at offset {self.position}: a bad record with good ones after it. "
                 "Restore the file from a backup, or move the home away and start from the broker's books."

@@ -84,11 +84,12 @@ class LedgerStore:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
                 self._tables = QueryTables(self._db)
+                if self._db.in_transaction:  # SQLite ends it by itself when the disk is full
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
 
     def add(self, records: Iterable[Record]) -> None:
         """Add facts and what follows from them in the query tables."""
@@ -127,6 +128,11 @@ class LedgerStore:
     def drop_mark(self, segment: str) -> None:
         """Forget a segment that is gone."""
         self.query("DELETE FROM journal_marks WHERE segment = ?", segment)
+
+    def is_on_disk(self) -> bool:
+        """Bring what is committed to where a power cut cannot take it; ``False`` while a reader is in the way."""
+        busy, pages, done = self.query("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        return not busy and pages == done
 
     def query(self, sql: str, *values: object) -> sqlite3.Cursor:
         """Run one statement and return its rows."""

@@ -31,7 +31,7 @@ class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
     torn_bytes: int
     """Bytes of unfinished records at segments' ends: what a crash cut short, never acknowledged."""
     replay_hash: str
-    """Hash of the tables made again from the facts; the same facts give the same hash on any machine."""
+    """Hash of the tables made again from the facts: one version makes the same of the same facts anywhere."""
     problems: tuple[str, ...]
 
     @property
@@ -62,7 +62,7 @@ class _Audit:
             self._replay(store, again)
             stored, made = _tables_hash(store), _tables_hash(again)
             if stored != made:
-                self._complain("the query tables are not what the facts make: they were changed by other hands")
+                self._complain("the query tables are not what the facts make: other hands, or another version, wrote them")
             self._compare_journal(store)
         self._read_workers()
         return VerifyReport(

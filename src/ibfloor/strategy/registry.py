@@ -30,10 +30,9 @@ class MadeStrategy(msgspec.Struct, frozen=True, kw_only=True):
 def make_strategy(
     name: StrategyId, *, file: Path, class_name: str = "", params: Mapping[str, object] | None = None
 ) -> MadeStrategy:
-    """Load the file as it is now, check the parameters, make the object; raises as ``remake_strategy``
-    and ``load_strategy`` do.
+    """Load the file as it is now, check the parameters and make the object, not yet bound to a context.
 
-    The object is not bound to a context: its worker does that.
+    Raises as ``load_strategy`` and ``remake_strategy`` do.
     """
     return remake_strategy(name, load_strategy(file, class_name), params or {})
 

@@ -209,6 +209,35 @@ def test_busy_database_is_named_busy_and_loses_nothing(paths: LedgerPaths, journ
         assert fold_facts(store, paths, is_live=True) == 11
 
 
+def test_full_disk_is_told_and_the_fold_goes_on_when_there_is_room(
+    store: LedgerStore, paths: LedgerPaths, journal: Journal, facts: Story
+) -> None:
+    journal(facts(400))
+    (pages,) = rows(store, "PRAGMA page_count")[0]
+    store.query(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(LedgerError, match="full"):
+        fold_facts(store, paths, is_live=True)
+    assert store.last_seq() == 0
+    store.query("PRAGMA max_page_count = 1000000")
+    assert fold_facts(store, paths, is_live=True) == 2001
+
+
+def test_closed_segment_stays_while_a_reader_keeps_its_facts_from_the_disk(
+    store: LedgerStore, paths: LedgerPaths, journal: Journal, facts: Story
+) -> None:
+    story = facts(4)
+    journal(story[:10])
+    with LedgerStore(paths.database, is_read_only=True) as reader:
+        reader.query("BEGIN")
+        assert reader.last_seq() == 0
+        journal(story[10:])
+        assert fold_facts(store, paths, is_live=True) == 21
+        assert len(segments(paths.facts_journal)) == 2
+    fold_facts(store, paths, is_live=True)
+    assert len(segments(paths.facts_journal)) == 1
+    assert store.last_seq() == 21
+
+
 def test_ledger_of_a_newer_version_is_refused(paths: LedgerPaths) -> None:
     with LedgerStore(paths.database) as store:
         store.query(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")

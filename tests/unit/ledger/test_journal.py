@@ -197,6 +197,7 @@ def test_full_disk_refuses_every_record_until_there_is_room(tmp_path: Path, monk
                     writer.append(doubted(number), number)
         writer.append(doubted(3), 3)
     assert [record.seq for record in read(tmp_path / "facts")] == [3]
+    assert len(segments(tmp_path / "facts")) == 2  # no empty ones left by the attempts
 
 
 def test_power_durability_syncs_every_append(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
