@@ -56,6 +56,7 @@ MINUTE_NS = 60_000_000_000
 OPEN_NS = 1_380_634_200_000_000_000  # 2013-10-01 09:30 in New York
 HISTORY_MINUTES = 140
 SPEED = 60.0
+WORKING = ("NEW", "PARTIALLY_FILLED")
 EVIL = "<img src=x onerror=alert(1)>"
 """What a broker's text may bring: it must reach the page as letters."""
 
@@ -176,7 +177,7 @@ class Feed:
             case CancelOrder():
                 return self._cancel(command.cl_ord_id)
             case CancelAll():
-                working = [order.cl_ord_id for order in self._orders.values() if order.status in ("NEW", "UNKNOWN")]
+                working = [order.cl_ord_id for order in self._orders.values() if order.status in WORKING]
                 for cl_ord_id in working:
                     self._cancel(cl_ord_id)
                 return Done(f"{len(working)} orders asked to cancel")
@@ -326,7 +327,7 @@ class Feed:
         working: dict[str, int] = {}
         for order in self._orders.values():
             self.differ.update("orders", order.cl_ord_id, order)
-            if order.status in ("NEW", "PARTIALLY_FILLED", "PENDING_CANCEL"):
+            if order.status in WORKING:
                 working[order.strategy] = working.get(order.strategy, 0) + 1
         for fill in self._fills.values():
             self.differ.update("fills", fill.exec_id, fill)
@@ -428,7 +429,7 @@ class Feed:
 
     def _cancel(self, cl_ord_id: str) -> CommandResult:
         order = self._orders.get(cl_ord_id)
-        if order is None or order.status not in ("NEW", "PARTIALLY_FILLED", "PENDING_CANCEL"):
+        if order is None or order.status not in WORKING:
             return Denied(f"{cl_ord_id} is not working")
         self._orders[cl_ord_id] = msgspec.structs.replace(order, status="CANCELED", ts_updated_ns=self._now_ns)
         self._log("INFO", "broker", f"order {cl_ord_id} canceled")
@@ -436,7 +437,7 @@ class Feed:
 
     def _cancel_one(self) -> None:
         for order in self._orders.values():
-            if order.status in ("NEW", "PARTIALLY_FILLED"):
+            if order.status in WORKING:
                 self._cancel(order.cl_ord_id)
                 return
 

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(120)]
+
+Start = Callable[..., Any]
+ROW_STATE = "document.querySelector('tr[data-strategy={}]').dataset.state"
+
+
+def test_a_stranger_gets_the_login_page_and_a_used_link_does_not_open(start_floor: Start, visit: Start) -> None:
+    floor = start_floor()
+    owner, stranger = visit(), visit()
+    stranger.page.goto(floor.url)
+    stranger.until("location.pathname === '/login'")
+    owner.log_in(floor)
+    stranger.page.goto("about:blank")
+    stranger.page.goto(floor.login_link)
+    stranger.until("document.getElementById('said').textContent.includes('used already')")
+    assert stranger.page.evaluate("location.hash") == ""
+
+
+def test_numbers_live_without_one_foreign_request_or_complaint(start_floor: Start, visit: Start) -> None:
+    floor = start_floor()
+    home = visit()
+    home.log_in(floor)
+    first = home.text("net")
+    home.until(f"document.querySelector('[data-test=net]').textContent !== '{first}'")
+    home.until("document.querySelector('[data-test=candles] canvas') !== null")
+    home.until("document.querySelector('[data-test=legend]').textContent.includes('buy fill')")
+    assert home.text("mode") == "PAPER"
+    assert "ET" in home.text("clock")
+    assert "60×" in home.text("clock")
+    assert "IB Gateway" in home.text("connection")
+    assert home.complaints == []
+    assert [url for url in home.requests if not url.startswith(floor.url)] == []
+
+
+def test_what_others_wrote_reaches_the_page_as_letters(start_floor: Start, visit: Start) -> None:
+    floor = start_floor("--broken")
+    home = visit()
+    home.log_in(floor)
+    assert "<img" in home.text("banner-break")
+    assert "<img" in home.page.inner_text(".lines")
+    assert home.page.locator("main img").count() == 0
+
+
+def test_errors_are_pinned_first_and_a_strategy_obeys_its_buttons(start_floor: Start, visit: Start) -> None:
+    floor = start_floor()
+    home = visit()
+    home.log_in(floor)
+    assert home.page.evaluate("document.querySelector('tr[data-strategy]').dataset.state") == "FAILED"
+    home.page.click("[aria-label='Pause gap-fade']")
+    home.until(ROW_STATE.format("gap-fade") + " === 'PAUSED'")
+    home.page.click("[aria-label='Resume gap-fade']")
+    home.until(ROW_STATE.format("gap-fade") + " === 'RUNNING'")
+    home.page.click("[aria-label='Stop gap-fade']")
+    home.until(ROW_STATE.format("gap-fade") + " === 'STOPPED'")
+    home.page.click(".strategies .segment >> text=Stopped")
+    home.until("document.querySelectorAll('tr[data-strategy]').length === 3")
+
+
+def test_chart_orders_and_selection_follow_one_another(start_floor: Start, visit: Start) -> None:
+    floor = start_floor()
+    home = visit()
+    home.log_in(floor)
+    home.page.click("tr[data-strategy=pairs-ko-pep] td.symbol")
+    home.until("document.querySelector('.chart h2').textContent === 'KO'")
+    home.page.click(".chart .segment >> text=PEP")
+    home.until("document.querySelector('.chart h2').textContent === 'PEP'")
+    home.page.click(".chart .segment >> text=5m")
+    home.page.check(".only input")
+    home.until(
+        "[...document.querySelectorAll('tr[data-order]')].every((row) => row.dataset.order.startsWith('pairs-ko-pep'))"
+    )
+    home.page.click("[role=tab] >> text=Fills")
+    home.until("document.querySelector('.fill-row') !== null")
+    home.page.click("[role=tab] >> text=Positions")
+    home.until("document.querySelectorAll('.position-row').length === 2")
+    assert home.complaints == []
+
+
+def test_a_working_order_and_then_all_of_them_can_be_canceled(start_floor: Start, visit: Start) -> None:
+    floor = start_floor()
+    home = visit()
+    home.log_in(floor)
+    count = int(home.text("count-orders"))
+    assert count > 2
+    home.page.click("tr[data-order] td.acts button >> nth=0")
+    home.until(f"document.querySelector('[data-test=count-orders]').textContent === '{count - 1}'")
+    home.page.click("[data-test=cancel-all]")
+    assert int(home.text("count-orders")) == count - 1  # the first press only asks
+    home.page.click("[data-test=cancel-all]")
+    home.until("document.querySelector('[data-test=count-orders]').textContent === '0'")
+
+
+def test_the_stop_needs_a_hold_and_shows_every_order_until_none_works(start_floor: Start, visit: Start) -> None:
+    floor = start_floor()
+    home = visit()
+    home.log_in(floor)
+    working = int(home.text("count-orders"))
+    home.page.click("[data-test=stop-all]")
+    assert f"{working} working orders" in home.text("stop-counts")
+    home.page.click("[data-test=hold]", delay=400)  # too short
+    home.page.wait_for_timeout(1200)
+    assert home.page.locator("[data-test=banner-halt]").count() == 0
+    home.page.click("[data-test=hold]", delay=1500)
+    home.until(f"document.querySelectorAll('.progress li').length === {working}")
+    home.until("document.querySelector('[data-test=stop-progress]').textContent.includes('No working order remains')")
+    assert home.page.locator(".progress .is-done").count() == working
+    home.page.click("[data-test=stop-close]")
+    home.until("document.querySelectorAll('tr[data-state=RUNNING]').length === 0")
+    assert "Trading is halted" in home.text("banner-halt")
+    _reset(home)
+
+
+def _reset(home: Any) -> None:
+    home.page.click("[data-test=reset]")
+    assert home.page.is_disabled("[data-test=reset-confirm]")
+    home.page.fill("[data-test=reset-reason]", "drill is over")
+    home.page.click("[data-test=reset-confirm]")
+    home.until("document.querySelector('[data-test=banner-halt]') === null")
+
+
+@pytest.mark.parametrize("key", ["Enter", "Space"])
+def test_the_stop_can_be_held_by_keyboard(start_floor: Start, visit: Start, key: str) -> None:
+    floor = start_floor()
+    home = visit()
+    home.log_in(floor)
+    home.page.focus("[data-test=stop-all]")
+    home.page.keyboard.press("Enter")
+    home.until("document.querySelector('[data-test=stop-dialog]')?.open")
+    home.page.focus("[data-test=hold]")
+    home.page.keyboard.press(key)
+    home.page.wait_for_timeout(1400)
+    assert home.page.locator("[data-test=banner-halt]").count() == 0
+    home.page.keyboard.down(key)
+    home.until("document.querySelector('[data-test=banner-halt]') !== null")
+    home.page.keyboard.up(key)
+    home.until("document.querySelector('[data-test=stop-progress]').textContent.includes('No working order remains')")
+
+
+def test_a_lost_floor_turns_the_page_stale_and_its_return_mends_it(start_floor: Start, visit: Start) -> None:
+    floor = start_floor()
+    home = visit()
+    home.log_in(floor)
+    floor.feed.kill()
+    home.until("document.querySelector('.shell.is-stale [data-test=banner-stale]') !== null")
+    floor.start_feed()
+    home.until("document.querySelector('[data-test=banner-stale]') === null")
+    first = home.text("net")
+    home.until(f"document.querySelector('[data-test=net]').textContent !== '{first}'")
+
+
+def test_a_restarted_web_process_sends_the_page_to_the_login(start_floor: Start, visit: Start) -> None:
+    floor = start_floor()
+    home = visit()
+    home.log_in(floor)
+    assert floor.web.end() == 0
+    home.until("document.querySelector('[data-test=banner-stale]')?.textContent.includes('web process')")
+    floor.start_web(floor.port)
+    home.until("location.pathname === '/login'")
+
+
+def test_a_phone_scrolls_one_way_and_fits_a_thumb(start_floor: Start, visit: Start) -> None:
+    floor = start_floor()
+    home = visit(390, 844, has_touch=True, is_mobile=True)
+    home.log_in(floor)
+    assert home.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    small = home.page.evaluate(
+        """[...document.querySelectorAll('button, nav a')].filter((button) => {
+            const box = button.getBoundingClientRect();
+            return box.width > 0 && !button.closest('td.name, th') && (box.height < 40 || box.width < 40);
+        }).map((button) => button.outerHTML.slice(0, 120))"""
+    )
+    assert small == []
+    home.page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    assert home.page.evaluate("document.querySelector('[data-test=stop-all]').getBoundingClientRect().top < 60")
+
+
+def test_logging_out_closes_the_page_in_every_window(start_floor: Start, visit: Start) -> None:
+    floor = start_floor()
+    home = visit()
+    home.log_in(floor)
+    other = home.page.context.new_page()
+    other.goto(floor.url)
+    other.wait_for_selector("tr[data-strategy]")
+    home.page.click("text=Log out")
+    other.wait_for_url("**/login")
