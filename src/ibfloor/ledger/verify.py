@@ -62,7 +62,7 @@ class _Audit:
             self._replay(store, again)
             stored, made = _tables_hash(store), _tables_hash(again)
             if stored != made:
-                self._complain("the query tables are not what the facts make: other hands, or another version, wrote them")
+                self._complain("the query tables are not what the facts make: other hands or another version did")
             self._compare_journal(store)
         self._read_workers()
         return VerifyReport(
