@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -22,9 +23,9 @@ from ibfloor.control.server import ControlServer
 from ibfloor.data import arctic_store
 from ibfloor.data.arctic_store import open_store
 from ibfloor.data.manager import DataManager
-from ibfloor.data.recorder_link import RecorderLink
 from ibfloor.data.settings import DataSettings
 from ibfloor.data.subscriber import Delivery, Kind, Subscriber
+from ibfloor.manager.market_bridge import MarketBridge
 from ibfloor.model.command import AnyCommand, CommandResult, Denied
 from ibfloor.model.errors import BrokerRejected
 from ibfloor.model.fact import SessionState
@@ -42,6 +43,7 @@ NS = 1_000_000_000
 DAY = 24 * 3600 * NS
 NOON = 1_381_766_400 * NS
 FLUSH_S = 0.5
+ON_THE_WAY_S = 0.5  # between the print and the recorder's buffer, on a busy machine
 
 
 class Tape:
@@ -109,7 +111,8 @@ class Floor:
         self.tape = Tape()
         self.reports: list[RecorderReport] = []
         self.rows_published = 0
-        self.link: RecorderLink
+        self.data: DataManager | None = None
+        self.bridge: MarketBridge
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[Floor]:
@@ -118,10 +121,6 @@ class Floor:
         async def deny(command: AnyCommand) -> CommandResult:
             return Denied("not here")
 
-        def on_report(report: RecorderReport) -> None:
-            self.reports.append(report)
-            self.link.on_report(report)
-
         server = ControlServer(
             endpoint_path(self.home),
             floor="test",
@@ -129,7 +128,7 @@ class Floor:
             on_call=deny,
             on_bars=lambda query: [],
             snapshot=lambda: ViewSnapshot(seq=0, rows={}),
-            on_recorder_report=on_report,
+            on_recorder_report=self.reports.append,
         )
         async with manager, server:
 
@@ -138,27 +137,42 @@ class Floor:
                 self.rows_published += len(columns.columns["ts_ns"]) if is_taken else 0
                 return is_taken
 
-            self.link = RecorderLink(manager, publish)
-            self.link.start()
+            self.data, self.bridge = manager, MarketBridge(publish)
             manager.subscribe(Subscriber("deaf", Deaf(), print), self.tape.spy.contract, kinds=Kind.TRADES)
             await asyncio.wrap_future(manager.resolve(self.tape.spy.contract))
             yield self
-            self.link.stop()
+            self.data = None
 
     @asynccontextmanager
-    async def recorder(self, *more: str) -> AsyncIterator[Process]:
-        arguments = ["--tick-flush-s", str(FLUSH_S), "--bar-flush-s", "0.2", "--map-size", "256MB"]
+    async def recorder(self, **more: float) -> AsyncIterator[Process]:
+        """Run a recorder, and feed it from when it is ready; it ends with this context."""
+        settings = {"tick_flush_s": FLUSH_S, "bar_flush_s": 0.2, "map_size": "256MB", "min_free_pct": 0.0} | more
+        paths = {"home": str(self.home), "path": str(self.store), "parent_pipe": True}
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "ibfloor.data.recorder", str(self.home), str(self.store), *arguments, *more),
-            stderr=PIPE,
+            *(sys.executable, "-m", "ibfloor.data"), stdin=PIPE, stdout=PIPE, stderr=PIPE
         )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(settings | paths).encode() + b"\n")
+        if await process.stdout.readline() and self.data is not None:
+            self.data.record_to(self.bridge)
         try:
             yield process
         finally:
             if process.returncode is None:
                 process.kill()
             await process.wait()
+            if self.data is not None:
+                self.data.record_to(None)
+                self.bridge.clear()
+
+    @property
+    def ticks_reported(self) -> int:
+        return self.reports[-1].ticks_stored if self.reports else 0
+
+    @property
+    def bars_reported(self) -> int:
+        return self.reports[-1].bars_stored if self.reports else 0
 
     async def until(self, condition: Callable[[], object], deadline_s: float = 25.0) -> None:
         async with asyncio.timeout(deadline_s):
@@ -181,19 +195,19 @@ def test_a_killed_recorder_loses_at_most_one_flush_and_its_successor_goes_on(flo
     async def live() -> tuple[int, float, int]:
         async with floor.run():
             async with floor.recorder() as first:
-                await floor.until(lambda: floor.reports)
-                while floor.link.totals.ticks_stored < 2000:
+                while floor.ticks_reported < 2000:
                     await floor.tape.print(20, floor.clock.now_ns())
                     await asyncio.sleep(0.002)
-                confirmed = floor.link.totals.ticks_stored
+                confirmed = floor.ticks_reported
                 os.kill(first.pid, signal.SIGKILL)
                 killed_s = time.monotonic()
+                await first.wait()
+            floor.reports.clear()
             sent_before = len(floor.tape.sent_s)
             async with floor.recorder() as second:
-                await floor.until(lambda: sum(report.detail == "started" for report in floor.reports) == 2)
                 for _ in range(10):
                     await floor.tape.print(20, floor.clock.now_ns())
-                await floor.until(lambda: floor.link.totals.ticks_stored >= confirmed + 200)
+                await floor.until(lambda: floor.ticks_reported == 200)
                 second.send_signal(signal.SIGTERM)
                 assert await second.wait() == 0
             return confirmed, killed_s, sent_before
@@ -204,7 +218,7 @@ def test_a_killed_recorder_loses_at_most_one_flush_and_its_successor_goes_on(flo
     missing = sorted(set(range(len(floor.tape.sent_s))) - set(stored))
     assert set(range(confirmed)) <= set(stored), "what was reported as stored is stored"
     assert all(number < sent_before for number in missing), "the successor lost nothing"
-    assert all(floor.tape.sent_s[number] > killed_s - 2 * FLUSH_S for number in missing)
+    assert all(floor.tape.sent_s[number] > killed_s - FLUSH_S - ON_THE_WAY_S for number in missing)
 
 
 def test_bars_survive_a_killed_recorder_each_once(floor: Floor) -> None:
@@ -212,23 +226,21 @@ def test_bars_survive_a_killed_recorder_each_once(floor: Floor) -> None:
         async with floor.run():
             await floor.until(lambda: floor.clock.now_ns() > NOON + 70 * NS)  # past the first, partial minute
             async with floor.recorder() as first:
-                await floor.until(lambda: floor.reports)
-                while floor.link.totals.bars_stored < 1:
+                while floor.bars_reported < 1:
                     await floor.tape.print(1, floor.clock.now_ns())
                     await asyncio.sleep(0.02)
                 first.kill()
+            floor.reports.clear()
             for _ in range(40):  # three minutes of market time without a recorder
                 await floor.tape.print(1, floor.clock.now_ns())
                 await asyncio.sleep(0.02)
             async with floor.recorder() as second:
-                before = floor.link.totals.bars_stored
-                await floor.until(lambda: floor.link.totals.bars_stored >= before + 2)
+                await floor.until(lambda: floor.bars_reported >= 2)
                 second.terminate()
                 assert await second.wait() == 0
 
     asyncio.run(live())
-    bars = open_store(floor.store, map_size="256MB").read_bars(756733, NOON, NOON + DAY)
-    starts = bars["ts_ns"].tolist()
+    starts = open_store(floor.store, map_size="256MB").read_bars(756733, NOON, NOON + DAY)["ts_ns"].tolist()
     assert starts == list(range(starts[0], starts[-1] + 1, 60 * NS)), "no minute is missing, none comes twice"
     assert len(starts) >= 3
 
@@ -237,8 +249,7 @@ def test_the_recorder_writes_what_it_has_when_the_floor_goes_away(floor: Floor) 
     async def live() -> int:
         async with AsyncExitStack() as outer:
             async with floor.run():
-                recorder = await outer.enter_async_context(floor.recorder("--tick-flush-s", "1000"))
-                await floor.until(lambda: floor.reports)
+                recorder = await outer.enter_async_context(floor.recorder(tick_flush_s=1000))
                 await floor.tape.print(50, floor.clock.now_ns())
                 await floor.until(lambda: floor.rows_published == 50)
                 for _ in range(10):  # turns of the loop, in which the server writes
@@ -249,25 +260,72 @@ def test_the_recorder_writes_what_it_has_when_the_floor_goes_away(floor: Floor) 
     assert floor.stored() == list(range(50))
 
 
-def test_on_a_nearly_full_disk_the_recorder_stops_and_says_why(floor: Floor) -> None:
-    async def live() -> tuple[int, str]:
-        async with floor.run(), floor.recorder("--free-bytes-min", str(10**18)) as recorder:
-            _, said = await recorder.communicate()
-            assert recorder.returncode is not None
-            return recorder.returncode, said.decode()
+def test_the_recorder_writes_what_it_has_when_its_input_ends(floor: Floor) -> None:
+    async def live() -> int:
+        async with floor.run(), floor.recorder(tick_flush_s=1000) as recorder:
+            await floor.tape.print(50, floor.clock.now_ns())
+            await floor.until(lambda: floor.rows_published == 50)
+            assert recorder.stdin is not None
+            recorder.stdin.close()
+            return await recorder.wait()
 
-    code, said = asyncio.run(live())
+    assert asyncio.run(live()) == 0
+    assert floor.stored() == list(range(50))
+    assert floor.reports[-1].ticks_stored == 50
+
+
+def test_a_gap_is_marked_with_what_the_next_recorder_missed(floor: Floor) -> None:
+    async def live() -> None:
+        async with floor.run():
+            async with floor.recorder() as first:
+                first.terminate()
+                assert await first.wait() == 0
+            await floor.tape.print(30, floor.clock.now_ns())
+            async with floor.recorder():
+                await floor.tape.print(20, floor.clock.now_ns())
+                await floor.until(lambda: floor.ticks_reported)
+
+    asyncio.run(live())
+    assert floor.stored() == list(range(30, 50))
+    gaps = open_store(floor.store, map_size="256MB").read_gaps(NOON, NOON + DAY)
+    assert gaps["qty"].tolist() == [30.0]
+    assert floor.reports[-1].gaps == 1
+
+
+def test_on_a_nearly_full_disk_the_recorder_stops_and_says_why(floor: Floor) -> None:
+    async def live() -> tuple[int | None, str]:
+        async with floor.run(), floor.recorder(min_free_gb=1e9) as recorder:
+            return await said(recorder)
+
+    code, words = asyncio.run(live())
     assert code == 3
-    assert "must stay free; make room" in said
+    assert "must stay free" in words
+    assert "min_free_gb = 1e+09" in words
 
 
 def test_without_a_floor_the_recorder_says_so(floor: Floor) -> None:
     async def live() -> tuple[int | None, str]:
         async with floor.recorder() as recorder:
-            _, said = await recorder.communicate()
-            return recorder.returncode, said.decode()
+            return await said(recorder)
 
-    code, said = asyncio.run(live())
+    code, words = asyncio.run(live())
     assert code == 1
-    assert said.startswith("recorder: ")
-    assert "Traceback" not in said
+    assert words.startswith("recorder: ")
+    assert "Traceback" not in words
+
+
+def test_settings_that_are_none_are_refused_with_the_field(floor: Floor) -> None:
+    async def live() -> tuple[int | None, str]:
+        async with floor.recorder(tick_rows_max="many") as recorder:  # type: ignore[arg-type]
+            return await said(recorder)
+
+    code, words = asyncio.run(live())
+    assert code == 2
+    assert "tick_rows_max" in words
+
+
+async def said(process: Process) -> tuple[int | None, str]:
+    """Return how a process ended and its words on standard error."""
+    assert process.stderr is not None
+    words = await process.stderr.read()
+    return await process.wait(), words.decode()

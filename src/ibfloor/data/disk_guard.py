@@ -6,13 +6,13 @@ import shutil
 from pathlib import Path
 
 
-def disk_problem(path: Path, *, free_bytes_min: int, free_pct_min: float) -> str | None:
+def disk_problem(path: Path, *, min_free_gb: float, min_free_pct: float) -> str | None:
     """Return why nothing may be written to a folder's disk; ``None`` while there is room."""
     usage = shutil.disk_usage(path)
-    needed = max(free_bytes_min, int(usage.total * free_pct_min / 100))
-    if usage.free >= needed:
+    needed_gb = max(min_free_gb, usage.total * min_free_pct / 100 / 1e9)
+    if usage.free >= needed_gb * 1e9:
         return None
     return (
-        f"recording stopped: the disk of {path} has {usage.free / 1e9:.1f} GB free, and {needed / 1e9:.1f} GB must "
-        "stay free; make room, or lower free_bytes_min and free_pct_min"
+        f"recording stopped: the disk of {path} has {usage.free / 1e9:.1f} GB free, and {needed_gb:.1f} GB must stay "
+        f"free (min_free_gb = {min_free_gb:g}, min_free_pct = {min_free_pct:g}); make room or lower the limit"
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple
 
 from ibfloor.control.protocol import MarketColumns
 from ibfloor.model.instrument import Instrument
@@ -20,15 +21,17 @@ ColumnSink = Callable[[MarketColumns], bool]
 
 Columns = dict[str, Sequence[float | int]]
 
-STARTED = "started"
-"""The ``detail`` of a recorder's first report: the floor tells it the bars in memory."""
-
 KIND_BID, KIND_ASK, KIND_LAST = 1, 2, 4
 _BID_ASK = (KIND_BID, KIND_ASK)
 """IB's tick types of bid, ask and last price."""
 
 _EVENTS_PER_FRAME = 5_000  # about 2 ms of work between two looks at the socket
 _BARS_WAITING_MAX = 100_000
+
+
+class _Frame(NamedTuple):
+    columns: MarketColumns
+    ticks: int
 
 
 class RecorderFeed:
@@ -40,34 +43,42 @@ class RecorderFeed:
         self._batches: deque[MarketBatch] = deque()
         self._rows = 0
         self._bars: deque[Bar] = deque(maxlen=_BARS_WAITING_MAX)
-        self._refused: MarketColumns | None = None
+        self._refused: _Frame | None = None
+        self._had_recorder = False
         self._dropped = 0
         self.dropped_total = 0
-        """Ticks dropped since the start because the recorder was slow."""
+        """Ticks no recorder got because it was slow or away, since the first one came."""
 
     def connect(self, sink: ColumnSink, recent: Sequence[Bar]) -> None:
         """Start feeding a recorder, first with bars that are still in memory: it skips those it has."""
         self._bars.extendleft(reversed(recent))
         self._sink = sink
+        self._had_recorder = True
 
     def disconnect(self) -> None:
-        """Stop feeding, and forget what waits."""
+        """Offer what waits a last time, then stop; ticks missed from now on are told to the next recorder."""
+        while self.flush():
+            pass
+        if self._refused is not None:
+            self._dropped += self._refused.columns.dropped
+            self._missed(self._refused.ticks)
+        self._missed(self._rows)
         self._sink = self._refused = None
         self._batches.clear()
         self._bars.clear()
-        self._rows = self._dropped = 0
+        self._rows = 0
 
     def take(self, batch: MarketBatch) -> None:
         """Keep a packet's ticks for the recorder."""
         if self._sink is None:
+            self._missed(len(batch) if self._had_recorder else 0)
             return
         self._batches.append(batch)
         self._rows += len(batch)
         while self._rows > self._rows_max:
             lost = len(self._batches.popleft())
             self._rows -= lost
-            self._dropped += lost
-            self.dropped_total += lost
+            self._missed(lost)
 
     def take_bar(self, bar: Bar) -> None:
         """Keep a closed bar for the recorder."""
@@ -83,12 +94,16 @@ class RecorderFeed:
             self._bars.clear()
         # A refused frame is kept as it is: building it again at every try would cost as much as sending it.
         frame, self._refused = self._refused or self._next_frame(), None
-        if frame is not None and not sink(frame):
+        if frame is not None and not sink(frame.columns):
             self._refused = frame
             return False
         return bool(self._batches)
 
-    def _next_frame(self) -> MarketColumns | None:
+    def _missed(self, count: int) -> None:
+        self._dropped += count
+        self.dropped_total += count
+
+    def _next_frame(self) -> _Frame | None:
         events: list[Quote | Trade] = []
         while self._batches and len(events) < _EVENTS_PER_FRAME:
             events.extend(self._batches.popleft())  # type: ignore[arg-type]  # a session's batches hold ticks only
@@ -96,7 +111,7 @@ class RecorderFeed:
             return None
         dropped, self._dropped = self._dropped, 0
         self._rows -= len(events)
-        return tick_columns(events, dropped)
+        return _Frame(tick_columns(events, dropped), len(events))
 
 
 def tick_columns(events: Sequence[Quote | Trade], dropped: int = 0) -> MarketColumns:

@@ -111,7 +111,7 @@ def test_gap_markers_can_be_found(store: ArcticStore) -> None:
 
 @pytest.mark.parametrize("ts_ns", [1_381_766_400, 5_000_000_000 * NS, -1])
 def test_times_that_are_no_utc_nanoseconds_are_refused(ts_ns: int) -> None:
-    columns = {"kind": [4], "instrument_id": [1], "ts_ns": [ts_ns], "px": [1.0], "qty": [1.0]}
+    columns: dict[str, list[float]] = {"kind": [4], "instrument_id": [1], "ts_ns": [ts_ns], "px": [1.0], "qty": [1.0]}
     with pytest.raises(StoreError, match="not UTC nanoseconds"):
         as_table(columns, TICK_COLUMNS)
 

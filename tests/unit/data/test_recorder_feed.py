@@ -1,17 +1,13 @@
 from __future__ import annotations
 
-import asyncio
 import math
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ibfloor.control.protocol import MarketColumns, RecorderReport
-from ibfloor.data.recorder_feed import STARTED, RecorderFeed, tick_columns
-from ibfloor.data.recorder_link import RecorderLink
-from ibfloor.data.subscriber import Kind
+from ibfloor.control.protocol import MarketColumns
+from ibfloor.data.recorder_feed import RecorderFeed, tick_columns
 from ibfloor.model.ids import InstrumentId
 from ibfloor.model.instrument import Instrument, Stock
 from ibfloor.model.market import Bar, Quote, Trade
@@ -111,36 +107,32 @@ def test_a_recorder_that_comes_gets_the_bars_in_memory_first() -> None:
     assert sink.rows("bars", "ts_ns") == [0, MINUTE, 2 * MINUTE]
 
 
-def test_without_a_recorder_nothing_is_kept() -> None:
+def test_before_the_first_recorder_nothing_is_kept_or_missed() -> None:
     feed, sink = RecorderFeed(10), Sink()
     feed.take((trade(1),))
     feed.connect(sink, [])
-    feed.take((trade(2),))
-    feed.disconnect()
-    feed.connect(sink, [])
     flush_all(feed)
     assert sink.frames == []
+    assert feed.dropped_total == 0
 
 
-def test_the_link_keeps_frames_while_there_is_no_recorder_and_tells_bars_again_when_one_starts(floor: Any) -> None:
-    box, sink = floor.Box(), Sink()
-    floor.subscribe(box, floor.SPY, kinds=Kind.TRADES)
+def test_a_recorder_that_comes_back_is_told_how_many_ticks_it_missed() -> None:
+    feed, sink = RecorderFeed(10), Sink()
+    feed.connect(sink, [])
+    feed.take((trade(1),))
+    feed.disconnect()  # offers what waits a last time
+    feed.take((trade(2), trade(3)))
+    feed.connect(sink, [])
+    feed.take((trade(4),))
+    flush_all(feed)
+    assert sink.rows("ticks", "ts_ns") == [1, 4]
+    assert [frame.dropped for frame in sink.frames] == [0, 2]
+
+
+def test_what_a_slow_recorder_leaves_behind_counts_as_missed() -> None:
+    feed, sink = RecorderFeed(10), Sink()
+    feed.connect(sink, [])
     sink.is_ready = False
-
-    async def live() -> RecorderReport:
-        link = RecorderLink(floor.manager, sink)
-        link.start()
-        await asyncio.to_thread(floor.settle)
-        await asyncio.to_thread(floor.session.feed, floor.trade(10.0, 1))
-        sink.is_ready = True
-        async with asyncio.timeout(5):
-            while not sink.rows("ticks", "px"):  # noqa: ASYNC110 - another thread's doing
-                await asyncio.sleep(0.001)
-        link.on_report(RecorderReport(ticks_stored=5, bars_stored=2, gaps=1))
-        link.on_report(RecorderReport(ticks_stored=0, bars_stored=0, gaps=0, detail=STARTED))
-        link.on_report(RecorderReport(ticks_stored=7, bars_stored=1, gaps=0))
-        link.stop()
-        return link.totals
-
-    assert asyncio.run(live()) == RecorderReport(ticks_stored=12, bars_stored=3, gaps=1)
-    assert sink.rows("ticks", "px") == [10.0]
+    feed.take((trade(1), trade(2)))
+    feed.disconnect()
+    assert feed.dropped_total == 2
