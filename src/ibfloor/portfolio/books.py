@@ -12,7 +12,7 @@ from ibfloor.model.ids import UNASSIGNED, ExecId, InstrumentId, StrategyId, exec
 from ibfloor.model.instrument import Instrument
 from ibfloor.model.money import Currency, Money
 from ibfloor.portfolio.book import Amounts, Book, add_to
-from ibfloor.portfolio.holding import Entry, Holding
+from ibfloor.portfolio.holding import Entry, Holding, realised_as_one
 from ibfloor.portfolio.position import Settlement, settlement_of
 
 _ZERO = Decimal(0)
@@ -108,6 +108,23 @@ class Books:
             for currency, amount in self.book(strategy).cash.items():
                 add_to(total, currency, amount)
         return total
+
+    def account_cash(self) -> Amounts:
+        """Return the cash the account must show, by currency.
+
+        It differs from ``cash_total`` only for futures that several books hold: each book realises
+        its own results, the broker those of the sum. The difference is in the open results.
+        """
+        cash = self.cash_total()
+        by_instrument: dict[InstrumentId, list[Holding]] = {}
+        for held in self._holdings.values():
+            for instrument_id, holding in held.items():
+                if self._settlement(instrument_id) is Settlement.VARIATION:
+                    by_instrument.setdefault(instrument_id, []).append(holding)
+        for holdings in by_instrument.values():
+            ours = sum((holding.position(Settlement.VARIATION).realised for holding in holdings), _ZERO)
+            add_to(cash, holdings[0].currency, realised_as_one(holdings) - ours)
+        return cash
 
     def digest(self) -> str:
         """Return a hash of every book: equal books, equal digest, however they came about."""

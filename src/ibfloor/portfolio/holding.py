@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -66,6 +67,11 @@ class Holding:
         )
 
     @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Return the history in the order of events."""
+        return tuple(self._entries)
+
+    @property
     def is_empty(self) -> bool:
         """Tell whether nothing ever happened here, or all of it was taken back."""
         return not self._entries
@@ -112,3 +118,22 @@ class Holding:
             else:
                 self._moved_value += value
         self._folded = len(self._entries)
+
+
+def realised_as_one(holdings: Iterable[Holding]) -> Decimal:
+    """Return the realised result of one instrument's holdings as if all were one book's.
+
+    That is how the broker sees them: what one strategy buys closes what another is short.
+    Movements from one holding to another at one time and price are no event there.
+    """
+    parts = tuple(holdings)
+    moves: dict[tuple[int, Decimal], Decimal] = {}
+    merged = [entry for part in parts for entry in part.entries if entry.is_trade]
+    for entry in (entry for part in parts for entry in part.entries if not entry.is_trade):
+        moves[entry.ts_ns, entry.px] = moves.get((entry.ts_ns, entry.px), _ZERO) + entry.qty
+    merged += [Entry(ts_ns, False, "", qty, px) for (ts_ns, px), qty in moves.items() if qty]
+    held = cost = total = _ZERO
+    for entry in sorted(merged):
+        held, cost, realised = traded(held, cost, entry.qty, entry.qty * entry.px * parts[0].multiplier)
+        total += realised
+    return total

@@ -139,7 +139,7 @@ def _held_before(snapshot: BrokerSnapshot, fills: Iterable[OrderFilled]) -> list
 
 
 def _opening_cash(books: Books, snapshot: BrokerSnapshot, start_ns: int, now_ns: int) -> list[AnyFact]:
-    ours = books.cash_total()
+    ours = books.account_cash()
     theirs = _account_cash(snapshot)
     moves = {currency: theirs.get(currency, _ZERO) - ours.get(currency, _ZERO) for currency in {*ours, *theirs}}
     base = snapshot.base_currency
@@ -180,7 +180,7 @@ def _positions(books: Books, snapshot: BrokerSnapshot) -> list[Difference]:
 
 
 def _cash(books: Books, snapshot: BrokerSnapshot, tolerance: Decimal) -> list[Difference]:
-    all_ours, all_theirs = books.cash_total(), _account_cash(snapshot)
+    all_ours, all_theirs = books.account_cash(), _account_cash(snapshot)
     differences = []
     for currency in {*all_ours, *all_theirs}:
         ours, theirs = all_ours.get(currency, _ZERO), all_theirs.get(currency, _ZERO)

@@ -9,6 +9,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ibfloor.model.fact import AnyFact, OrderFilled
 from ibfloor.model.ids import InstrumentId, exec_root
@@ -152,3 +153,12 @@ def test_every_single_correction_leaves_what_a_clean_history_would(
             key: each.qty for key, each in theirs.positions.items()
         }
         assert (ours.fees, ours.fills) == (theirs.fees, theirs.fills)
+
+
+@given(executions=EXECUTIONS, moves=MOVES)
+def test_account_cash_is_that_of_one_book_with_all_the_executions(
+    facts: Any, executions: list[tuple[Any, ...]], moves: list[tuple[Any, ...]]
+) -> None:
+    stream = stream_of(facts, executions, moves)
+    one_book = folded([replace(fact, strategy="one") if isinstance(fact, OrderFilled) else fact for fact in stream])
+    assert folded(stream).account_cash() == one_book.cash_total()

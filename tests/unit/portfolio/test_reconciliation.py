@@ -71,6 +71,23 @@ def test_forex_is_compared_as_cash(facts: Any) -> None:
     assert compare(books, snapshot) == []
 
 
+def test_future_that_two_books_hold_on_opposite_sides_is_realised_in_the_account(facts: Any) -> None:
+    es = facts.instrument(SecurityType.FUTURE, "ES", multiplier="50")
+    books = folded(
+        facts.defined(es),
+        facts.filled(1, "5000", "a.01", "sma:1", multiplier="50"),
+        facts.filled(1, "5010", "b.01", "pair:1", side=Side.SELL, multiplier="50"),
+    )
+    assert books.cash_total() == {USD: D(0)}, "each book is still open"
+    assert compare(books, facts.snapshot(cash=[usd("500")])) == []
+    for fact in (  # a transfer between the books is no event for the broker
+        facts.moved(-1, "5020", ts=10**9),
+        facts.moved(1, "5020", strategy="pair", ts=10**9),
+    ):
+        books.apply(fact)
+    assert compare(books, facts.snapshot(cash=[usd("500")])) == []
+
+
 def test_only_a_difference_that_keeps_its_size_is_confirmed(facts: Any) -> None:
     def at(qty: int) -> list[Any]:
         return compare(Books(), facts.snapshot(positions=[held(facts.instrument(), qty)]))
