@@ -1,0 +1,182 @@
+"""What no client should send: the gateway answers or hangs up, and nobody else notices."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Awaitable, Callable
+from random import Random
+
+from ib_async import IB
+
+from ibfloor.sim.gateway.codec.kinds import Scalar
+from ibfloor.sim.gateway.codec.requests import REQUESTS, UNSERVED
+from ibfloor.sim.gateway.lab import GatewayLab
+from ibfloor.sim.gateway.wire import frame, split_fields
+
+ConnectIb = Callable[[GatewayLab, int], Awaitable[IB]]
+HELLO = b"API\0" + struct.pack(">I", 9) + b"v157..178"
+FRAMES = 500
+_SCRAPS = [
+    "",
+    "0",
+    "1",
+    "-1",
+    "9",
+    "SPY",
+    "STK",
+    "SMART",
+    "USD",
+    "1e999",
+    "nan",
+    "x" * 300,
+    "2147483648",
+    "\udcff",
+    "1.5",
+]
+
+
+class Peer:
+    """A client that writes whatever it is told."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def greet(cls, lab: GatewayLab, client_id: int) -> Peer:
+        peer = cls(*await asyncio.open_connection("127.0.0.1", lab.port))
+        peer.write(HELLO)
+        await peer.read()
+        peer.write(frame(["71", "2", str(client_id), ""]))
+        while (await peer.read())[0] != "9":
+            pass
+        return peer
+
+    def write(self, data: bytes) -> None:
+        self._writer.write(data)
+
+    async def read(self) -> list[str]:
+        async with asyncio.timeout(5):
+            (length,) = struct.unpack(">I", await self._reader.readexactly(4))
+            return split_fields(await self._reader.readexactly(length))
+
+    async def is_hung_up(self) -> bool:
+        async with asyncio.timeout(5):
+            try:
+                while await self._reader.read(65536):
+                    pass
+            except ConnectionResetError:
+                pass
+        return True
+
+    async def errors_until_time(self) -> list[tuple[str, str]]:
+        """Ask the time; return the (request id, code) of all errors that come before it."""
+        self.write(frame(["49", "1"]))
+        errors: list[tuple[str, str]] = []
+        while True:
+            fields = await self.read()
+            if fields[0] == "49":
+                return errors
+            if fields[0] == "4" and not fields[3].startswith("21"):
+                errors.append((fields[2], fields[3]))
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+def test_five_hundred_garbage_frames_disturb_neither_server_nor_another_client(connect_ib: ConnectIb) -> None:
+    async def scene() -> None:
+        random = Random(7)
+        loop_errors: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: loop_errors.append(context))
+        async with GatewayLab() as lab:
+            lab.quote("SPY", "168.00", "168.02")
+            other = await connect_ib(lab, 1)
+            peer = await Peer.greet(lab, 2)
+            ids = [*REQUESTS, *UNSERVED, 0, 108, 999, -5]
+            ids.remove(71)
+            for _ in range(FRAMES):
+                scraps = [random.choice(_SCRAPS) for _ in range(random.randrange(90))]
+                peer.write(frame([str(random.choice(ids)), *scraps]))
+            assert await peer.errors_until_time()
+            assert await other.reqCurrentTimeAsync()
+            assert other.isConnected()
+            peer.close()
+            other.disconnect()
+        assert loop_errors == []
+
+    asyncio.run(scene())
+
+
+def test_a_mutated_order_is_refused_or_taken_but_never_breaks_the_session(connect_ib: ConnectIb) -> None:
+    async def scene() -> None:
+        random = Random(11)
+        loop_errors: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: loop_errors.append(context))
+        async with GatewayLab() as lab:
+            lab.quote("SPY", "168.00", "168.02")
+            peer = await Peer.greet(lab, 2)
+            layout = REQUESTS[3].layout(178)
+            order: dict[str, Scalar] = {"symbol": "SPY", "sec_type": "STK", "exchange": "SMART", "currency": "USD"}
+            sound = {**order, "action": "BUY", "total_qty": 10, "order_type": "LMT", "lmt_price": 100, "tif": "DAY"}
+            for order_id in range(1, FRAMES):
+                fields = split_fields(layout.encode({**sound, "order_id": order_id})[4:])
+                for _ in range(random.randrange(3)):
+                    fields[random.randrange(2, len(fields))] = random.choice(_SCRAPS)
+                peer.write(frame(fields))
+            errors = await peer.errors_until_time()
+            taken = lab.book.orders
+            assert len({row.order_id for row in taken} | {int(order_id) for order_id, _ in errors}) == FRAMES - 1
+            assert len(taken) > 50
+            assert len(errors) > 50
+            peer.close()
+        assert loop_errors == []
+
+    asyncio.run(scene())
+
+
+def test_every_known_request_without_its_fields_is_answered_with_an_error() -> None:
+    async def scene() -> None:
+        async with GatewayLab() as lab:
+            peer = await Peer.greet(lab, 2)
+            bare = {12, 13, 49, 58, 80, 82, 85, 99, 105}
+            owed = [number for number, unserved in UNSERVED.items() if unserved.code]
+            for number in (*REQUESTS, *owed, 106, 4711):
+                if number in bare:
+                    continue
+                peer.write(frame([str(number)]))
+                assert await peer.errors_until_time(), f"message {number} was met with silence"
+            peer.close()
+
+    asyncio.run(scene())
+
+
+def test_peers_that_do_not_speak_the_protocol_are_hung_up_on() -> None:
+    async def scene() -> None:
+        async with GatewayLab() as lab:
+            for opening in (b"GET / HTTP/1.1\r\n", b"API\0\x7f\xff\xff\xff", b"API\0" + struct.pack(">I", 4) + b"v1.."):
+                peer = Peer(*await asyncio.open_connection("127.0.0.1", lab.port))
+                peer.write(opening)
+                assert await peer.is_hung_up()
+                peer.close()
+            late = await Peer.greet(lab, 3)
+            late.write(b"\xff\xff\xff\xff")
+            assert await late.is_hung_up()
+            late.close()
+
+    asyncio.run(scene())
+
+
+def test_requests_before_start_api_are_refused_and_the_session_goes_on() -> None:
+    async def scene() -> None:
+        async with GatewayLab() as lab:
+            peer = Peer(*await asyncio.open_connection("127.0.0.1", lab.port))
+            peer.write(HELLO + frame(["61", "1"]))
+            assert len(await peer.read()) == 2
+            assert (await peer.read())[3] == "320"
+            peer.write(frame(["71", "2", "9", ""]))
+            assert (await peer.read())[0] == "15"
+            peer.close()
+
+    asyncio.run(scene())
