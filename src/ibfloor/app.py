@@ -50,11 +50,13 @@ from ibfloor.manager.session_watch import SessionWatch
 from ibfloor.manager.strategy_manager import StrategyManager
 from ibfloor.manager.summary import FloorSummary, strategy_summaries
 from ibfloor.manager.supervision import RestartPolicy
+from ibfloor.model.errors import ConfigError, ConnectivityError
 from ibfloor.model.fact import OrderDoubted, SessionChanged
 from ibfloor.model.money import USD, Currency
 from ibfloor.ops.children import Children
 from ibfloor.ops.log_tail import LogTail
 from ibfloor.ops.logging import floor_logging
+from ibfloor.ops.preflight import preflight
 
 __all__ = ["FloorReady", "FloorSummary", "run_floor"]
 
@@ -84,9 +86,10 @@ def run_floor(
 ) -> FloorSummary:
     """Run a floor until it is told to end (Ctrl-C, SIGTERM, a command) or ``for_s`` wall seconds are over.
 
-    Raises ``ConfigError``, ``ConnectivityError`` or ``LedgerError`` when it cannot start; nothing is
-    left half-started then.
+    Raises ``ConfigError`` (also for a gateway that is absent at the start) or ``LedgerError`` when it
+    cannot start; nothing is left half-started then.
     """
+    preflight(settings)
     if settings.floor.pin_core is not None and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {settings.floor.pin_core})
     sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -194,7 +197,10 @@ class Floor:
         await stack.enter_async_context(self._ledger)
         stack.enter_context(_running(self._queue))
         self._kill_switch.restore()
-        await stack.enter_async_context(self.data)
+        try:
+            await stack.enter_async_context(self.data)
+        except ConnectivityError as error:
+            raise ConfigError(f"[gateway]: {error}") from error
         await self._wait_for_clock()
         self._doubt_unseen()
         await stack.enter_async_context(self._account)
