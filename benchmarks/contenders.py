@@ -163,8 +163,9 @@ async def ib_latency(line: Connection, port: int, _: str) -> None:
     ticker = ib.reqMktData(contract)
 
     def on_update(updated: ib_async.Ticker) -> None:
-        if any(tick.tickType == 4 for tick in updated.ticks):
-            ib.placeOrder(contract, ib_async.MarketOrder("BUY", 100))
+        for tick in updated.ticks:
+            if tick.tickType == 4:
+                ib.placeOrder(contract, ib_async.MarketOrder("BUY", 100))
 
     ticker.updateEvent += on_update
     await until_stopped(line)
