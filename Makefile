@@ -42,12 +42,7 @@ format: $(DEV) ## lay the code out as ruff does
 	$(BIN)/ruff format .
 
 bench: $(APP) $(DEV) ## run every benchmark, one JSON line each into benchmarks/results/
-	@mkdir -p benchmarks/results
-	@for file in benchmarks/[a-z]*.py; do \
-		name=$$(basename "$$file" .py); \
-		grep -q __main__ "$$file" || continue; \
-		$(BIN)/python -m "benchmarks.$$name" | tee "benchmarks/results/$$name.json"; \
-	done
+	$(BIN)/python -m benchmarks $(ARGS)
 
 screenshots: $(APP) $(DEV) ## take docs/images/ from the running demo
 	@.ci/chromium
