@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ibfloor.model.ids import ClientOrderId, StrategyId
-from ibfloor.model.order import OrdStatus, OrdType, Refusal, Refused, Side
+from ibfloor.model.order import Order, OrderRequest, OrdStatus, OrdType, Refusal, Refused, Side
 from ibfloor.strategy.registry import make_strategy
 
 if TYPE_CHECKING:
@@ -104,7 +104,14 @@ def test_entries_end_after_the_days_maximum(desk: Desk) -> None:
 def test_close_cancels_the_stop_before_it_sells(desk: Desk) -> None:
     minute(desk, 101.5)
     stop_id = desk.working(OrdType.STOP)[0].cl_ord_id
+    working_when_closing: list[list[Order]] = []
+
+    def watch(request: OrderRequest) -> None:
+        working_when_closing.append(desk.working(OrdType.STOP))
+
+    desk.refuse = watch
     desk.forward(7 * 3600)
+    assert working_when_closing == [[]]
     assert desk.all_orders[stop_id].status is OrdStatus.CANCELED
     assert desk.fills[-1].note == "close"
     assert desk.held("AAPL") == 0
