@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
@@ -72,10 +72,6 @@ class SimAccount:
     def executions(self) -> tuple[SimExecution, ...]:
         """Return all executions, oldest first."""
         return tuple(self._executions)
-
-    def executions_since(self, index: int) -> Iterator[SimExecution]:
-        """Yield the executions from the n-th on, without copying the rest."""
-        yield from self._executions[index:]
 
     def position(self, instrument_id: InstrumentId) -> SimPosition | None:
         """Return the position in one instrument; ``None`` when it was never traded."""

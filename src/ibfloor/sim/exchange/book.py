@@ -125,11 +125,6 @@ class Book:
         if self.takers:
             self.takers = [live for live in self.takers if self._still_takes(live)]
 
-    def _still_takes(self, live: LiveOrder) -> bool:
-        px, _ = self.opposite(live.order.side)
-        live.is_taking = live.leaves > 0 and px is not None and live.accepts(px)
-        return live.is_taking
-
     def opposite(self, side: Side) -> tuple[Decimal | None, Decimal]:
         """Return price and remaining size that an order of ``side`` would trade against."""
         return (self.ask_px, self.ask_left) if side is Side.BUY else (self.bid_px, self.bid_left)
@@ -162,11 +157,16 @@ class Book:
         live.ahead -= queued
         return queued
 
+    def ladder(self, live: LiveOrder) -> Ladder:
+        """Return the ladder an order stands in."""
+        return (self.orders if live.is_triggered else self.stops)[live.order.side]
+
+    def _still_takes(self, live: LiveOrder) -> bool:
+        px, _ = self.opposite(live.order.side)
+        live.is_taking = live.leaves > 0 and px is not None and live.accepts(px)
+        return live.is_taking
+
     def _is_best(self, side: Side, px: Decimal) -> bool:
         if side is Side.BUY:
             return self.bid_px is None or px > self.bid_px
         return self.ask_px is None or px < self.ask_px
-
-    def ladder(self, live: LiveOrder) -> Ladder:
-        """Return the ladder an order stands in."""
-        return (self.orders if live.is_triggered else self.stops)[live.order.side]

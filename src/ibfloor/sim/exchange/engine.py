@@ -29,7 +29,7 @@ import msgspec
 
 from ibfloor.model.ids import InstrumentId
 from ibfloor.model.order import OrdType, Side, TimeInForce
-from ibfloor.sim.exchange.book import ZERO, Book, LiveOrder
+from ibfloor.sim.exchange.book import Book, LiveOrder
 from ibfloor.sim.exchange.values import (
     BookTop,
     ExchangeEvent,
@@ -68,11 +68,6 @@ class Exchange:
     def live_keys(self) -> list[int]:
         """Return the keys of all live orders, oldest first."""
         return list(self._live)
-
-    def leaves_qty(self, key: int) -> Decimal:
-        """Return what is left of an order; 0 when it is not live."""
-        live = self._live.get(key)
-        return live.leaves if live else ZERO
 
     def submit(self, order: ExchangeOrder, now_ns: int) -> list[ExchangeEvent]:
         """Take an order; return ``Working`` and what followed, or ``Gone`` when it makes no sense.
@@ -178,7 +173,6 @@ class Exchange:
         return events
 
     def _take(self, book: Book, side: Side, instrument_id: InstrumentId, ts_ns: int) -> list[ExchangeEvent]:
-        """Trade one side's orders against the displayed opposite size, in priority."""
         px, left = book.opposite(side)
         if px is None or left <= 0:
             return []
@@ -197,7 +191,6 @@ class Exchange:
         return events
 
     def _serve(self, book: Book, tape: TapePrint) -> list[ExchangeEvent]:
-        """Trade resting limits with a print at or through their price, within its size."""
         left = tape.qty
         events: list[ExchangeEvent] = []
         is_regular: bool | None = None

@@ -15,6 +15,8 @@ from ibfloor.sim.exchange.values import BookTop, MarketTick
 from ibfloor.sim.market.frames import ASK, BID, CLOSE, HIGH, LOW, OPEN, PRINTS, TRADE, VOLUME, DayBar, DayFrames, Ints
 
 NS_PER_DAY = 86_400 * NS_PER_S
+_VWAP_GRID = Decimal("0.000001")
+_SHARES_PER_PRINT = 100  # daily bars come without a count of prints
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 
 
@@ -143,16 +145,7 @@ def whole_session(day: date, columns: Columns) -> DayBar | None:
 def sim_bars(columns: Columns, unit_px: Decimal) -> list[SimBar]:
     """Return exact bars; the average price is the middle of high, low and close."""
     return [
-        SimBar(
-            ts_ns,
-            o * unit_px,
-            h * unit_px,
-            low * unit_px,
-            c * unit_px,
-            Decimal(volume),
-            count,
-            (h + low + c) * unit_px / 3,
-        )
+        _bar(ts_ns, (o * unit_px, h * unit_px, low * unit_px, c * unit_px), volume, count)
         for ts_ns, (o, h, low, c), volume, count in zip(
             columns.ts_ns.tolist(), columns.ohlc.tolist(), columns.volume.tolist(), columns.count.tolist(), strict=True
         )
@@ -161,8 +154,11 @@ def sim_bars(columns: Columns, unit_px: Decimal) -> list[SimBar]:
 
 def sim_day_bar(bar: DayBar, unit_px: Decimal) -> SimBar:
     """Return a session as a bar that starts at midnight UTC of its day."""
-    prices = [px * unit_px for px in (bar.open_px, bar.high_px, bar.low_px, bar.close_px)]
     start_ns = (bar.day.toordinal() - _EPOCH_ORDINAL) * NS_PER_DAY
-    open_px, high_px, low_px, close_px = prices
-    middle = (high_px + low_px + close_px) / 3
-    return SimBar(start_ns, open_px, high_px, low_px, close_px, Decimal(bar.volume), bar.volume // 100, middle)
+    ohlc = (bar.open_px * unit_px, bar.high_px * unit_px, bar.low_px * unit_px, bar.close_px * unit_px)
+    return _bar(start_ns, ohlc, bar.volume, bar.volume // _SHARES_PER_PRINT)
+
+
+def _bar(ts_ns: int, ohlc: tuple[Decimal, Decimal, Decimal, Decimal], volume: int, count: int) -> SimBar:
+    middle = (sum(ohlc[1:], Decimal(0)) / 3).quantize(_VWAP_GRID)
+    return SimBar(ts_ns, *ohlc, volume=Decimal(volume), trade_count=count, vwap=middle)

@@ -135,7 +135,7 @@ def _ticks(table: dict[str, Any], columns: Sequence[str], tick: float) -> Ints:
 
 
 def _carried(minute_ns: Ints, rows: Ints) -> Minutes:
-    """Carry the last quote into minutes that have none; drop minutes before the first quote."""
+    # minutes without a quote keep the last one; those before the first are dropped
     is_quoted = (rows[:, BID] > 0).all(axis=1) & (rows[:, ASK] > 0).all(axis=1)
     last = np.maximum.accumulate(np.where(is_quoted, np.arange(len(rows)), -1))
     carried = np.flatnonzero(~is_quoted & (last >= 0))
@@ -146,7 +146,7 @@ def _carried(minute_ns: Ints, rows: Ints) -> Minutes:
 
 
 def _days(security: Security, time_ns: Ints, ohlc: Ints, volume: Ints) -> list[DayBar]:
-    """Gather rows of a day or less into sessions, by the trading day that holds their start."""
+    # a daily row starts at local midnight, an hourly one within its session
     by_day: dict[date, list[int]] = {}
     session = security.session
     zone = ZoneInfo(session.time_zone)

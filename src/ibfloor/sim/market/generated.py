@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from zlib import crc32
 
 import numpy as np
 
@@ -109,9 +110,14 @@ class _Days:
 
     def daily(self, n: int) -> list[DayBar]:
         """Return the n-th security's sessions before the first day."""
-        rng = np.random.default_rng([self._seed, _HISTORY_STREAM])
-        market = rng.standard_normal(HISTORY_DAYS)
-        return self._makers[n].daily(self.first_day, market, np.random.default_rng([self._seed, _HISTORY_STREAM, n]))
+        security = self.securities[n]
+        kin = crc32((PROFILES[security.symbol].sector or security.symbol).encode())
+        rng = np.random.default_rng([self._seed, _HISTORY_STREAM, 1, int(security.instrument_id)])
+        market, own = (
+            np.random.default_rng([self._seed, _HISTORY_STREAM, 0, shared]).standard_normal(HISTORY_DAYS)
+            for shared in (0, kin)
+        )
+        return self._makers[n].daily(self.first_day, market, own, rng)
 
     def _make(self, day: date, n: int) -> DayFrames | None:
         walked = self._walk_to(day)

@@ -130,5 +130,5 @@ class TapeHistory:
 
 
 def _not_before(begin_ns: int, rows: Columns) -> Columns:
-    """Give a bar that the session's start cuts the session's time, as IB does."""
+    # a bar that the session's start cuts carries the session's time, as at IB
     return Columns(np.maximum(rows.ts_ns, begin_ns), rows.ohlc, rows.volume, rows.count)

@@ -61,18 +61,22 @@ class MinuteMaker:
         minute_ns = start_ns + np.arange(minutes.start, minutes.stop, dtype=np.int64) * NS_PER_MINUTE
         return seal(day, minute_ns, rows)
 
-    def daily(self, before: date, market: Floats, rng: np.random.Generator) -> list[DayBar]:
-        """Return sessions before a day that end at the profile's price; ``market`` is shared by all."""
+    def daily(self, before: date, market: Floats, own: Floats, rng: np.random.Generator) -> list[DayBar]:
+        """Return sessions before a day that end at the profile's price.
+
+        ``market`` and ``own`` are standard shocks, a number for each session: those of all symbols,
+        and those of the symbol or its sector.
+        """
         profile, count = self._profile, len(market)
-        own = rng.standard_normal((4, count))
+        noise = rng.standard_normal((2, count))
         own_bp = np.hypot(profile.own_bp, profile.sector_bp)
-        moves = (profile.beta * MARKET_BP * market + own_bp * own[0]) * _DAILY_FACTOR * 1e-4
+        moves = (profile.beta * MARKET_BP * market + own_bp * own) * _DAILY_FACTOR * 1e-4
         close = np.log(profile.px) - np.append(np.cumsum(moves[::-1])[::-1][1:], 0.0)
-        gap = 0.6 * moves + 0.2 * np.abs(moves).mean() * own[1]
+        gap = 0.6 * moves + 0.2 * np.abs(moves).mean() * noise[0]
         opened = np.append(close[0] - moves[0], close[:-1]) + gap
         ohlc = _extremes(opened, close, np.full(count, np.abs(moves).mean()), rng)
         px = np.maximum(np.rint(np.exp(ohlc) / self._tick), 1).astype(np.int64)
-        volume = profile.volume * np.exp(0.3 * own[2] - 0.045)
+        volume = profile.volume * np.exp(0.3 * noise[1] - 0.045)
         bars = []
         day = before
         for n in range(count - 1, -1, -1):
@@ -110,7 +114,7 @@ class MinuteMaker:
 
 
 def _extremes(opened: Floats, close: Floats, deviation: Floats, rng: np.random.Generator) -> Floats:
-    """Return open, high, low, close: extremes drawn as those of a Brownian bridge."""
+    # the extremes are drawn as those of a Brownian bridge
     chance = -2 * deviation**2 * np.log(rng.random((2, len(close))))
     reach = np.sqrt((close - opened) ** 2 + chance)
     middle = opened + close

@@ -104,7 +104,7 @@ def _bridge(rng: np.random.Generator, at: Floats) -> Floats:
 
 
 def _visit(at: Floats, noise: Floats, ohlc: list[int], early: float, late: float) -> Ints:
-    """Return whole ticks at times ``at`` that visit open, both extremes and close, within the range."""
+    # whole ticks at times ``at`` that visit open, both extremes and close, within the range
     first, second = (LOW, HIGH) if ohlc[CLOSE] >= ohlc[OPEN] else (HIGH, LOW)
     line = np.interp(at, (0.0, early, late, 1.0), (ohlc[OPEN], ohlc[first], ohlc[second], ohlc[CLOSE]))
     line += noise * ((ohlc[HIGH] - ohlc[LOW]) * _ROUGHNESS)

@@ -119,8 +119,7 @@ class RecordedSource:
             bars.append(DayBar(day, bar.open_px, bar.high_px, bar.low_px, bar.close_px, bar.volume))
         return bars[::-1]
 
-    def recorded_day(self, day: date) -> date:
-        """Return which session of the record a market day plays."""
+    def _recorded_day(self, day: date) -> date:
         while day > self._last:
             after = self._session.next_day(self._last)
             self._offsets[after] = self._offsets[self._last] + 1
@@ -136,7 +135,7 @@ class RecordedSource:
         self._first = before
 
     def _make(self, day: date) -> DayFrames:
-        recorded = self.recorded_day(day)
+        recorded = self._recorded_day(day)
         minutes = self._record.minutes(recorded)
         if minutes is None:
             return self._imagine(day, self._record.bar(recorded))
@@ -164,7 +163,7 @@ class RecordedSource:
 
 
 def _line_through(bar: DayBar, count: int, rng: np.random.Generator) -> Floats:
-    """Return log prices (in ticks) from open over both extremes to the close, with noise between."""
+    # log prices (in ticks) from open over both extremes to the close, with noise between
     early, late = np.sort(rng.uniform(0.05, 0.95, 2)).tolist()
     rises = bar.close_px >= bar.open_px
     turns = (bar.low_px, bar.high_px) if rises else (bar.high_px, bar.low_px)
@@ -177,7 +176,7 @@ def _line_through(bar: DayBar, count: int, rng: np.random.Generator) -> Floats:
 
 
 def _by_day(security: Security, minutes: Minutes) -> dict[date, Ints]:
-    """Split a record by trading day; the minute of the local day comes first, then the rows."""
+    # the minute of the local day comes first, then the rows
     minute_ns, rows = minutes
     session = security.session
     days: dict[date, list[int]] = {}
@@ -198,7 +197,7 @@ def _by_day(security: Security, minutes: Minutes) -> dict[date, Ints]:
 
 
 def _count_ticks(rows: Ints, profile: Profile) -> None:
-    """Give each recorded minute its counts of quotes and prints, by its volume."""
+    # by volume: a record of minutes does not say how many ticks made them
     volume = rows[:, VOLUME]
     if not volume.any():
         rows[:, QUOTES] = profile.quotes_per_minute

@@ -112,7 +112,7 @@ class Walk:
 
 
 def _revert(start: Floats, shocks: Floats, kept: float, spread: Floats | float) -> Floats:
-    """Return Ornstein-Uhlenbeck paths (minutes x series) of stationary deviation ``spread``."""
+    # Ornstein-Uhlenbeck paths (minutes x series) of stationary deviation ``spread``
     path: Floats = shocks * (spread * np.sqrt(1 - kept**2))
     last = start
     for step in path:

@@ -168,6 +168,14 @@ def test_one_print_serves_the_better_price_then_the_older_order(floor: Floor) ->
     assert fills(floor.print("9.98", 70)) == [(2, 30, "10.00"), (1, 30, "9.99"), (3, 10, "9.99")]
 
 
+def test_younger_order_does_not_overtake_though_the_display_it_joined_was_shorter(floor: Floor) -> None:
+    floor.limit(1, Side.BUY, 50, "10.00")
+    floor.order(2, Side.SELL, 90)  # takes most of the displayed bid
+    floor.limit(3, Side.BUY, 50, "10.00")
+    assert fills(floor.print("10.00", 60)) == []
+    assert fills(floor.print("10.00", 60)) == [(1, 20, "10.00")]
+
+
 def test_buy_stop_triggers_on_a_print_and_becomes_a_market_order(floor: Floor) -> None:
     floor.print("10.01", 1)
     assert floor.order(1, Side.BUY, 30, OrdType.STOP, "10.05") == [Working(key=1, ts_ns=floor.now_ns)]

@@ -49,6 +49,16 @@ def test_a_symbols_ticks_do_not_depend_on_who_else_is_watched(start_ns: int) -> 
     assert among == alone
 
 
+def test_a_symbols_year_does_not_depend_on_who_else_is_watched(start_ns: int) -> None:
+    years = [
+        GeneratedMarket(7, start_ns, symbols).history(
+            KO, end_ns=start_ns, duration_ns=252 * NS_PER_DAY, bar_ns=NS_PER_DAY, rth_only=True
+        )
+        for symbols in (("KO",), DEMO)
+    ]
+    assert years[0] == years[1]
+
+
 def test_ticks_come_in_time_order_over_all_instruments(start_ns: int) -> None:
     ticks = play(GeneratedMarket(7, start_ns, DEMO), 5)
     assert [tick.ts_ns for tick in ticks] == sorted(tick.ts_ns for tick in ticks)
