@@ -12,6 +12,9 @@ What it imitates was measured on SPY and BAC of 4 to 11 October 2013 and AAPL of
 - gap from close to open: SPY 61 bp, AAPL 111, BAC 138; the gap is 0.7 to 0.8 of open to close;
 - correlation of daily returns with SPY: QQQ 0.93, IWM 0.92, BAC 0.72, AAPL 0.54.
 
+The generator comes within a fifth of these for volatility and volume, and makes kurtosis of 4.1 to
+4.5; its gaps are smaller (SPY 49 bp, AAPL 92, BAC 83): the daily bars hold the storms of 2010 and 2011.
+
 Prices are of today's order, not of 2013. KO and PEP differ by a mean-reverting spread (deviation
 25 bp, half-life two market hours); ES follows SPY within 1 bp. Stocks are silent after 18:00 New
 York time, currencies between 17:15 and 18:00: the generated day starts there.
