@@ -194,7 +194,9 @@ class TradeManager:
         )
         if refusal is not None:
             self._gate.release_replace(order_id)
-        return refusal
+            return refusal
+        self._working[order_id] = msgspec.structs.replace(order, status=OrdStatus.PENDING_REPLACE)
+        return None
 
     def cancel(self, order_id: ClientOrderId, reason: str = "") -> Refusal | None:
         """Cancel a working order; ``None`` when the cancel is on its way."""
@@ -204,10 +206,14 @@ class TradeManager:
         if not self._door.can_send:
             return _NOT_CONNECTED
         now_ns = self._clock.now_ns()
-        return self._write_ahead(
+        refusal = self._write_ahead(
             CancelRequested(ts_event_ns=now_ns, ts_init_ns=now_ns, cl_ord_id=order_id, reason=reason),
             lambda: self._door.cancel(order.order_id),
         )
+        if refusal is None:
+            # At once, so that a strategy that looks again in the same burst does not ask twice.
+            self._working[order_id] = msgspec.structs.replace(order, status=OrdStatus.PENDING_CANCEL)
+        return refusal
 
     def cancel_all(self, reason: str = "") -> tuple[ClientOrderId, ...]:
         """Cancel every working order; return those whose cancel could not be sent."""

@@ -34,7 +34,7 @@ from ibfloor.model.fact import (
     SessionChanged,
     StrategyChanged,
 )
-from ibfloor.model.ids import UNASSIGNED, InstrumentId, StrategyId
+from ibfloor.model.ids import UNASSIGNED, InstrumentId, StrategyId, exec_root
 from ibfloor.model.instrument import Instrument
 from ibfloor.model.order import Order
 from ibfloor.portfolio.books import Books
@@ -76,7 +76,7 @@ class FloorState:
         self.reconciled: Reconciled | None = None
         self.has_opening = False
         self.fills: dict[str, OrderFilled] = {}
-        self.fees: dict[str, FeeReported] = {}
+        """The newest revision of every execution, by its root."""
 
     def is_news(self, fact: AnyFact) -> bool:
         """Tell whether the fact would change anything: the same fact comes by several sessions."""
@@ -99,10 +99,7 @@ class FloorState:
                 if order is not None:
                     self.record(order.request.strategy).rejected += 1
             case OrderFilled():
-                self.fills[fact.exec_id] = fact
-                self.record(fact.strategy).fills += 1
-            case FeeReported():
-                self.fees[fact.exec_id] = fact
+                self._take_fill(fact)
             case InstrumentDefined():
                 self.instruments[fact.instrument.instrument_id] = fact.instrument
             case StrategyChanged():
@@ -126,7 +123,12 @@ class FloorState:
             case KillReset():
                 self.kill = None
             case (
-                OrderReported() | OrderWarned() | OrderDoubted() | CancelRequested() | ReplaceRequested()
+                OrderReported()
+                | OrderWarned()
+                | OrderDoubted()
+                | CancelRequested()
+                | ReplaceRequested()
+                | FeeReported()
             ) | CommandTaken():
                 pass  # the order table and the journal have what there is to know
             case _:
@@ -143,6 +145,12 @@ class FloorState:
         """Return the first client id at or above ``first`` that no strategy has."""
         taken = [record.client_id for name, record in self.strategies.items() if name != UNASSIGNED]
         return max([first - 1, *taken]) + 1
+
+    def _take_fill(self, fact: OrderFilled) -> None:
+        root, _ = exec_root(fact.exec_id)
+        if root not in self.fills:
+            self.record(fact.strategy).fills += 1
+        self.fills[root] = fact
 
     def _session(self, fact: SessionChanged) -> None:
         before = self.sessions.get(fact.session)

@@ -25,7 +25,7 @@ from ibfloor.manager.rows import (
     session_row,
 )
 from ibfloor.model.fact import BreakCleared, DayOpened, FeeReported, OrderFilled, OrderRefused
-from ibfloor.model.ids import UNASSIGNED, ClientOrderId, ExecId, InstrumentId, StrategyId
+from ibfloor.model.ids import UNASSIGNED, ClientOrderId, InstrumentId, StrategyId, exec_root
 from ibfloor.model.moment import Clock, to_datetime
 from ibfloor.model.order import Order, OrdStatus
 from ibfloor.model.view import AccountView, EquityView, StrategyView
@@ -62,7 +62,7 @@ class Screen:
         self._clock = clock
         self._tz = tz
         self._orders: set[ClientOrderId] = {order.cl_ord_id for order in state.orders}
-        self._fills: set[ExecId] = {ExecId(exec_id) for exec_id in state.fills}
+        self._fills: set[str] = set(state.fills)
         self._refused: deque[OrderRefused] = deque(maxlen=100)
         self._gone: list[tuple[str, str]] = []
         self._positions_shown: set[str] = set()
@@ -78,7 +78,7 @@ class Screen:
         """Note which rows a fact touches."""
         match applied.fact:
             case OrderFilled() | FeeReported():
-                self._fills.add(applied.fact.exec_id)
+                self._fills.add(exec_root(applied.fact.exec_id)[0])
             case OrderRefused():
                 self._refused.append(applied.fact)
             case BreakCleared():
@@ -134,9 +134,9 @@ class Screen:
                 ts_updated_ns=fact.ts_event_ns,
             )
             rows.append(("orders", refused.cl_ord_id, order_row(state, refused)))
-        fills = [state.fills[exec_id] for exec_id in self._fills if exec_id in state.fills]
+        fills = [state.fills[root] for root in self._fills if root in state.fills]
         fills.sort(key=lambda fill: fill.ts_event_ns)
-        rows += [("fills", fill.exec_id, fill_row(state, fill)) for fill in fills]
+        rows += [("fills", exec_root(fill.exec_id)[0], fill_row(state, fill)) for fill in fills]
         rows.sort(key=lambda row: getattr(row[2], "ts_submitted_ns", 0))
         self._orders.clear()
         self._refused.clear()

@@ -164,6 +164,14 @@ def test_a_cancel_is_journaled_before_it_is_sent(trade: TradeManager, outside: O
     assert isinstance(outside.facts[-1], CancelRequested)
 
 
+def test_a_strategy_sees_its_own_cancel_and_change_at_once(trade: TradeManager) -> None:
+    trade.submit(TICKET)
+    trade.submit(TICKET)
+    trade.cancel(ClientOrderId("sma:7"))
+    trade.replace(ClientOrderId("sma:8"), SPY, order_qty=Decimal(50))
+    assert [order.status for order in trade.working] == [OrdStatus.PENDING_CANCEL, OrdStatus.PENDING_REPLACE]
+
+
 def test_a_change_passes_the_gate_and_keeps_what_is_not_named(trade: TradeManager, outside: Outside) -> None:
     trade.submit(TICKET)
     outside.steps.clear()
