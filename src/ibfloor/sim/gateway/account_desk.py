@@ -20,7 +20,7 @@ from ibfloor.sim.gateway.core import Broker
 from ibfloor.sim.gateway.events import ZERO, Executed
 from ibfloor.sim.gateway.marks import mark_of
 from ibfloor.sim.gateway.session import NO_REQUEST, Session
-from ibfloor.sim.gateway.values import forget_session, number_of, text_of
+from ibfloor.sim.gateway.values import eight_places, forget_session, number_of, text_of
 from ibfloor.sim.market.source import Market
 
 ACCOUNT_PERIOD_NS = 3 * NS_PER_MINUTE
@@ -237,7 +237,7 @@ class AccountDesk:
                 "position": position.qty,
                 "market_price": mark,
                 "market_value": position.market_value(mark).quantize(_CENT),
-                "average_cost": _plain(position.avg_cost),
+                "average_cost": eight_places(position.avg_cost),
                 "unrealized_pnl": position.unrealised_pnl(mark).quantize(_CENT),
                 "realized_pnl": position.realised_pnl.quantize(_CENT),
                 "account": self._account.account,
@@ -257,7 +257,7 @@ class AccountDesk:
             "exchange": "",
             "account": self._account.account,
             "position": position.qty,
-            "avg_cost": _plain(position.avg_cost),
+            "avg_cost": eight_places(position.avg_cost),
         }
 
     def _tell_pnl(self, session: Session, req_id: int, con_id: int | None) -> None:
@@ -305,7 +305,3 @@ def _is_summed(key: str, currency: str, tags: frozenset[str]) -> bool:
     if key in _LEDGER_KEYS:
         return "$LEDGER:ALL" in tags or ("$LEDGER" in tags and currency == "BASE") or f"$LEDGER:{currency}" in tags
     return key in tags or "All" in tags
-
-
-def _plain(amount: Decimal) -> Decimal:
-    return amount.quantize(Decimal("0.00000001"))

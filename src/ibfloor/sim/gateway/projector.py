@@ -25,6 +25,7 @@ from ibfloor.sim.gateway.events import (
     Refused,
 )
 from ibfloor.sim.gateway.session import NO_REQUEST, Session
+from ibfloor.sim.gateway.values import eight_places
 
 MASTER_CLIENT = 0
 
@@ -97,7 +98,7 @@ def show_status(session: Session, order: BrokerOrder) -> None:
         status=order.status,
         filled=order.filled_qty,
         remaining=order.remaining_qty,
-        avg_fill_price=order.avg_px,
+        avg_fill_price=eight_places(order.avg_px),
         perm_id=order.perm_id,
         last_fill_price=order.last_px,
         client_id=order.client_id,
@@ -133,7 +134,7 @@ def show_execution(session: Session, order: BrokerOrder, execution: SimExecution
         "perm_id": order.perm_id,
         "client_id": order.client_id,
         "cum_qty": execution.cum_qty,
-        "avg_price": execution.avg_px,
+        "avg_price": eight_places(execution.avg_px),
         "order_ref": order.ticket.order_ref,
     }
     session.send_values(tell.EXEC_DETAILS, values)

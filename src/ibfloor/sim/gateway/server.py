@@ -64,15 +64,16 @@ def check_settings(settings: GatewaySettings) -> None:
 
 
 def build_clock(settings: GatewaySettings) -> SimClock:
-    """Return the clock the settings ask for."""
+    """Return the clock the settings ask for; one that is not real time stands until it is released."""
     if settings.start is None:
-        now_ns = None if settings.speed == 1.0 and not settings.hold_until_client else FloorClock().now_ns()
-        return SimClock(now_ns, settings.speed, is_held=settings.hold_until_client)
+        if settings.speed == 1.0 and not settings.hold_until_client:
+            return SimClock()
+        return SimClock(FloorClock().now_ns(), settings.speed, is_held=True)
     try:
         start_ns = market_start_ns(last_trading_day(FloorClock().now_ns()), settings.start)
     except ValueError:
-        raise ConfigError(f"start is {settings.start!r}: take exchange time as HH:MM, such as 09:26") from None
-    return SimClock(start_ns, settings.speed, is_held=settings.hold_until_client)
+        raise ConfigError(f"start is {settings.start!r}: take New York time as HH:MM, such as 09:26") from None
+    return SimClock(start_ns, settings.speed, is_held=True)
 
 
 def build_market(settings: GatewaySettings, start_ns: int) -> StreamMarket:
@@ -95,8 +96,10 @@ def build_gateway(settings: GatewaySettings) -> Gateway:
     base = Currency(settings.base_currency)
     account = SimAccount(AccountId(settings.account), {base: settings.cash}, base_currency=base)
     clock = build_clock(settings)
-    # a clock that runs already must not run away while the market is made: it is made for the start
-    return Gateway(build_market(settings, clock.now_ns()), account, clock)
+    gateway = Gateway(build_market(settings, clock.now_ns()), account, clock)
+    if not settings.hold_until_client:
+        clock.release()  # not before: making the market takes seconds, which are minutes at speed
+    return gateway
 
 
 def run_gateway(settings: GatewaySettings) -> None:

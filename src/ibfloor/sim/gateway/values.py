@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TypeVar
 
 from ibfloor.sim.gateway.codec.kinds import Values
 from ibfloor.sim.gateway.session import Session
 
 T = TypeVar("T")
+_EIGHT_PLACES = Decimal("0.00000001")
 
 
 def forget_session(subscriptions: dict[tuple[Session, int], T], session: Session) -> None:
@@ -31,3 +33,8 @@ def client_of(session: Session) -> int:
     """Return the client id of a session that has started the API."""
     assert session.client_id is not None, "requests are served after startApi only"
     return session.client_id
+
+
+def eight_places(amount: Decimal) -> Decimal:
+    """Return an average as IB tells it, with at most eight decimals."""
+    return amount.quantize(_EIGHT_PLACES)

@@ -15,7 +15,7 @@ from ib_async.client import Client
 from ib_async.decoder import Decoder
 
 from ibfloor.sim.gateway.codec import responses
-from ibfloor.sim.gateway.codec.kinds import BOOL, COUNT, INT, LOUD_NUMBER, TEXT, Values, number_text
+from ibfloor.sim.gateway.codec.kinds import AMOUNT, BOOL, COUNT, INT, LOUD_NUMBER, TEXT, FieldError, Values, number_text
 from ibfloor.sim.gateway.codec.orders import COMPLETED_ORDER, OPEN_ORDER, PLACE_ORDER
 from ibfloor.sim.gateway.codec.requests import REQUESTS, UNSERVED
 from ibfloor.sim.gateway.codec.table import Block, DecodeError, Field, Item, Rows, Table
@@ -116,6 +116,17 @@ def test_numbers_are_written_plainly(value: Decimal | float | None, text: str) -
 def test_unset_numbers_are_read_as_nothing(text: str) -> None:
     assert LOUD_NUMBER.decode(text) is None
     assert INT.decode("2147483647") is None
+
+
+@pytest.mark.parametrize("text", ["1e300", "-1e-300", "1e99999999", "9" * 5000, "nan", "seven"])
+def test_a_number_no_trader_means_is_refused_before_it_is_computed_with(text: str) -> None:
+    for kind in (AMOUNT, COUNT):
+        with pytest.raises(FieldError):
+            kind.decode(text if kind is AMOUNT else text.replace("-1e-300", "1e300"))
+
+
+def test_a_zero_of_any_exponent_is_zero() -> None:
+    assert number_text(AMOUNT.decode("0e-99999999")) == "0"
 
 
 def test_a_message_that_ends_early_names_the_missing_field() -> None:

@@ -14,6 +14,8 @@ UNSET_NUMBER_TEXT = "1.7976931348623157E308"
 UNSET_INT = 2**31 - 1
 _UNSET_FROM = Decimal("1.797E308")
 _INFINITE_TEXT = "Infinite"
+_PLACES_MAX = 18
+"""Digits before or after the point that a sound price, quantity or id may have."""
 
 
 class FieldError(ValueError):
@@ -47,23 +49,32 @@ def _number(text: str) -> Scalar:
         return None
     if text in (_INFINITE_TEXT, "Infinity", "inf"):
         return Decimal("Infinity")
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        raise FieldError(f"{text!r} is not a number") from None
-    if not value.is_finite():
-        raise FieldError(f"{text!r} is not a number")
-    return None if value >= _UNSET_FROM else value
+    value = _decimal(text)
+    if value.adjusted() == _UNSET_FROM.adjusted() and value.copy_abs() >= _UNSET_FROM:
+        return None
+    if value and not -_PLACES_MAX <= value.adjusted() <= _PLACES_MAX:
+        raise FieldError(f"{text[:40]!r} is out of range")
+    return value
 
 
 def _int(text: str) -> Scalar:
     if not text:
         return None
+    value = _decimal(text)
+    # no arithmetic before this check: an exponent can make a number of any size out of ten letters
+    if value and value.adjusted() > _PLACES_MAX:
+        raise FieldError(f"{text[:40]!r} is out of range")
+    return None if value == UNSET_INT else int(value)
+
+
+def _decimal(text: str) -> Decimal:
     try:
-        value = int(text) if text.lstrip("-").isascii() and text.lstrip("-").isdigit() else int(Decimal(text))
-    except (InvalidOperation, ValueError, OverflowError):
-        raise FieldError(f"{text!r} is not a whole number") from None
-    return None if value == UNSET_INT else value
+        value = Decimal(text)
+    except InvalidOperation:
+        raise FieldError(f"{text[:40]!r} is not a number") from None
+    if not value.is_finite():
+        raise FieldError(f"{text[:40]!r} is not a number")
+    return value or Decimal(0)  # a zero may carry an exponent of any size
 
 
 def _bool(text: str) -> Scalar:
@@ -71,7 +82,7 @@ def _bool(text: str) -> Scalar:
         return False
     if text.lower() in ("1", "true"):
         return True
-    raise FieldError(f"{text!r} is neither 1 nor 0")
+    raise FieldError(f"{text[:40]!r} is neither 1 nor 0")
 
 
 def _plain_text(value: Scalar) -> str:
