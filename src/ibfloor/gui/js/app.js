@@ -46,11 +46,8 @@ function Panels() {
   return html`
     <${Kpis} />
     <div class="columns">
-      <${Strategies} />
-      <${ChartPanel} />
-      <${Curves} />
-      <${Blotter} />
-      <${LogPanel} />
+      <div class="column"><${Strategies} /><${Blotter} /></div>
+      <div class="column"><${ChartPanel} /><${Curves} /><${LogPanel} /></div>
     </div>
   `;
 }

@@ -4,6 +4,7 @@ import { ask } from "./rest.js";
 export const SIZES = { "1m": 60, "5m": 300, "15m": 900 };
 const MINUTES_MAX = 1170;
 const TAIL = 3;
+const WORDS_MAX = 12;
 const NS_PER_S = 1e9;
 
 export class Minutes {
@@ -69,7 +70,7 @@ export function newestMinute(rows, instrumentId) {
   return rows.get(`${instrumentId}/1 min`) || rows.get(`${instrumentId}/1m`);
 }
 
-// Fills of one side in one bar are one arrow.
+// Fills of one side in one bar are one arrow; where there are many, their quantities would only hide the candles.
 export function markersOf(fills, seconds, colours) {
   const sums = new Map();
   for (const fill of fills) {
@@ -78,7 +79,9 @@ export function markersOf(fills, seconds, colours) {
     const key = `${time}${fill.side}`;
     sums.set(key, { time, side: fill.side, qty: (sums.get(key)?.qty || 0) + Number(fill.last_qty) });
   }
-  return [...sums.values()].sort((a, b) => a.time - b.time).map(({ time, side, qty }) => toMarker(time, side, qty, colours));
+  const found = [...sums.values()].sort((a, b) => a.time - b.time);
+  const isCrowded = found.length > WORDS_MAX;
+  return found.map(({ time, side, qty }) => toMarker(time, side, isCrowded ? null : qty, colours));
 }
 
 function toMarker(time, side, qty, colours) {
@@ -88,6 +91,6 @@ function toMarker(time, side, qty, colours) {
     position: isBuy ? "belowBar" : "aboveBar",
     shape: isBuy ? "arrowUp" : "arrowDown",
     color: isBuy ? colours.gain : colours.loss,
-    text: `${isBuy ? "+" : "\u2212"}${qty}`,
+    text: qty === null ? "" : `${isBuy ? "+" : "\u2212"}${qty}`,
   };
 }

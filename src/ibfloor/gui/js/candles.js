@@ -6,6 +6,7 @@ import * as f from "./format.js";
 import { colour } from "./themes.js";
 
 const BARS_SHOWN = 90;
+const BARS_LEAST = 45;
 const MARK_DAY = 2; // lightweight-charts: year, month, day of month; then times
 
 export class CandleChart {
@@ -30,7 +31,7 @@ export class CandleChart {
     this.volume.setData(bars.map(toVolume));
     this.count = bars.length;
     this.tell(bars);
-    if (isFirst) this.chart.timeScale().setVisibleLogicalRange({ from: bars.length - BARS_SHOWN, to: bars.length + 4 });
+    if (isFirst) this.chart.timeScale().setVisibleLogicalRange(rangeOf(bars.length));
   }
 
   setLast(bars) {
@@ -67,6 +68,11 @@ export class CandleChart {
     this.lastBar = bars[bars.length - 1] || null;
     this.onBar(this.lastBar);
   }
+}
+
+function rangeOf(count) {
+  const shown = Math.min(BARS_SHOWN, Math.max(BARS_LEAST, count + 1));
+  return { from: count - shown, to: count + 4 };
 }
 
 function toVolume({ time, open, close, volume }) {

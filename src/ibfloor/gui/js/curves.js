@@ -63,7 +63,11 @@ function dataOf(kind) {
   return [times, share(3), share(4)];
 }
 
-const FORMATS = { equity: f.compact, drawdown: (value) => f.percent(value), exposure: (value) => `${f.plain(value, 0)}%` };
+const FORMATS = {
+  equity: f.compact,
+  drawdown: (value, step) => f.percent(value, f.stepDigits(step)),
+  exposure: (value, step) => `${f.plain(value, f.stepDigits(step))}%`,
+};
 
 function optionsOf(kind, box) {
   const main = { equity: "accent", drawdown: "loss", exposure: "accent" }[kind];
@@ -71,13 +75,13 @@ function optionsOf(kind, box) {
   if (kind === "exposure") series.push({ stroke: colour("warn"), width: 1.2, points: { show: false } });
   return {
     ...sizeOf(box),
-    padding: [6, 4, 0, 0],
+    padding: [6, 4, 0, 10],
     legend: { show: false },
     cursor: { show: false },
     scales: { x: { time: true }, y: { range: kind === "equity" ? undefined : (_, low, high) => [Math.min(0, low * 1.1), Math.max(0, high * 1.1) || 0] } },
     series,
     axes: [axis({ size: 24, space: 60, values: (_, times) => times.map(f.hourOf) }),
-      axis({ side: 1, size: 52, space: 26, grid: { stroke: colour("line"), width: 1 }, values: (_, values) => values.map(FORMATS[kind]) })],
+      axis({ side: 1, size: 56, space: 26, grid: { stroke: colour("line"), width: 1 }, values: (_, values, axisNumber, space, step) => values.map((value) => FORMATS[kind](value, step)) })],
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), f.exchangeZone()),
   };
 }

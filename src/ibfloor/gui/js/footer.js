@@ -8,7 +8,7 @@ export function Footer() {
   const floor = useRow("floor", "floor");
   const sessions = [...useTopic("sessions").values()];
   const lag = useCell(uiLagMs);
-  const named = sessions.filter((row) => row.session === "master" || row.session === "data");
+  const named = ["master", "data"].map((name) => sessions.find((row) => row.session === name)).filter(Boolean);
   const others = sessions.filter((row) => !named.includes(row));
   const up = others.filter((row) => row.state === "CONNECTED").length;
   return html`<footer>

@@ -110,8 +110,12 @@ export function zoneWord() {
   return parts.find((part) => part.type === "timeZoneName").value;
 }
 
-export function compact(value) {
-  const size = Math.abs(value);
-  if (size >= 1e6) return `${plain(value / 1e6, size >= 1e8 ? 1 : 3)}M`;
-  return size >= 1e4 ? `${plain(value / 1e3, 1)}k` : plain(value, 0);
+// Digits after the point that tell steps of this size apart.
+export function stepDigits(step) {
+  return step > 0 ? Math.min(8, Math.max(0, Math.ceil(-Math.log10(step) - 1e-9))) : 0;
+}
+
+export function compact(value, step = 1000) {
+  const [unit, word] = Math.abs(value) >= 1e6 ? [1e6, "M"] : Math.abs(value) >= 1e4 ? [1e3, "k"] : [1, ""];
+  return plain(value / unit, stepDigits(step / unit)) + word;
 }

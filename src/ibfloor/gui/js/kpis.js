@@ -20,13 +20,25 @@ export function Kpis() {
       note=${floor.orders_unknown > 0 ? `${floor.orders_unknown} unknown` : ""} isBad=${floor.orders_unknown > 0} />
     ${hasGross ? null : html`<${Exposure} account=${account} />`}
     ${limited.slice(0, hasGross ? CARDS_OF_RULES + 1 : CARDS_OF_RULES).map(
-      (row) => html`<${Kpi} key=${row.rule} label=${f.words(row.rule)} value=${row.used} note=${`limit ${row.limit}`}
-        pct=${row.used_pct} />`,
+      (row) => html`<${Kpi} key=${row.rule} label=${labelOf(row.rule)} value=${amountOf(row.used)}
+        note=${`limit ${amountOf(row.limit)}`} title=${`${row.used} of ${row.limit}`} pct=${row.used_pct} />`,
     )}
     ${floor.breaks > 0
       ? html`<${Kpi} label="Breaks" value=${f.plain(floor.breaks, 0)} name="breaks" note="books ≠ account" isBad />`
       : html`<${Kpi} label="Refused orders" value=${f.plain(refusals + floor.rejected, 0)} name="refused" />`}
   </section>`;
+}
+
+function labelOf(rule) {
+  return f.words(String(rule).replace(/^max[_-]/i, "")); // the bar and its limit say that it is a maximum
+}
+
+// A rule says "89190.5 (largest order)": the number with separators is the figure, the rest its title.
+function amountOf(text) {
+  const [number] = String(text).match(/^[+-]?\d+(\.\d+)?/) || [];
+  if (number === undefined) return text;
+  const digits = Math.abs(number) >= 1000 ? 0 : Math.min(2, (number.split(".")[1] || "").length);
+  return f.plain(number, digits) + text.slice(number.length).replace(/\s*\(.*\)$/, "");
 }
 
 function Exposure({ account }) {
@@ -38,9 +50,9 @@ function Exposure({ account }) {
     note=${netPct === null ? "" : `net ${f.signed(netPct, 1)}%`} />`;
 }
 
-function Kpi({ label, value, note = "", pct = null, isBad = false, name = "" }) {
+function Kpi({ label, value, note = "", title = "", pct = null, isBad = false, name = "" }) {
   const level = pct === null ? "" : pct >= 100 ? "is-over" : pct >= WARN_PCT ? "is-near" : "";
-  return html`<div class=${classes("kpi", "panel", isBad && "is-bad")} data-test=${name ? `kpi-${name}` : undefined}>
+  return html`<div class=${classes("kpi", "panel", isBad && "is-bad")} title=${title} data-test=${name ? `kpi-${name}` : undefined}>
     <div class="kpi-head"><span>${label}</span><small>${note}</small></div>
     <b>${value}</b>
     ${pct !== null &&
