@@ -21,7 +21,7 @@ import ib_async
 from benchmarks.harness import pin
 from benchmarks.tick_server import LAST_PRICE, SYMBOLS, con_id, framed
 from ibfloor.broker.ib.clients import IbClients
-from ibfloor.broker.ib.session import IbSettings
+from ibfloor.broker.ib.settings import IbSettings
 from ibfloor.clock import FloorClock
 from ibfloor.data.manager import DataManager
 from ibfloor.data.subscriber import Delivery, Kind, Subscriber

@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 
 from ibfloor.broker.ib.clients import IbClients
-from ibfloor.broker.ib.session import IbSettings
+from ibfloor.broker.ib.settings import IbSettings
 from ibfloor.clock import FloorClock
 from ibfloor.model.fact import AnyFact
 from ibfloor.model.ids import InstrumentId

@@ -8,7 +8,7 @@ from ibfloor.broker.ib.data_session import IbDataSession, OnRefused
 from ibfloor.broker.ib.master_session import IbMasterSession
 from ibfloor.broker.ib.order_session import IbOrderSession
 from ibfloor.broker.ib.pacing import MessageBudget
-from ibfloor.broker.ib.session import IbSettings, IbWiring, OnClock
+from ibfloor.broker.ib.settings import IbSettings, IbWiring, OnClock
 from ibfloor.broker.port import AccountSink, BatchSink, FactSink
 from ibfloor.model.errors import ConfigError
 from ibfloor.model.ids import StrategyId

@@ -21,7 +21,8 @@ from ibfloor.broker.ib.history import (
     what_to_show,
 )
 from ibfloor.broker.ib.pacing import HistoryPacer
-from ibfloor.broker.ib.session import IbSession, IbWiring, OnClock
+from ibfloor.broker.ib.session import IbSession
+from ibfloor.broker.ib.settings import IbWiring, OnClock
 from ibfloor.broker.ib.ticks import GENERIC, PRICE, SIZE, STRING, TickBook, TickReader
 from ibfloor.broker.ib.times import format_utc
 from ibfloor.broker.ib.wrapper import Handler

@@ -20,7 +20,8 @@ from ibfloor.broker.ib.order_messages import (
     read_fill,
     read_status,
 )
-from ibfloor.broker.ib.session import IbSession, IbWiring
+from ibfloor.broker.ib.session import IbSession
+from ibfloor.broker.ib.settings import IbWiring
 from ibfloor.broker.ib.wrapper import Handler
 from ibfloor.broker.port import AccountSink
 from ibfloor.model.errors import ConnectivityError

@@ -24,7 +24,8 @@ from ibfloor.broker.ib.order_messages import (
 )
 from ibfloor.broker.ib.order_template import OrderTemplates
 from ibfloor.broker.ib.pacing import Urgency
-from ibfloor.broker.ib.session import IbSession, IbWiring
+from ibfloor.broker.ib.session import IbSession
+from ibfloor.broker.ib.settings import IbWiring
 from ibfloor.broker.ib.wrapper import Handler
 from ibfloor.model.fact import OrderDoubted, OrderRejected, OrderReported, OrderWarned, SessionState
 from ibfloor.model.ids import ClientOrderId, owner_of

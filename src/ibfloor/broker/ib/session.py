@@ -3,63 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
-import msgspec
 import structlog
 
 from ibfloor.broker.ib.client import ClientIdTaken, LeanClient, LeanHandler, NotIbGateway
 from ibfloor.broker.ib.codes import Context, Reaction, reaction
-from ibfloor.broker.ib.pacing import MessageBudget, Urgency
+from ibfloor.broker.ib.pacing import Urgency
 from ibfloor.broker.ib.requests import Requests
+from ibfloor.broker.ib.settings import IbSettings as IbSettings  # the app takes it from here
+from ibfloor.broker.ib.settings import IbWiring
 from ibfloor.broker.ib.wrapper import Handler, IbWrapper
-from ibfloor.broker.port import FactSink
 from ibfloor.model.errors import ConnectivityError, FloorError
 from ibfloor.model.fact import AnyFact, SessionChanged, SessionState
-from ibfloor.model.moment import Clock
 
 log = structlog.get_logger()
 
 _CLOCK_TEXT = re.compile(r"market_ns=(-?\d+) speed=([0-9.eE+-]+)")
 _FARM_TEXT = re.compile(r":([\w.]+)\s*$")
-
-OnClock = Callable[[int, float], None]
-"""Called with (market_ns, speed) when a simulated gateway announces its clock."""
-
-
-class IbSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the gateway is, and how patient we are; times in wall seconds."""
-
-    host: str
-    port: int
-    account: str = ""
-    open_timeout_s: float = 15.0
-    handshake_timeout_s: float = 4.0
-    client_id_wait_s: float = 3.0
-    """How long 326 is tried again: the gateway may not have seen our last connection end."""
-    request_timeout_s: float = 10.0
-    ack_timeout_s: float = 10.0
-    heartbeat_s: float = 5.0
-    heartbeat_deadline_s: float = 3.0
-    backoff_first_s: float = 0.25
-    backoff_max_s: float = 30.0
-    messages_per_s: int = 40
-    cancels_per_s: int = 10
-    naive_zone: str = "America/New_York"
-    """The zone of IB's times that name none: the gateway's own setting."""
-
-
-class IbWiring(msgspec.Struct, frozen=True, kw_only=True):
-    """What every session of one gateway shares."""
-
-    settings: IbSettings
-    budget: MessageBudget
-    clock: Clock
-    facts: FactSink
-    rng: random.Random
 
 
 class IbSession:
