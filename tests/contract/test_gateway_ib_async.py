@@ -10,8 +10,14 @@ from typing import Any
 import pytest
 from ib_async import IB, Contract, Forex, Future, LimitOrder, MarketOrder, Order, Stock, StopOrder, Trade
 
+from ibfloor.model.ids import AccountId
 from ibfloor.model.order import Side
+from ibfloor.sim.account import SimAccount
+from ibfloor.sim.gateway.clock import SimClock
+from ibfloor.sim.gateway.gateway import Gateway
 from ibfloor.sim.gateway.lab import GatewayLab
+from ibfloor.sim.gateway.scripted import ScriptedMarket
+from ibfloor.sim.gateway.tcp import GatewayServer
 
 ConnectIb = Callable[[GatewayLab, int], Awaitable[IB]]
 Until = Callable[[Callable[[], object]], Awaitable[None]]
@@ -536,3 +542,32 @@ def test_lookups_end_even_when_there_is_nothing(connect_ib: ConnectIb, ib_compla
         assert ib_complaints() == []
 
     play(scene)
+
+
+def test_a_clock_that_is_not_real_is_announced_on_start_and_on_every_move(until: Until) -> None:
+    async def scene(lab: GatewayLab) -> None:
+        told: list[str] = []
+        ib = IB()
+        ib.errorEvent += lambda req_id, code, text, about: told.append(text) if code == 2199 else None
+        await ib.connectAsync("127.0.0.1", lab.port, clientId=1)
+        lab.advance(60)
+        await until(lambda: len(told) == 2)
+        then = lab.start_ns + 60 * 1_000_000_000
+        assert told == [f"Simulated clock: market_ns={ns} speed=0.001" for ns in (lab.start_ns, then)]
+
+    play(scene)
+
+
+def test_a_real_clock_is_not_announced() -> None:
+    async def scene() -> None:
+        told: list[int] = []
+        gateway = Gateway(ScriptedMarket(), SimAccount(AccountId("DU1")), SimClock())
+        async with GatewayServer(gateway, "127.0.0.1", 0) as server:
+            ib = IB()
+            ib.errorEvent += lambda req_id, code, text, about: told.append(code)
+            await ib.connectAsync("127.0.0.1", server.port, clientId=1)
+            await ib.reqCurrentTimeAsync()
+            ib.disconnect()
+        assert told == [2104, 2106, 2158]
+
+    asyncio.run(scene())
