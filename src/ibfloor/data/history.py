@@ -1,4 +1,4 @@
-"""Bars of before: the warm-up of a subscription, and the bar a stream started amid."""
+"""Bars that ticks did not give: the warm-up of a subscription, and the seams of a stream."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 
 from ibfloor.broker.port import DataSession
+from ibfloor.data.alignment import Interval
 from ibfloor.data.bar_size import NS_PER_DAY
 from ibfloor.data.listing import BarStream
 from ibfloor.model.errors import BrokerRejected, ConnectivityError
@@ -68,18 +69,18 @@ class HistoryLoader:
                 bars = await self.last(instrument, stream.duration_ns, count, None, stream.first_start_ns)
                 stream.add_history(bars, count)
 
-    async def seam_bar(self, instrument: Instrument, stream: BarStream) -> Bar | None:
-        """Return the bar of the interval a stream started in; ``None`` when it cannot be had.
+    async def seam_bars(self, instrument: Instrument, stream: BarStream, seam: Interval) -> list[Bar]:
+        """Return the bars of a time that ticks did not cover; none when they cannot be had.
 
         Bars below a minute are not asked for: the broker limits such requests hard.
         """
-        if stream.duration_ns < NS_PER_MINUTE:
-            return None
+        start_ns, end_ns = seam
+        if stream.duration_ns < NS_PER_MINUTE or start_ns >= end_ns:
+            return []
         try:
-            bars = await self.fetch(instrument, stream.duration_ns, stream.duration_ns, stream.seam_end_ns)
+            return await self.fetch(instrument, stream.duration_ns, end_ns - start_ns, end_ns)
         except (BrokerRejected, ConnectivityError):
-            return None
-        return next((bar for bar in bars if bar.ts_event_ns == stream.first_start_ns), None)
+            return []
 
 
 def _spans(net_ns: int) -> Iterator[int]:

@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
+from ibfloor.data.alignment import Interval
 from ibfloor.data.bars import BarBuilder
 from ibfloor.data.subscriber import Kind, Outlet
 from ibfloor.model.instrument import Instrument, SecurityType
@@ -21,23 +22,31 @@ Outlets = tuple[Outlet, ...]
 class BarStream:
     """Bars of one size: the builder, the closed bars in memory, and who gets them.
 
-    A stream starts amid an interval, so its builder saw only a part of it. Until that interval's
-    bar was fetched from the broker's history (``release``), closed bars are held back.
+    A stream starts amid an interval, and a lost connection leaves a hole: such a time is a *seam*.
+    From its start on closed bars are held back, until the seam is over and the broker's history has
+    given its bars (``release``).
     """
 
     def __init__(self, instrument: Instrument, duration_ns: int, now_ns: int, memory: int) -> None:
         self.builder = BarBuilder(instrument, duration_ns)
         self.duration_ns = duration_ns
-        self.first_start_ns, self.seam_end_ns = self.builder.interval_of(now_ns)
-        """The interval the stream started in: older bars come from history, later ones from ticks."""
         self.outlets: Outlets = ()
         self.recent: deque[Bar] = deque(maxlen=memory)
         self.joining = asyncio.Lock()
         """Held while older bars are fetched, so that the broker is asked once for several subscribers."""
-        self._contiguous_ns = self.first_start_ns
-        self._asked = 0
+        self.first_start_ns = 0
+        """Older bars come from history alone, later ones from ticks and seams."""
+        self._seam: Interval | None = None
         self._is_filling = False
-        self._held: list[Bar] | None = []
+        self._held: list[Bar] = []
+        self._contiguous_ns = 0
+        self._asked = 0
+        self.restart(now_ns)
+
+    @property
+    def seam(self) -> Interval | None:
+        """Return start and end of the time that ticks do not cover; ``None`` when they cover all."""
+        return self._seam
 
     def join(self, outlet: Outlet) -> None:
         """Send an outlet every bar that closes from now on."""
@@ -45,20 +54,39 @@ class BarStream:
             self.outlets += (outlet,)
 
     def closed(self, bar: Bar) -> bool:
-        """Remember a closed bar; ``False`` when it must wait for the one before it."""
-        if self._held is not None:
+        """Remember a closed bar; ``False`` when it must wait for the end of a seam."""
+        if self._seam is not None:
             self._held.append(bar)
             return False
         self.recent.append(bar)
         return True
 
-    def release(self, seam_bar: Bar | None) -> list[Bar]:
-        """Return the held bars, the first interval's replaced by ``seam_bar``; no more are held."""
-        held, self._held = self._held or [], None
-        if seam_bar is not None:
-            held = [seam_bar, *(bar for bar in held if bar.ts_event_ns > seam_bar.ts_event_ns)]
-        self.recent.extend(held)
-        return held
+    def widen_seam(self, from_ns: int, now_ns: int) -> None:
+        """Note that ticks are missing between two times: open a seam, or make the open one longer."""
+        start_ns = max(self.builder.interval_of(from_ns)[0], self.first_start_ns)
+        if self._seam is not None:
+            start_ns = min(start_ns, self._seam[0])
+        if self.recent:  # what was delivered stays as it was
+            start_ns = max(start_ns, self.recent[-1].ts_close_ns)
+        self._seam = start_ns, self.builder.interval_of(now_ns)[1]
+        self._is_filling = False
+
+    def is_seam_due(self, now_ns: int) -> bool:
+        """Tell, once per seam, that it is over and its bars are to be fetched."""
+        if self._seam is None or self._is_filling or now_ns < self._seam[1]:
+            return False
+        self._is_filling = True
+        return True
+
+    def release(self, fetched: Sequence[Bar]) -> list[Bar]:
+        """End the seam: return its bars and those held since; where both exist, the fetched one."""
+        seam, self._seam = self._seam, None
+        held, self._held = self._held, []
+        inside = [bar for bar in fetched if seam is not None and seam[0] <= bar.ts_event_ns < seam[1]]
+        bars = {bar.ts_event_ns: bar for bar in (*held, *inside)}
+        due = [bars[start_ns] for start_ns in sorted(bars)]
+        self.recent.extend(due)
+        return due
 
     def add_history(self, bars: Sequence[Bar], asked: int) -> None:
         """Put older bars in front of the stream's own; what overlaps those is left out."""
@@ -76,23 +104,16 @@ class BarStream:
         """Tell whether asking the broker for ``count`` bars would bring nothing new."""
         return self._asked >= count or len(self.newest(count)) >= count
 
-    def is_seam_due(self, now_ns: int) -> bool:
-        """Tell, once, that the first interval is over and its bar is to be fetched."""
-        if self._held is None or self._is_filling or now_ns < self.seam_end_ns:
-            return False
-        self._is_filling = True
-        return True
-
     def restart(self, now_ns: int, *, forget: bool = False) -> None:
         """Begin anew: after a pause without ticks, or (``forget``) a jump of the clock."""
         self.builder.reset()
-        self.first_start_ns, self.seam_end_ns = self.builder.interval_of(now_ns)
         if forget:
             self.recent = deque(maxlen=self.recent.maxlen)
-        self._contiguous_ns = self.first_start_ns
-        self._asked = 0
+        self._seam = self.builder.interval_of(now_ns)
+        self.first_start_ns = self._contiguous_ns = self._seam[0]
         self._is_filling = False
         self._held = []
+        self._asked = 0
 
 
 class Listing:

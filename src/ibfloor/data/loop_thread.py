@@ -38,7 +38,7 @@ class LoopThread:
         with contextlib.suppress(RuntimeError):  # the loop is closed: it has ended by itself
             self._loop.call_soon_threadsafe(self._cancel)
         await asyncio.gather(asyncio.wrap_future(self.ended), return_exceptions=True)
-        self._executor.shutdown(wait=False)
+        self._executor.shutdown()  # waits for nothing but the thread's own end
 
     def post(self, call: Callable[..., object], *args: object) -> None:
         """Have a function called on the thread; raise ``ConnectivityError`` when it does not run."""

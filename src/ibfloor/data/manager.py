@@ -23,6 +23,7 @@ from ibfloor.data.settings import BASE_BAR_NS, DataSettings
 from ibfloor.data.subscriber import Kind, Outlet, Subscriber, WarmUp
 from ibfloor.data.timekeeper import Timekeeper
 from ibfloor.model.errors import BrokerRejected, ConnectivityError
+from ibfloor.model.fact import SessionState
 from ibfloor.model.instrument import Contract, Instrument
 from ibfloor.model.market import Bar
 from ibfloor.model.moment import Clock
@@ -139,6 +140,10 @@ class DataManager(MarketBoard):
         with contextlib.suppress(ConnectivityError):  # not running: there is nothing to end
             self._thread.post(self._unsubscribe, subscriber)
 
+    def market_refused(self, instrument: Instrument, code: int, text: str) -> None:
+        """Tell everyone who listens to an instrument that the broker refuses its data (the session's callback)."""
+        self._thread.post(self._tell_refused, instrument, code, text)
+
     def record_to(self, sink: ColumnSink | None) -> None:
         """Feed a recorder from now on, first with the bars in memory; ``None``: it went away."""
         self._thread.post(self._connect_recorder, sink)
@@ -148,7 +153,8 @@ class DataManager(MarketBoard):
     async def _serve(self) -> None:
         session = self._session = self._make_session(self._router.on_batch)
         self._history = HistoryLoader(session, self._settings.history_timeout_s)
-        timekeeper = Timekeeper(self._router, self._clock, self._settings.bar_close_grace_s, self._start_seam)
+        grace_s = self._settings.bar_close_grace_s
+        timekeeper = Timekeeper(self._router, self._clock, grace_s, self._start_seam, self._is_live)
         try:
             await session.open()
             async with asyncio.TaskGroup() as self._tasks:
@@ -258,10 +264,21 @@ class DataManager(MarketBoard):
         self._tasks.create_task(self._fill_seam(listing, stream))
 
     async def _fill_seam(self, listing: Listing, stream: BarStream) -> None:
-        seam_end_ns = stream.seam_end_ns
-        bar = await self._history.seam_bar(listing.instrument, stream)
-        if stream.seam_end_ns == seam_end_ns and listing.is_subscribed:  # else it was restarted meanwhile
-            self._router.send_bars(stream, stream.release(bar))
+        seam = stream.seam
+        if seam is None:
+            return
+        bars = await self._history.seam_bars(listing.instrument, stream, seam)
+        if stream.seam == seam and listing.is_subscribed:  # else it was restarted or widened meanwhile
+            self._router.send_bars(stream, stream.release(bars))
+
+    def _tell_refused(self, instrument: Instrument, code: int, text: str) -> None:
+        listing = self._router.listings.get(instrument.instrument_id)
+        for outlet in listing.outlets if listing else ():
+            why = f"the broker refuses market data of {instrument.local_symbol}: {text} (its code {code})"
+            outlet.subscriber.on_error(instrument.contract, why)
+
+    def _is_live(self) -> bool:
+        return self._session.state is SessionState.CONNECTED
 
     def _unsubscribe(self, subscriber: Subscriber) -> None:
         outlet = self._outlets.pop(subscriber, None)

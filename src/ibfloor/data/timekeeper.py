@@ -1,10 +1,11 @@
-"""Closes bars by the clock, whatever its speed, and notices when the clock was moved."""
+"""Closes bars by the clock, whatever its speed; notices a moved clock and a lost connection."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
 
+from ibfloor.data.freshness import last_event_ns
 from ibfloor.data.listing import BarStream, Listing
 from ibfloor.data.router import Router
 from ibfloor.model.moment import NS_PER_S, Clock
@@ -21,12 +22,19 @@ class Timekeeper:
     """
 
     def __init__(
-        self, router: Router, clock: Clock, grace_s: float, seam_due: Callable[[Listing, BarStream], None]
+        self,
+        router: Router,
+        clock: Clock,
+        grace_s: float,
+        seam_due: Callable[[Listing, BarStream], None],
+        is_live: Callable[[], bool],
     ) -> None:
         self._router = router
         self._clock = clock
         self._grace_s = grace_s
         self._seam_due = seam_due
+        self._is_live = is_live
+        self._lost_ns: int | None = None
         self._seen_ns = clock.now_ns()
         self._seen_s = 0.0
 
@@ -44,6 +52,7 @@ class Timekeeper:
         expected_ns = self._seen_ns + int((wall_s - self._seen_s) * speed * NS_PER_S)
         has_jumped = abs(now_ns - expected_ns) > slack_ns
         self._seen_ns, self._seen_s = now_ns, wall_s
+        lost_ns = self._lost_since(now_ns)
         over_ns = now_ns - int(self._grace_s * speed * NS_PER_S)
         next_ns = now_ns + int(_LOOK_AT_LEAST_EVERY_S * speed * NS_PER_S)
         for listing in self._router.listings.values():
@@ -52,10 +61,24 @@ class Timekeeper:
             for stream in listing.streams.values():
                 if has_jumped:
                     stream.restart(now_ns, forget=True)
-                else:
-                    self._close(listing, stream, over_ns, now_ns + slack_ns)
+                    continue
+                if lost_ns is not None:
+                    stream.widen_seam(lost_ns, now_ns)
+                self._close(listing, stream, over_ns, now_ns + slack_ns)
                 next_ns = min(next_ns, stream.builder.next_close_ns(now_ns))
         return min(_LOOK_AT_LEAST_EVERY_S, self._clock.wall_delay_s(next_ns) + self._grace_s)
+
+    def _lost_since(self, now_ns: int) -> int | None:
+        # Still lost at the first look at a live connection: the interval it came back in has a hole, too.
+        lost_ns = self._lost_ns
+        if self._is_live():
+            self._lost_ns = None
+        elif lost_ns is None:
+            # The newest event tells best since when nothing comes: a dead connection is noticed late.
+            listings = self._router.listings.values()
+            newest_ns = max((last_event_ns(each.quote, each.trade) or 0 for each in listings), default=0)
+            lost_ns = self._lost_ns = min(now_ns, newest_ns) or now_ns
+        return lost_ns
 
     def _close(self, listing: Listing, stream: BarStream, over_ns: int, future_ns: int) -> None:
         stream.builder.forget_after(future_ns)

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ibfloor.data.subscriber import Kind
+from ibfloor.model.fact import SessionState
 
 MIN = 60 * 1_000_000_000
 BOTH = Kind.QUOTES | Kind.TRADES
@@ -188,6 +189,37 @@ def test_a_jump_of_the_clock_starts_the_bars_anew(floor: Any) -> None:
     floor.until(lambda: box.bars)
     assert box.bars[0].close_px == 11.0
     assert floor.manager.stats.late_ticks == 0
+
+
+def test_bars_of_a_lost_connection_are_fetched_and_come_in_order(floor: Any) -> None:
+    box = floor.Box()
+    go_live(floor, box)
+    floor.session.feed(floor.trade(10.0, 2 * MIN))
+    floor.session.state = SessionState.DISCONNECTED
+    floor.clock.ns = floor.NOON + 4 * MIN + 1
+    floor.until(lambda: floor.manager.current_bar(floor.SPY.instrument_id, MIN) is None)  # closed by the clock, held
+    floor.session.past = [floor.bar(minute, px=7.0) for minute in range(5)]
+    assert box.bars == []
+    floor.session.state = SessionState.CONNECTED
+    floor.session.feed(floor.trade(11.0, 4 * MIN + 2), floor.trade(12.0, 5 * MIN), floor.trade(13.0, 6 * MIN))
+
+    def is_later_and_done() -> bool:
+        floor.clock.ns += floor.NS
+        return len(box.bars) == 5
+
+    floor.until(is_later_and_done)
+    assert starts(box.bars, floor) == [2, 3, 4, 5, 6]
+    assert [bar.close_px for bar in box.bars] == [7.0, 7.0, 7.0, 12.0, 13.0]
+
+
+def test_refused_market_data_is_told_to_its_subscribers_alone(floor: Any) -> None:
+    spy, bac = floor.Box(), floor.Box()
+    floor.subscribe(spy, floor.SPY, kinds=Kind.QUOTES)
+    floor.subscribe(bac, floor.BAC, bar_ns=MIN)
+    floor.manager.market_refused(floor.BAC, 354, "Requested market data is not subscribed")
+    floor.until(lambda: bac.errors)
+    assert "refuses market data of BAC: Requested market data is not subscribed (its code 354)" in bac.errors[0][1]
+    assert not spy.errors
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
