@@ -35,7 +35,7 @@ check: $(APP) $(DEV) ## the fast checks: style, types, imports, fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not slow and not browser" $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m "not slow and not browser" $(ARGS)
 
 format: $(DEV) ## lay the code out as ruff does
 	$(BIN)/ruff check --fix .

@@ -6,7 +6,7 @@ import io
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,18 @@ def talkative_port() -> Iterator[int]:
         thread.start()
         yield server.getsockname()[1]
         thread.join(10)
+
+
+@pytest.fixture
+def patient(ibfloor: Ibfloor, tmp_path: Path) -> Callable[[int], None]:
+    """A fresh floor.toml for a port, without the recorder: to try ArcticDB takes seconds."""
+
+    def made(port: int) -> None:
+        ibfloor("init", "--port", str(port))
+        with (tmp_path / "floor.toml").open("a") as file:
+            file.write("\n[recorder]\nenabled = false\n")
+
+    return made
 
 
 def checks(ibfloor: Ibfloor) -> dict[str, dict[str, Any]]:
@@ -89,8 +101,10 @@ def test_a_short_password_is_refused(ibfloor: Ibfloor, monkeypatch: pytest.Monke
     assert ibfloor("password", "--stdin").code == 2
 
 
-def test_the_doctor_says_what_is_wrong_and_how_to_mend_it(ibfloor: Ibfloor, closed_port: int) -> None:
-    ibfloor("init", "--port", str(closed_port))
+def test_the_doctor_says_what_is_wrong_and_how_to_mend_it(
+    ibfloor: Ibfloor, patient: Callable[[int], None], closed_port: int
+) -> None:
+    patient(closed_port)
     outcome = ibfloor("doctor")
     assert outcome.code == 1
     assert f"FAIL  gateway: 127.0.0.1:{closed_port} cannot be reached" in outcome.out
@@ -98,23 +112,29 @@ def test_the_doctor_says_what_is_wrong_and_how_to_mend_it(ibfloor: Ibfloor, clos
     assert "OK    strategy sma-spy: SmaCross" in outcome.out
 
 
-def test_the_doctor_tells_a_gateway_from_something_else(ibfloor: Ibfloor, talkative_port: int) -> None:
-    ibfloor("init", "--port", str(talkative_port))
+def test_the_doctor_tells_a_gateway_from_something_else(
+    ibfloor: Ibfloor, patient: Callable[[int], None], talkative_port: int
+) -> None:
+    patient(talkative_port)
     gateway = checks(ibfloor)["gateway"]
     assert gateway["health"] == "fail"
     assert "not as an IB gateway" in gateway["text"]
 
 
-def test_the_doctor_looks_into_strategy_files(ibfloor: Ibfloor, tmp_path: Path, closed_port: int) -> None:
-    ibfloor("init", "--port", str(closed_port))
+def test_the_doctor_looks_into_strategy_files(
+    ibfloor: Ibfloor, patient: Callable[[int], None], tmp_path: Path, closed_port: int
+) -> None:
+    patient(closed_port)
     (tmp_path / "strategies" / "sma_cross.py").write_text("import nothing_like_this\n")
     strategy = checks(ibfloor)["strategy sma-spy"]
     assert strategy["health"] == "fail"
     assert "sma_cross.py:1" in strategy["text"]
 
 
-def test_the_doctor_warns_of_a_home_open_to_others(ibfloor: Ibfloor, tmp_path: Path, closed_port: int) -> None:
-    ibfloor("init", "--port", str(closed_port))
+def test_the_doctor_warns_of_a_home_open_to_others(
+    ibfloor: Ibfloor, patient: Callable[[int], None], tmp_path: Path, closed_port: int
+) -> None:
+    patient(closed_port)
     (tmp_path / "floor-home").mkdir()
     (tmp_path / "floor-home").chmod(0o755)
     home = checks(ibfloor)["home"]
