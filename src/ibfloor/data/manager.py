@@ -145,8 +145,9 @@ class DataManager(MarketBoard):
         self._thread.post(self._tell_refused, instrument, code, text)
 
     def record_to(self, sink: ColumnSink | None) -> None:
-        """Feed a recorder from now on, first with the bars in memory; ``None``: it went away."""
-        self._thread.post(self._connect_recorder, sink)
+        """Feed a recorder from now on, first with the bars in memory; ``None``: it went away, or is to end."""
+        with contextlib.nullcontext() if sink else contextlib.suppress(ConnectivityError):
+            self._thread.post(self._connect_recorder, sink)
 
     # From here on everything runs on the data thread.
 

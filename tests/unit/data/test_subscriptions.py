@@ -170,6 +170,7 @@ def test_after_the_end_asking_fails_and_leaving_is_harmless(floor: Any) -> None:
 
     manager, box = asyncio.run(live_and_die()), floor.Box()
     manager.unsubscribe_all(box.subscriber)
+    manager.record_to(None)
     with pytest.raises(ConnectivityError, match="data thread is not running"):
         manager.resolve(floor.SPY.contract)
     with pytest.raises(ConnectivityError, match="data thread is not running"):
