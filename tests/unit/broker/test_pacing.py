@@ -30,16 +30,18 @@ def test_no_second_ever_holds_more_messages_than_allowed(asked: list[tuple[Urgen
     for at, _ in sent:
         window = [urgency for when, urgency in sent if at <= when < at + 1.0]
         assert len(window) <= 40
-        # others never use what is reserved: at any send of theirs at most 30 had gone in the second before
+    # what is reserved stays free: at any send of theirs fewer than their share had gone in the second before
+    share = {Urgency.ORDER: 30, Urgency.REQUEST: 20, Urgency.CANCEL: 40}
     for index, (at, urgency) in enumerate(sent):
-        if urgency is not Urgency.CANCEL:
-            assert sum(1 for when, _ in sent[:index] if at - when < 1.0) < 30
+        assert sum(1 for when, _ in sent[:index] if at - when < 1.0) < share[urgency]
 
 
 def test_cancels_go_when_nothing_else_may() -> None:
     wall = Wall()
     budget = MessageBudget(40, 10, wall)
-    assert [budget.take(Urgency.ORDER) for _ in range(30)] == [0.0] * 30
+    assert [budget.take(Urgency.REQUEST) for _ in range(20)] == [0.0] * 20
+    assert budget.take(Urgency.REQUEST) > 0
+    assert [budget.take(Urgency.ORDER) for _ in range(10)] == [0.0] * 10
     assert budget.take(Urgency.ORDER) > 0
     assert [budget.take(Urgency.CANCEL) for _ in range(10)] == [0.0] * 10
     assert budget.take(Urgency.CANCEL) > 0

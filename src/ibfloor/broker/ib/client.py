@@ -169,8 +169,7 @@ class LeanClient(Client):
             self._outbox.push(urgency, frame, order_id)
         elif wait_s := self._budget.take(urgency):
             self._outbox.push(urgency, frame, order_id)
-            if self._flush_timer is None:
-                self._flush_timer = asyncio.get_running_loop().call_later(wait_s, self._flush)
+            self._flush_in(wait_s)
         else:
             transport.write(frame)
 
@@ -178,11 +177,19 @@ class LeanClient(Client):
         """Send what the library encoded, under our own pacing."""
         self.write(_framed(msg.encode()), _URGENCIES.get(msg.partition("\0")[0], Urgency.REQUEST))
 
+    def _flush_in(self, wait_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        if self._flush_timer is not None:
+            if self._flush_timer.when() <= loop.time() + wait_s:
+                return
+            self._flush_timer.cancel()  # what came now may go sooner than what waited
+        self._flush_timer = loop.call_later(wait_s, self._flush)
+
     def _flush(self) -> None:
         self._flush_timer = None
         while self._outbox:
             if wait_s := self._budget.take(self._outbox.head()):
-                self._flush_timer = asyncio.get_running_loop().call_later(wait_s, self._flush)
+                self._flush_in(wait_s)
                 return
             self.conn.transport.write(self._outbox.pop())
 

@@ -22,28 +22,33 @@ class Urgency(IntEnum):
 
 
 class MessageBudget:
-    """At most ``per_s`` messages in any second, ``reserved`` of them for cancels alone.
+    """At most ``per_s`` messages in any second: ``reserved`` for cancels alone, as many more not for requests.
 
+    So a hundred subscriptions cannot hold up an order, nor a burst of orders a cancel.
     Shared by every session of one gateway; any thread may call. ``per_s = 0`` means no limit.
     """
 
     def __init__(self, per_s: int = 40, reserved: int = 10, now: Callable[[], float] = time.monotonic) -> None:
-        self._per_s = per_s
-        self._common = max(1, per_s - reserved)
+        self._limits = {
+            Urgency.CANCEL: per_s,
+            Urgency.ORDER: max(1, per_s - reserved),
+            Urgency.REQUEST: max(1, per_s - 2 * reserved),
+        }
+        self._is_limited = per_s > 0
         self._now = now
         self._sent: deque[float] = deque()
         self._lock = threading.Lock()
 
     def take(self, urgency: Urgency) -> float:
         """Count one message; return 0.0 when it may go now, else the seconds to wait before asking again."""
-        if not self._per_s:
+        if not self._is_limited:
             return 0.0
         with self._lock:
             now = self._now()
             sent = self._sent
             while sent and now - sent[0] >= 1.0:
                 sent.popleft()
-            limit = self._per_s if urgency is Urgency.CANCEL else self._common
+            limit = self._limits[urgency]
             if len(sent) < limit:
                 sent.append(now)
                 return 0.0
