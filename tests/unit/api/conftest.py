@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -92,17 +92,3 @@ async def _alive(app: Any) -> AsyncIterator[None]:
 @pytest.fixture
 def web(tmp_path: Path) -> Web:
     return Web(tmp_path)
-
-
-@pytest.fixture
-def run() -> Callable[[Awaitable[Any]], Any]:
-    """Run a coroutine with a deadline: no test of ours may hang."""
-
-    def within(work: Awaitable[Any]) -> Any:
-        async def bounded() -> Any:
-            async with asyncio.timeout(20):
-                return await work
-
-        return asyncio.run(bounded())
-
-    return within

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -58,17 +56,3 @@ class Floor:
 @pytest.fixture
 def floor(tmp_path: Path) -> Floor:
     return Floor(tmp_path)
-
-
-@pytest.fixture
-def run() -> Callable[[Awaitable[Any]], Any]:
-    """Run a coroutine with a deadline: no test of ours may hang."""
-
-    def within(work: Awaitable[Any]) -> Any:
-        async def bounded() -> Any:
-            async with asyncio.timeout(20):
-                return await work
-
-        return asyncio.run(bounded())
-
-    return within

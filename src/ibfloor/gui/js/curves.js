@@ -81,7 +81,7 @@ function optionsOf(kind, box) {
     scales: { x: { time: true }, y: { range: kind === "equity" ? undefined : (_, low, high) => [Math.min(0, low * 1.1), Math.max(0, high * 1.1) || 0] } },
     series,
     axes: [axis({ size: 24, space: 60, values: (_, times) => times.map(f.hourOf) }),
-      axis({ side: 1, size: 56, space: 26, grid: { stroke: colour("line"), width: 1 }, values: (_, values, axisNumber, space, step) => values.map((value) => FORMATS[kind](value, step)) })],
+      axis({ side: 1, size: 56, space: 26, grid: { stroke: colour("line"), width: 1 }, values: (_, values, axisNumber, space, step) => values.map((value) => FORMATS[kind](value, step, values[values.length - 1])) })],
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), f.exchangeZone()),
   };
 }

@@ -115,7 +115,9 @@ export function stepDigits(step) {
   return step > 0 ? Math.min(8, Math.max(0, Math.ceil(-Math.log10(step) - 1e-9))) : 0;
 }
 
-export function compact(value, step = 1000) {
-  const [unit, word] = Math.abs(value) >= 1e6 ? [1e6, "M"] : Math.abs(value) >= 1e4 ? [1e3, "k"] : [1, ""];
+// An amount in thousands or millions; ``top`` is the largest beside it, so that an axis has one unit.
+export function compact(value, step = 1000, top = value) {
+  const size = Math.abs(top);
+  const [unit, word] = size >= 1e6 ? [1e6, "M"] : size >= 1e4 ? [1e3, "k"] : [1, ""];
   return plain(value / unit, stepDigits(step / unit)) + word;
 }
