@@ -13,6 +13,7 @@ import sys
 import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -21,7 +22,7 @@ import structlog
 from ibfloor.broker.ib.clients import IbClients
 from ibfloor.broker.ib.session import IbSettings
 from ibfloor.clock import FloorClock
-from ibfloor.config import ClockSource, FloorSettings, StrategySection
+from ibfloor.config import ClockSource, FloorSettings, Mode, StrategySection
 from ibfloor.data.manager import DataManager
 from ibfloor.ledger.folder import LedgerThread
 from ibfloor.ledger.journal import Durability, JournalWriter
@@ -52,6 +53,7 @@ from ibfloor.manager.summary import FloorSummary, strategy_summaries
 from ibfloor.manager.supervision import RestartPolicy
 from ibfloor.model.errors import ConfigError, ConnectivityError
 from ibfloor.model.fact import OrderDoubted, SessionChanged
+from ibfloor.model.ids import AccountId
 from ibfloor.model.money import USD, Currency
 from ibfloor.ops.children import Children
 from ibfloor.ops.log_tail import LogTail
@@ -64,6 +66,7 @@ SWITCH_INTERVAL_S = 0.0005  # measured: a strategy that hogs the interpreter cos
 CLOCK_WAIT_S = 2.0
 FIRST_SETTLE_TIMEOUT_S = 30.0
 LAST_SETTLE_TIMEOUT_S = 10.0
+PAPER_ACCOUNT_PREFIX = "D"  # IB's paper accounts are DU..., DF... and the like; live ones begin with U, F, I
 DAY_ZONE = ZoneInfo("America/New_York")
 
 log = structlog.get_logger("floor")
@@ -149,7 +152,7 @@ class Floor:
         self._board = AccountBoard()
         master = clients.master_session(self._board.take)
         reconciler = Reconciler(
-            master, queue, self._gate, clock, period_s=settings.gateway.reconcile_every_s, on_base=self._take_base
+            master, queue, self._gate, clock, period_s=settings.gateway.reconcile_every_s, on_account=self._take_account
         )
         self._account = AccountThread(master, reconciler, on_failure=self._fail)
         self._mailroom = Mailroom(state, queue)
@@ -204,8 +207,7 @@ class Floor:
         await self._wait_for_clock()
         self._doubt_unseen()
         await stack.enter_async_context(self._account)
-        async with asyncio.timeout(FIRST_SETTLE_TIMEOUT_S):
-            await asyncio.wrap_future(self._account.settle())
+        await self._settle_first()
         for section in settings.strategies:
             await self._strategies.add(_spec(section))
         self._mark_keeper.watch(self._state.books.instruments_held())
@@ -273,6 +275,17 @@ class Floor:
             books_equal_account=is_equal,
         )
 
+    async def _settle_first(self) -> None:
+        settled = asyncio.wrap_future(self._account.settle())
+        over = asyncio.create_task(self._over.wait())
+        either: list[asyncio.Future[bool] | asyncio.Task[Literal[True]]] = [settled, over]
+        await asyncio.wait(either, timeout=FIRST_SETTLE_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+        over.cancel()
+        if self._failure is not None:
+            raise self._failure
+        if not settled.done():
+            raise ConfigError(f"[gateway]: the account could not be read within {FIRST_SETTLE_TIMEOUT_S:.0f} s")
+
     def _after_fact(self, applied: Applied) -> None:
         self._gate.apply(applied.fact, applied.order)
         self._ledger.notify()
@@ -306,7 +319,12 @@ class Floor:
         self._clock.follow(market_ns, speed)
         self._loop.call_soon_threadsafe(self._followed.set)
 
-    def _take_base(self, base: Currency) -> None:
+    def _take_account(self, account: AccountId, base: Currency) -> None:
+        if self._settings.floor.mode is Mode.PAPER and not account.startswith(PAPER_ACCOUNT_PREFIX):
+            raise ConfigError(
+                f'[floor] mode: {account} is a live account and this floor is set to "paper": log in to a paper '
+                'account, or write mode = "live" in floor.toml if you mean it'
+            )
         self._marks.base = base
         self._gate.set_base(base)
 

@@ -94,7 +94,7 @@ class Process:
 class Scene:
     """A simulated gateway that lives through the test, and floors that come and go on it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, account: str = "DU1000001") -> None:
         self.folder = folder
         self.home = folder / "floor-home"
         self.config = folder / "floor.toml"
@@ -103,7 +103,7 @@ class Scene:
         self.gateway = self._start(
             [
                 *("gateway", "--port", "0", "--speed", "60", "--seed", "7", "--start", "09:29"),
-                *("--hold-until-client", "--book", str(self._book), "--parent-pipe"),
+                *("--hold-until-client", "--book", str(self._book), "--parent-pipe", "--account", account),
             ],
             "gateway.log",
         )
@@ -196,8 +196,8 @@ def children_of(pid: int) -> list[int]:
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    scene = Scene(tmp_path)
+def scene(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
+    scene = Scene(tmp_path, **getattr(request, "param", {}))
     try:
         yield scene
     finally:

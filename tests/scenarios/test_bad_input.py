@@ -123,3 +123,9 @@ def test_broken_strategy_added_while_running_disturbs_no_other(scene: Any, tools
     revert = scene.view("strategies")["revert"]
     assert (revert["state"], revert["restarts"]) == ("RUNNING", 0)
     assert "unfit" not in scene.view("strategies")
+
+
+@pytest.mark.parametrize("scene", [{"account": "U7654321"}], indirect=True)
+def test_live_account_is_refused_while_the_mode_is_paper(scene: Any) -> None:
+    scene.write_config("")
+    mistaken(scene, "U7654321 is a live account", also='mode = "live"')

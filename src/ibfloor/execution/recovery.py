@@ -55,6 +55,7 @@ def settle(
     work.take_fees()
     work.take_completed()
     work.take_open()
+    work.warn_of_orphans()
     work.take_absent()
     return Settlement(facts=tuple(work.facts), doubts=frozenset(work.doubts))
 
@@ -69,6 +70,7 @@ class _Settling:
         self.before = before
         self.facts: list[AnyFact] = []
         self.doubts: set[ClientOrderId] = set()
+        self._orphans: dict[ClientOrderId, set[int]] = {}
         self._ahead: dict[ClientOrderId, Tracked] = {}
         self._open = Counter(self._reference(listed) for listed in snapshot.open_orders)
 
@@ -210,23 +212,28 @@ class _Settling:
             self.doubts.add(cl_ord_id)
             return
         if tracked.order.status is OrdStatus.FILLED:
-            self._warn_of_orphan(tracked, listed)
+            self._step(tracked, self._report(tracked.order, OrdStatus.NEW, listed, ""))
+            self._orphans.setdefault(cl_ord_id, set()).add(listed.perm_id)
             return
         fact = self._submitted(listed, cl_ord_id, f"{ADOPTED}: done in our books, working at the broker")
         self.facts.append(fact)
         self._ahead[cl_ord_id] = adopted(tracked, fact, fact.request.note)
         self._step(self._ahead[cl_ord_id], self._report(tracked.order, OrdStatus.NEW, listed, listed.text))
 
-    def _warn_of_orphan(self, tracked: Tracked, listed: OpenOrder) -> None:
-        self._step(tracked, self._report(tracked.order, OrdStatus.NEW, listed, ""))
-        warning = OrderWarned(
-            ts_event_ns=self.snapshot.ts_event_ns,
-            ts_init_ns=self.now_ns,
-            cl_ord_id=tracked.order.cl_ord_id,
-            code=0,
-            text=f"filled, yet an order of the same intent works at the broker ({listed.perm_id}): cancel it",
-        )
-        self._step(self._ahead.get(tracked.order.cl_ord_id, tracked), warning)
+    def warn_of_orphans(self) -> None:
+        # One warning for all of an intent's, or two would take turns at being the newest for ever.
+        for cl_ord_id, perm_ids in self._orphans.items():
+            tracked = self._tracked(cl_ord_id)
+            assert tracked is not None
+            listed = ", ".join(str(perm_id) for perm_id in sorted(perm_ids))
+            warning = OrderWarned(
+                ts_event_ns=self.snapshot.ts_event_ns,
+                ts_init_ns=self.now_ns,
+                cl_ord_id=cl_ord_id,
+                code=0,
+                text=f"filled, yet an order of the same intent works at the broker ({listed}): cancel it",
+            )
+            self._step(tracked, warning)
 
     def _report(self, order: Order, status: OrdStatus, listed: OpenOrder | None, text: str) -> OrderReported:
         return OrderReported(

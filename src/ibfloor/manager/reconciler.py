@@ -27,7 +27,7 @@ from ibfloor.model.fact import (
     InstrumentDefined,
     Reconciled,
 )
-from ibfloor.model.ids import ClientOrderId, StrategyId
+from ibfloor.model.ids import AccountId, ClientOrderId, StrategyId
 from ibfloor.model.moment import Clock
 from ibfloor.model.money import Currency
 from ibfloor.portfolio.reconciliation import Difference, break_facts, compare, opening
@@ -71,14 +71,14 @@ class Reconciler:
         clock: Clock,
         *,
         period_s: float,
-        on_base: Callable[[Currency], None],
+        on_account: Callable[[AccountId, Currency], None],
     ) -> None:
         self._session = session
         self._queue = queue
         self._holds = holds
         self._clock = clock
         self._period_s = period_s
-        self._on_base = on_base
+        self._on_account = on_account
         self._doubts: frozenset[ClientOrderId] = frozenset()
         self._suspects: dict[str, tuple[Decimal, int]] = {}
         self._asked: set[tuple[str, StrategyId | None]] = {("start", None)}
@@ -149,7 +149,7 @@ class Reconciler:
 
     async def _pass(self) -> PassOutcome:
         snapshot = await self._session.snapshot()
-        self._on_base(snapshot.base_currency)
+        self._on_account(snapshot.account, snapshot.base_currency)
         for fact in await asyncio.wrap_future(self._queue.ask(lambda state: self._settled(state, snapshot))):
             self._queue.put(fact)
         outcome = await asyncio.wrap_future(self._queue.ask(lambda state: _compare(state, snapshot)))

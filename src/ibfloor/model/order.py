@@ -128,5 +128,5 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def leaves_qty(self) -> Decimal:
-        """Return what may still fill: nothing once the order is done."""
-        return Decimal(0) if self.status.is_done else self.request.order_qty - self.cum_qty
+        """Return what may still fill: nothing once the order is done, never less than nothing."""
+        return Decimal(0) if self.status.is_done else max(Decimal(0), self.request.order_qty - self.cum_qty)
