@@ -189,6 +189,25 @@ def test_rejected_change_leaves_the_order_in_question_not_rejected(
     trade(test)
 
 
+def test_change_taken_is_told_though_the_status_is_the_same_as_before(
+    gateway: Any, trade: Any, spy: Any, frame: Any
+) -> None:
+    async def test(session: Any, facts: Any) -> None:
+        order_id = session.next_order_id()
+        session.submit(request(), spy, order_id)
+        await gateway.got(3)
+        gateway.say(status(order_id, "Submitted", 0, 100))
+        gateway.say(status(order_id, "Submitted", 0, 100))
+        await facts.wait(is_a(OrderReported))
+        session.replace(request(limit_px=Decimal("170.26")), spy, order_id)
+        await gateway.got(3, 2)
+        gateway.say(status(order_id, "Submitted", 0, 100))
+        await facts.wait(lambda fact: len(facts.of(OrderReported)) == 2)
+        assert [fact.status for fact in facts.of(OrderReported)] == [OrdStatus.NEW, OrdStatus.NEW]
+
+    trade(test)
+
+
 def test_lost_connection_doubts_the_order_nobody_acknowledged(gateway: Any, trade: Any, spy: Any) -> None:
     async def test(session: Any, facts: Any) -> None:
         known, unknown = session.next_order_id(), session.next_order_id()

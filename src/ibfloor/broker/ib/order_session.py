@@ -102,6 +102,9 @@ class IbOrderSession(IbSession):
 
     def _await_answer(self, order_id: int, context: Context) -> None:
         self._unanswered[order_id] = _Unanswered(context, asyncio.get_running_loop().time())
+        # What was told before the request is no answer to it: the same status again must get through.
+        if cl_ord_id := self._intents.get(order_id):
+            self._told.pop(cl_ord_id, None)
 
     # messages
 
