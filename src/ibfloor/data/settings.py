@@ -17,8 +17,8 @@ class DataSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Closed bars kept in memory per instrument and size."""
     max_age_ns: int = 60 * 1_000_000_000
     """Data older than this is stale on the screen."""
-    bar_close_grace_s: float = 0.1
-    """How long after its end a bar waits for late ticks when no later tick closes it."""
+    bar_close_grace_s: float = 0.02
+    """How long a bar waits for late ticks when no later tick closes it. Short: ticks carry their time of arrival."""
     history_timeout_s: float = 60.0
     retry_s: float = 2.0
     """Pause before a contract is asked for again after the connection was lost."""
