@@ -32,7 +32,7 @@ from ibfloor.ledger.paths import LedgerPaths
 from ibfloor.manager.account_board import AccountBoard
 from ibfloor.manager.account_thread import AccountThread
 from ibfloor.manager.commands import CommandDesk
-from ibfloor.manager.floor_rows import FloorCounts
+from ibfloor.manager.floor_rows import FloorCounts, LinkNow
 from ibfloor.manager.floor_state import Applied
 from ibfloor.manager.kill_switch import KillSwitch
 from ibfloor.manager.lag import percentile
@@ -145,12 +145,14 @@ class Floor:
         self._queue = queue = MessageQueue(
             state, self._journal, next_seq=restored.next_seq, on_fault=lambda text: self._hold("queue", text)
         )
-        clients = IbClients(_ib_settings(settings), clock, queue.put)
-        self.data = DataManager(lambda sink: clients.data_session(sink, on_clock=self._follow), clock)
+        self._clients = clients = IbClients(_ib_settings(settings), clock, queue.put)
+        self.data = DataManager(
+            lambda sink: clients.data_session(sink, on_clock=self._follow, on_refused=self.data.market_refused), clock
+        )
         self._marks = Marks(self.data, USD)
         self._gate = LockedGate(restored.gate, self.data.quote, clock)
         self._board = AccountBoard()
-        master = clients.master_session(self._board.take)
+        self._master = master = clients.master_session(self._board.take)
         reconciler = Reconciler(
             master, queue, self._gate, clock, period_s=settings.gateway.reconcile_every_s, on_account=self._take_account
         )
@@ -224,6 +226,7 @@ class Floor:
             self._strategies,
             tail.lines,
             self._clock,
+            self._link_now,
             name=self._settings.floor.name,
             mode=self._settings.floor.mode.value,
         )
@@ -318,6 +321,9 @@ class Floor:
             return
         self._clock.follow(market_ns, speed)
         self._loop.call_soon_threadsafe(self._followed.set)
+
+    def _link_now(self) -> LinkNow:
+        return LinkNow(self._clients.messages_per_s, self._master.round_trip_ms)
 
     def _take_account(self, account: AccountId, base: Currency) -> None:
         if self._settings.floor.mode is Mode.PAPER and not account.startswith(PAPER_ACCOUNT_PREFIX):

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from ibfloor.cli import demo, doctor, gateway, init, kill, ledger, password, run, status, strategy, tables
+from ibfloor.cli import demo, doctor, gateway, init, kill, ledger, login, password, run, status, strategy, tables
 from ibfloor.cli.exit_codes import ExitCode, exit_code_of
 from ibfloor.model.errors import FloorError
 
@@ -22,7 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for group in (init, run, demo, gateway, status, tables, kill, doctor, password):
+for group in (init, run, demo, gateway, status, tables, kill, doctor, login, password):
     group.register(app)
 app.add_typer(strategy.app)
 app.add_typer(ledger.app)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from ibfloor import __version__
 from ibfloor.data.manager import DataManager
@@ -29,6 +30,13 @@ class FloorCounts:
         self.is_killed = state.kill is not None
 
 
+class LinkNow(NamedTuple):
+    """The link to the broker at this moment."""
+
+    messages_per_s: int
+    round_trip_ms: float
+
+
 def floor_row(
     counts: FloorCounts,
     desks: tuple[DeskNow, ...],
@@ -41,6 +49,8 @@ def floor_row(
     bars_stored: int,
     queue_depth: int,
     lags_ms: list[float],
+    link: LinkNow,
+    web_url: str,
 ) -> FloorView:
     """Return the floor's own row."""
     shut = gate.shut_reason
@@ -66,6 +76,9 @@ def floor_row(
         bars_stored=bars_stored,
         loop_lag_p99_ms=round(percentile(lags_ms, 0.99), 2),
         queue_depth=queue_depth,
+        messages_per_s=link.messages_per_s,
+        gateway_round_trip_ms=round(link.round_trip_ms, 2),
+        web_url=web_url,
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from ibfloor.control.differ import ViewDiffer
 from ibfloor.control.protocol import BarsQuery, ViewChanges, ViewSnapshot
 from ibfloor.data.manager import DataManager
-from ibfloor.manager.floor_rows import FloorCounts, LogRows, floor_row, risk_rows
+from ibfloor.manager.floor_rows import FloorCounts, LinkNow, LogRows, floor_row, risk_rows
 from ibfloor.manager.floor_state import FloorState
 from ibfloor.manager.locked_gate import LockedGate
 from ibfloor.manager.message_queue import MessageQueue
@@ -36,6 +36,7 @@ class Publisher:
         strategies: StrategyManager,
         log_lines: Callable[[], tuple[LogView, ...]],
         clock: Clock,
+        link: Callable[[], LinkNow],
         *,
         name: str,
         mode: str,
@@ -47,11 +48,14 @@ class Publisher:
         self._strategies = strategies
         self._log = LogRows(log_lines)
         self._clock = clock
+        self._link = link
         self._name = name
         self._mode = mode
         self._differ = ViewDiffer(KEEP)
         self.stored_bars: Callable[[], int] = lambda: 0
         """How many bars the recorder has stored; set once there is a recorder."""
+        self.web_url = ""
+        """Where the pages are; set once they are served."""
 
     async def run(self, publish: Callable[[ViewChanges], None]) -> None:
         """Publish until cancelled."""
@@ -106,6 +110,8 @@ class Publisher:
             bars_stored=self.stored_bars(),
             queue_depth=self._queue.depth,
             lags_ms=self._strategies.lag_samples_ms(),
+            link=self._link(),
+            web_url=self.web_url,
         )
         return "floor", "floor", view
 

@@ -38,6 +38,11 @@ class FloorView(msgspec.Struct, frozen=True, kw_only=True):
     loop_lag_p99_ms: float = 0.0
     queue_depth: int = 0
     messages_per_s: float = 0.0
+    """Messages sent to the broker in the last second, all sessions together."""
+    gateway_round_trip_ms: float = -1.0
+    """The account session's last heartbeat; -1 while there is none."""
+    web_url: str = ""
+    """Where the pages are; empty when none are served."""
 
 
 class AccountView(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,10 +17,10 @@ from ibfloor.control.server import ControlServer
 from ibfloor.data.manager import DataManager
 from ibfloor.manager.commands import CommandDesk
 from ibfloor.manager.market_bridge import MarketBridge
-from ibfloor.manager.processes import ChildProcess, Ready
+from ibfloor.manager.processes import ChildProcess
 from ibfloor.manager.publisher import Publisher
 
-LAST_REPORT_WAIT_S = 1.0
+NOTHING_STORED = RecorderReport(ticks_stored=0, bars_stored=0, gaps=0)
 
 
 class Children:
@@ -31,7 +31,8 @@ class Children:
         self._publisher = publisher
         self._data = data
         self._login_token = secrets.token_urlsafe(24)
-        self._recorded = RecorderReport(ticks_stored=0, bars_stored=0, gaps=0)
+        self._recorded = NOTHING_STORED
+        self._stored_before = 0
         self._server = ControlServer(
             endpoint_path(settings.home),
             floor=settings.floor.name,
@@ -55,8 +56,8 @@ class Children:
 
     @property
     def bars_stored(self) -> int:
-        """Return how many bars the recorder has stored, by its last report."""
-        return self._recorded.bars_stored
+        """Return how many bars were stored since the start, by the recorder's last report."""
+        return self._stored_before + self._recorded.bars_stored
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Start the control socket and the processes that are switched on."""
@@ -72,7 +73,8 @@ class Children:
         if self._settings.web.enabled:
             ready = await self._web.start()
             tasks.create_task(self._web.keep())
-            self.login_url = self._link(ready)
+            self._publisher.web_url = f"http://{self._settings.web.host}:{ready['port']}"
+            self.login_url = f"{self._publisher.web_url}/login#{self._login_token}"
 
     async def close(self) -> None:
         """End the processes; the recorder stores what it has first. Doing it twice is once."""
@@ -80,13 +82,12 @@ class Children:
         await asyncio.gather(self._recorder.stop(), self._web.stop())
         self._publishing.cancel()
 
-    def _link(self, ready: Ready) -> str:
-        return f"http://{self._settings.web.host}:{ready['port']}/login#{self._login_token}"
-
     def _take_report(self, report: RecorderReport) -> None:
         self._recorded = report
 
     def _recorder_ended(self) -> None:
+        self._stored_before += self._recorded.bars_stored  # the next one counts from zero
+        self._recorded = NOTHING_STORED
         self._data.record_to(None)
         self._bridge.clear()
 

@@ -33,6 +33,11 @@ class IbClients:
             rng=rng or random.Random(),
         )
 
+    @property
+    def messages_per_s(self) -> int:
+        """Return how many messages left in the last second, all sessions together."""
+        return self._wiring.budget.used
+
     def master_session(self, account_sink: AccountSink) -> IbMasterSession:
         """Return the account's session, client id 0."""
         return IbMasterSession(self._wiring, account_sink, client_id=MASTER_CLIENT_ID)

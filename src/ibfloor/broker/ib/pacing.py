@@ -39,6 +39,13 @@ class MessageBudget:
         self._sent: deque[float] = deque()
         self._lock = threading.Lock()
 
+    @property
+    def used(self) -> int:
+        """Return how many messages left in the last second; any thread may ask."""
+        with self._lock:
+            now = self._now()
+            return sum(now - sent < 1.0 for sent in self._sent)
+
     def take(self, urgency: Urgency) -> float:
         """Count one message; return 0.0 when it may go now, else the seconds to wait before asking again."""
         if not self._is_limited:

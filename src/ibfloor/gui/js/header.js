@@ -64,7 +64,7 @@ function Connection() {
   const main = ["master", "data"].map((name) => sessions.get(name)).filter(Boolean);
   const isUp = !reason && main.length > 0 && main.every((row) => row.state === "CONNECTED");
   const isLost = Boolean(reason) || main.some((row) => row.state !== "CONNECTED" && row.state !== "DEGRADED");
-  const trips = main.map((row) => row.round_trip_ms).filter((ms) => ms >= 0);
+  const trips = [floor?.gateway_round_trip_ms ?? -1].filter((ms) => ms >= 0);
   const worst = main.find((row) => row.state !== "CONNECTED");
   const words = reason ? "No line" : isUp ? "IB Gateway" : `IB ${f.words(worst?.state || "unknown")}`;
   return html`<span class=${classes("pill", isUp ? "is-up" : isLost ? "is-down" : "is-weak")} title=${worst?.detail || ""}

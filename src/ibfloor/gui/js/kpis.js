@@ -13,7 +13,6 @@ export function Kpis() {
   if (!floor) return null;
   const limited = risk.filter((row) => row.used_pct !== null).sort((a, b) => b.used_pct - a.used_pct);
   const hasGross = limited.some((row) => row.rule.includes("gross"));
-  const refusals = risk.reduce((sum, row) => sum + row.refusals, 0);
   return html`<section class="kpis" aria-label="Key figures">
     <${Kpi} label="Strategies running" value=${`${floor.strategies_running} / ${floor.strategies_total}`} name="running" />
     <${Kpi} label="Working orders" value=${f.plain(floor.orders_working, 0)} name="working"
@@ -25,7 +24,7 @@ export function Kpis() {
     )}
     ${floor.breaks > 0
       ? html`<${Kpi} label="Breaks" value=${f.plain(floor.breaks, 0)} name="breaks" note="books ≠ account" isBad />`
-      : html`<${Kpi} label="Refused orders" value=${f.plain(refusals + floor.rejected, 0)} name="refused" />`}
+      : html`<${Kpi} label="Refused orders" value=${f.plain(floor.rejected, 0)} name="refused" />`}
   </section>`;
 }
 
