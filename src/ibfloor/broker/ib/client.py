@@ -165,7 +165,7 @@ class LeanClient(Client):
         transport = self.conn.transport
         if transport is None or transport.is_closing():
             raise ConnectivityError("nothing was sent: the connection to the broker is down")
-        if self._outbox and self._outbox.head() <= urgency:
+        if self._flush_timer is not None and self._outbox.head() <= urgency:
             self._outbox.push(urgency, frame, order_id)
         elif wait_s := self._budget.take(urgency):
             self._outbox.push(urgency, frame, order_id)
@@ -187,11 +187,14 @@ class LeanClient(Client):
 
     def _flush(self) -> None:
         self._flush_timer = None
+        transport = self.conn.transport
+        if transport is None or transport.is_closing():
+            return  # the loss is on its way, and tells what was not sent
         while self._outbox:
             if wait_s := self._budget.take(self._outbox.head()):
                 self._flush_in(wait_s)
                 return
-            self.conn.transport.write(self._outbox.pop())
+            transport.write(self._outbox.pop())
 
     def _onSocketHasData(self, data: bytes) -> None:  # noqa: N802
         self.packets += 1
