@@ -113,13 +113,13 @@ async def _live(
     async with AsyncExitStack() as stack:
         floor = Floor(settings, paths, clock)
         await floor.open(stack)
+        floor.start_strategies()  # trading waits for no screen
         children = Children(settings, floor.publisher(tail), floor.commands, floor.data)
         await children.open(stack)
         if on_ready is not None:
             on_ready(FloorReady(login_url=children.login_url, pid=os.getpid()))
         if open_browser and children.login_url:
             webbrowser.open(children.login_url)
-        floor.start_strategies()
         await floor.until_over(for_s)
         summary = await floor.wind_up()
         await children.close()

@@ -24,6 +24,7 @@ from ibfloor.model.errors import ConfigError, ConnectivityError
 GATEWAY_START_TIMEOUT_S = 30.0
 GATEWAY_END_TIMEOUT_S = 5.0
 BAD_INPUT = 2  # the exit code of a command whose arguments cannot work
+BOOK = "gateway-book.json"
 START_ET = "09:26"
 EARLIER = ("journal", "ledger.sqlite*", "market")
 FLOOR_TOML = """\
@@ -118,7 +119,7 @@ def _gateway(settings: DemoSettings, home: Path) -> Iterator[int]:
     (home / "logs").mkdir(mode=0o700, exist_ok=True)
     with open(home / "logs" / "gateway.log", "wb") as log:
         child = subprocess.Popen(  # noqa: S603 - our own interpreter, arguments checked above
-            [sys.executable, "-m", "ibfloor", "gateway", *_gateway_arguments(settings)],
+            [sys.executable, "-m", "ibfloor", "gateway", *_gateway_arguments(settings, home)],
             stdin=subprocess.PIPE,  # its end tells the gateway that we are gone, however we went
             stdout=subprocess.PIPE,
             stderr=log,
@@ -130,9 +131,10 @@ def _gateway(settings: DemoSettings, home: Path) -> Iterator[int]:
         _end(child)
 
 
-def _gateway_arguments(settings: DemoSettings) -> list[str]:
+def _gateway_arguments(settings: DemoSettings, home: Path) -> list[str]:
     arguments = ["--port", "0", "--parent-pipe", "--hold-until-client", "--start", START_ET]
     arguments += ["--speed", f"{settings.speed:g}", "--seed", str(settings.seed), "--market", settings.market]
+    arguments += ["--book", str(home / BOOK)]
     if settings.data is not None:
         arguments += ["--data", str(settings.data)]
     return arguments

@@ -146,8 +146,6 @@ class TradeManager:
         except LedgerError as error:
             self._gate.release(request.cl_ord_id)
             return self._refuse(request, Refusal(rule="ledger", text=f"the intent could not be journaled: {error}"))
-        # The queue must know the order before any answer to it can arrive on another session.
-        self._sink(submitted)
         self._working[request.cl_ord_id] = Order(
             request=request,
             status=OrdStatus.PENDING_NEW,
@@ -160,7 +158,11 @@ class TradeManager:
         try:
             self._door.submit(request, ticket.instrument, order_id)
         except ConnectivityError as error:
+            self._sink(submitted)
             return self._not_sent(request, str(error))
+        # Told after the write: waking the queue's thread before it costs the order its time. An answer
+        # on another session may overtake this fact; the order table keeps it until the order is known.
+        self._sink(submitted)
         return Accepted(request.cl_ord_id)
 
     def replace(

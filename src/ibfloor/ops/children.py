@@ -8,6 +8,7 @@ import sys
 from contextlib import AsyncExitStack
 
 import msgspec
+import structlog
 
 from ibfloor import __version__
 from ibfloor.config import FloorSettings
@@ -17,8 +18,11 @@ from ibfloor.control.server import ControlServer
 from ibfloor.data.manager import DataManager
 from ibfloor.manager.commands import CommandDesk
 from ibfloor.manager.market_bridge import MarketBridge
-from ibfloor.manager.processes import ChildProcess
+from ibfloor.manager.processes import ChildProcess, Ready
 from ibfloor.manager.publisher import Publisher
+from ibfloor.model.errors import FloorError
+
+log = structlog.get_logger("processes")
 
 NOTHING_STORED = RecorderReport(ticks_stored=0, bars_stored=0, gaps=0)
 
@@ -43,7 +47,9 @@ class Children:
             on_recorder_report=self._take_report,
         )
         self._bridge = MarketBridge(self._server.publish_market)
-        self._web = ChildProcess("web", lambda: _python("ibfloor.api"), first_input=self._web_settings)
+        self._web = ChildProcess(
+            "web", lambda: _python("ibfloor.api"), first_input=self._web_settings, on_ready=self._web_ready
+        )
         self._recorder = ChildProcess(
             "recorder",
             lambda: _python("ibfloor.data"),
@@ -67,20 +73,26 @@ class Children:
         self._publisher.stored_bars = lambda: self.bars_stored
         await self._publisher.refresh()
         self._publishing = tasks.create_task(self._publisher.run(self._server.publish_changes))
-        if self._settings.recorder.enabled:
-            await self._recorder.start()
-            tasks.create_task(self._recorder.keep())
-        if self._settings.web.enabled:
-            ready = await self._web.start()
-            tasks.create_task(self._web.keep())
-            self._publisher.web_url = f"http://{self._settings.web.host}:{ready['port']}"
-            self.login_url = f"{self._publisher.web_url}/login#{self._login_token}"
+        wanted = [self._recorder] * self._settings.recorder.enabled + [self._web] * self._settings.web.enabled
+        await asyncio.gather(*(self._start(child) for child in wanted))
+        for child in wanted:
+            tasks.create_task(child.keep())
 
     async def close(self) -> None:
         """End the processes; the recorder stores what it has first. Doing it twice is once."""
         self._data.record_to(None)
         await asyncio.gather(self._recorder.stop(), self._web.stop())
         self._publishing.cancel()
+
+    async def _start(self, child: ChildProcess) -> None:
+        try:
+            await child.start()
+        except FloorError as error:
+            log.error("process did not start; the floor trades on", name=child.name, reason=str(error))
+
+    def _web_ready(self, ready: Ready) -> None:
+        self._publisher.web_url = f"http://{self._settings.web.host}:{ready['port']}"
+        self.login_url = f"{self._publisher.web_url}/login#{self._login_token}"
 
     def _take_report(self, report: RecorderReport) -> None:
         self._recorded = report

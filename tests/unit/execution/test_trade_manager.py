@@ -107,7 +107,7 @@ def test_gate_then_journal_then_wire_in_this_order(trade: TradeManager, outside:
     assert [order.status for order in trade.working] == [OrdStatus.PENDING_NEW]
 
 
-def test_the_queue_knows_the_order_before_the_wire_does(trade: TradeManager, outside: Outside) -> None:
+def test_the_queue_is_told_once_of_an_order_that_was_sent(trade: TradeManager, outside: Outside) -> None:
     trade.submit(TICKET)
     (fact,) = outside.facts
     assert isinstance(fact, OrderSubmitted)

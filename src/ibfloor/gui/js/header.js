@@ -64,12 +64,12 @@ function Connection() {
   const main = ["master", "data"].map((name) => sessions.get(name)).filter(Boolean);
   const isUp = !reason && main.length > 0 && main.every((row) => row.state === "CONNECTED");
   const isLost = Boolean(reason) || main.some((row) => row.state !== "CONNECTED" && row.state !== "DEGRADED");
-  const trips = [floor?.gateway_round_trip_ms ?? -1].filter((ms) => ms >= 0);
+  const tripMs = useRow("floor", "floor")?.gateway_round_trip_ms ?? -1;
   const worst = main.find((row) => row.state !== "CONNECTED");
   const words = reason ? "No line" : isUp ? "IB Gateway" : `IB ${f.words(worst?.state || "unknown")}`;
   return html`<span class=${classes("pill", isUp ? "is-up" : isLost ? "is-down" : "is-weak")} title=${worst?.detail || ""}
     data-test="connection"><i class="light"></i><span class="pill-words">${words}${
-      isUp && trips.length > 0 && html`<b> ${f.plain(Math.max(...trips), trips.some((ms) => ms < 10) ? 1 : 0)} ms</b>`
+      isUp && tripMs >= 0 && html`<b> ${f.plain(tripMs, tripMs < 10 ? 1 : 0)} ms</b>`
     }</span></span>`;
 }
 
