@@ -18,7 +18,7 @@ PAGES := node_modules/.pages-done
 APP := .venv/.app-done
 DEV := .venv/.dev-done
 
-.PHONY: help run test check format bench screenshots lock clean
+.PHONY: help run test check static format bench screenshots lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -26,15 +26,17 @@ help: ## show this list
 run: $(APP) ## start the demo: a simulated gateway, the floor, the pages (ARGS="--for 40 --no-browser --json")
 	@exec $(BIN)/ibfloor demo $(ARGS)
 
-test: $(APP) $(DEV) ## install what tests need and run all of them (ARGS="-k name")
+test: static ## install what tests need and run everything (ARGS="-k name" picks tests)
 	@.ci/chromium
 	$(BIN)/python -m pytest $(ARGS)
 
-check: $(APP) $(DEV) ## the fast checks: style, types, imports, fast tests
+static: $(APP) $(DEV) ## style, types, imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check: static ## the fast checks: style, types, imports, fast tests; under a minute
 	$(BIN)/python -m pytest -n 2 -m "not slow and not browser" $(ARGS)
 
 format: $(DEV) ## lay the code out as ruff does
