@@ -22,11 +22,11 @@ def new_command_id() -> str:
     return str(uuid.uuid4())
 
 
-def carry_out(home: Path, command: AnyCommand) -> None:
+def carry_out(home: Path, command: AnyCommand, *, timeout_s: float = 30.0) -> None:
     """Give a command, print its outcome, and exit with 1 when it was denied."""
     from ibfloor.control.once import send_command
 
-    result = send_command(home, command)
+    result = send_command(home, command, timeout_s=timeout_s)
     if isinstance(result, Denied):
         typer.echo(f"denied: {result.text}", err=True)
         raise typer.Exit(ExitCode.FAILED)

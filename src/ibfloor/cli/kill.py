@@ -15,6 +15,10 @@ from ibfloor.model.errors import ConnectivityError
 ReasonArgument = Annotated[str, typer.Argument(metavar="REASON", help="Why; it stands in the audit trail.")]
 
 
+CONFIRM_TIMEOUT_S = 12.0
+FLATTEN_TIMEOUT_S = 40.0
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command(epilog=examples("ibfloor kill", 'ibfloor kill "runaway orders" --flatten'))(kill)
@@ -29,18 +33,19 @@ def kill(
 ) -> None:
     """Stop all trading now: block new orders, cancel all working ones, and stay shut until unkill.
 
-    Where no floor answers, the switch is latched on disk: a floor that runs sees it, one that
-    starts later stays shut. The exit code is 3 then, since nobody confirmed the cancels.
+    The switch is latched on disk first: a floor that runs sees it even when its socket is dead, one
+    that starts later stays shut. The exit code is 3 when no floor confirmed the cancels.
     """
-    place = home_of(config, home)
-    try:
-        carry_out(place, Kill(command_id=new_command_id(), actor=actor(), reason=reason, flatten=flatten))
-    except ConnectivityError as error:
-        from ibfloor.ledger.latch import KillLatch
-        from ibfloor.ledger.paths import LedgerPaths
+    from ibfloor.ledger.latch import KillLatch
+    from ibfloor.ledger.paths import LedgerPaths
 
-        path = LedgerPaths(place).latch
-        state = KillLatch(path).latch(actor(), reason)
+    place = home_of(config, home)
+    path = LedgerPaths(place).latch
+    state = KillLatch(path).latch(actor(), reason)
+    command = Kill(command_id=new_command_id(), actor=actor(), reason=reason, flatten=flatten)
+    try:
+        carry_out(place, command, timeout_s=FLATTEN_TIMEOUT_S if flatten else CONFIRM_TIMEOUT_S)
+    except ConnectivityError as error:
         typer.echo(f"latched on disk ({path}) by {state.actor}: {state.reason}")
         typer.echo(f"NOT confirmed: {error}. Check the working orders at the broker.", err=True)
         raise typer.Exit(ExitCode.NO_PEER) from None

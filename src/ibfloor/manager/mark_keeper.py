@@ -10,8 +10,8 @@ from ibfloor.data.manager import DataManager
 from ibfloor.data.subscriber import Delivery, Kind, Subscriber
 from ibfloor.manager.floor_state import Applied
 from ibfloor.model.errors import ConnectivityError
-from ibfloor.model.fact import PositionMoved
-from ibfloor.model.ids import InstrumentId
+from ibfloor.model.fact import InstrumentDefined, OrderFilled, PositionMoved
+from ibfloor.model.ids import UNASSIGNED, InstrumentId
 from ibfloor.model.instrument import Contract, Instrument
 
 log = structlog.get_logger("marks")
@@ -29,16 +29,23 @@ class MarkKeeper:
         self._data = data
         self._instruments = instruments
         self._subscriber = Subscriber("marks", _Wastebasket(), _refused)
+        self._wanted: set[InstrumentId] = set()
         self._kept: set[InstrumentId] = set()
 
     def observe(self, applied: Applied) -> None:
         """Watch an instrument that came into a book without an order of ours."""
-        if isinstance(applied.fact, PositionMoved):
-            self.watch([applied.fact.instrument_id])
+        match applied.fact:
+            case PositionMoved():
+                self.watch([applied.fact.instrument_id])
+            case OrderFilled() if applied.fact.strategy == UNASSIGNED:
+                self.watch([applied.fact.instrument_id])
+            case InstrumentDefined() if applied.fact.instrument.instrument_id in self._wanted:
+                self.watch([applied.fact.instrument.instrument_id])
 
     def watch(self, instrument_ids: Iterable[InstrumentId]) -> None:
         """Ask for the quotes of instruments that are held."""
-        for instrument_id in set(instrument_ids) - self._kept:
+        self._wanted.update(instrument_ids)  # some wait for their definition
+        for instrument_id in self._wanted - self._kept:
             instrument = self._instruments.get(instrument_id)
             if instrument is None:
                 continue

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from ibfloor.manager.floor_state import Applied
 from ibfloor.manager.locked_gate import LockedGate
 from ibfloor.manager.reconciler import Reconciler
-from ibfloor.model.fact import OrderDoubted, SessionChanged, SessionState
-from ibfloor.model.ids import StrategyId
+from ibfloor.model.fact import OrderDoubted, OrderFilled, SessionChanged, SessionState
+from ibfloor.model.ids import UNASSIGNED, StrategyId
 
 MASTER = "master"
 DATA = "data"
@@ -31,8 +31,11 @@ class SessionWatch:
 
     def observe(self, applied: Applied) -> None:
         """React to a fact."""
-        if isinstance(applied.fact, OrderDoubted):
-            self._reconciler.nudge()
+        match applied.fact:
+            case OrderDoubted():
+                self._reconciler.nudge()
+            case OrderFilled() if applied.fact.strategy == UNASSIGNED:
+                self._reconciler.nudge()  # somebody else trades: learn what the instrument is, and compare
         if isinstance(applied.fact, SessionChanged):
             self._react(applied.fact)
             self._tell(applied.fact)
