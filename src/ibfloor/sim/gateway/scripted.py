@@ -24,6 +24,7 @@ class ScriptedMarket:
     def __init__(self, master: SecurityMaster | None = None) -> None:
         self.master = default_master() if master is None else master
         self._coming: list[MarketTick] = []
+        self._played: list[MarketTick] = []
         self._tops: dict[InstrumentId, BookTop] = {}
         self._prints: dict[InstrumentId, TapePrint] = {}
         self._days: dict[InstrumentId, DayFigures] = {}
@@ -73,6 +74,7 @@ class ScriptedMarket:
         """Yield what was written up to a time."""
         while self._coming and self._coming[0].ts_ns <= until_ns:
             tick = self._coming.pop(0)
+            self._played.append(tick)
             if isinstance(tick, BookTop):
                 self._tops[tick.instrument_id] = tick
             else:
@@ -106,6 +108,12 @@ class ScriptedMarket:
         """Return the given bars that start in the span, the same for every kind; their size is as given."""
         assert bar_ns >= NS_PER_S, "bars are at least a second long"
         return [bar for bar in self._history.get(instrument_id, ()) if end_ns - duration_ns <= bar.ts_ns < end_ns]
+
+    def past_ticks(self, instrument_id: InstrumentId, begin_ns: int, end_ns: int) -> Iterator[MarketTick]:
+        """Yield what was played."""
+        for tick in self._played:
+            if tick.instrument_id == instrument_id and begin_ns <= tick.ts_ns < end_ns:
+                yield tick
 
     def _count(self, tape: TapePrint) -> None:
         day = self.day(tape.instrument_id)

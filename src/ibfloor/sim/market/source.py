@@ -70,3 +70,9 @@ class Market(Protocol):
         day or more) are regular sessions that start at midnight UTC of their trading day. Currency
         pairs have no trades: their bars are midpoints then.
         """
+
+    def past_ticks(self, instrument_id: InstrumentId, begin_ns: int, end_ns: int) -> Iterator[MarketTick]:
+        """Yield the quotes and prints from a time on and before another, in time order.
+
+        Nothing after the last streamed tick is told.
+        """

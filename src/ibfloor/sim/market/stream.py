@@ -11,6 +11,7 @@ from ibfloor.model.ids import InstrumentId
 from ibfloor.sim.exchange.values import BookTop, MarketTick, TapePrint
 from ibfloor.sim.market.bars import NS_PER_DAY, BarKind, SimBar
 from ibfloor.sim.market.history import TapeHistory
+from ibfloor.sim.market.past import ticks_between
 from ibfloor.sim.market.securities import SecurityMaster
 from ibfloor.sim.market.source import DayFigures
 from ibfloor.sim.market.tape import Tape
@@ -88,6 +89,10 @@ class StreamMarket:
         if bar_ns < NS_PER_DAY:
             return past.bars(end_ns, duration_ns, bar_ns, rth_only=rth_only)
         return past.daily(end_ns, max(1, -(-duration_ns // NS_PER_DAY)))
+
+    def past_ticks(self, instrument_id: InstrumentId, begin_ns: int, end_ns: int) -> Iterator[MarketTick]:
+        """Yield past ticks as ``source.Market`` says; raises ``KeyError`` for an instrument without a tape."""
+        return ticks_between(self._tapes[instrument_id], begin_ns, min(end_ns, self._now_ns + 1))
 
     def _prime(self, tape: Tape) -> None:
         tape.seek(self.start_ns)
