@@ -29,8 +29,8 @@ from ibfloor.execution.trade_manager import OrderTicket, TradeManager
 from ibfloor.ledger.journal import JournalWriter
 from ibfloor.mailbox import Mailbox
 from ibfloor.manager.floor_state import FloorState
-from ibfloor.manager.locked_gate import LockedGate
 from ibfloor.manager.message_queue import MessageQueue
+from ibfloor.manager.shared_gate import SharedGate
 from ibfloor.model.ids import StrategyId
 from ibfloor.model.instrument import Stock
 from ibfloor.model.market import Trade
@@ -248,7 +248,7 @@ async def our_latency(line: Connection, port: int, durability: str) -> None:
 
 async def _trade_every_print(line: Connection, ours: Ours, session: Any) -> None:
     gate = RiskGate(_limits())
-    locked = LockedGate(gate, ours.data.quote, ours.clock)
+    locked = SharedGate(gate, ours.data.quote, ours.clock)
     ours.queue.observe(lambda applied: locked.apply(applied.fact, applied.order))
     trades = TradeManager(
         BENCH,

@@ -32,22 +32,24 @@ from ibfloor.ledger.paths import LedgerPaths
 from ibfloor.manager.account_board import AccountBoard
 from ibfloor.manager.account_thread import AccountThread
 from ibfloor.manager.commands import CommandDesk
+from ibfloor.manager.desk import StrategySpec
 from ibfloor.manager.floor_rows import FloorCounts, LinkNow
 from ibfloor.manager.floor_state import Applied
 from ibfloor.manager.kill_switch import KillSwitch
 from ibfloor.manager.lag import percentile
-from ibfloor.manager.locked_gate import LockedGate
 from ibfloor.manager.mailroom import Mailroom
 from ibfloor.manager.mark_keeper import MarkKeeper
 from ibfloor.manager.marks import Marks
 from ibfloor.manager.message_queue import MessageQueue
+from ibfloor.manager.portfolio_manager import PortfolioManager
 from ibfloor.manager.publisher import Publisher
 from ibfloor.manager.reconciler import Reconciler
 from ibfloor.manager.restore import restore
 from ibfloor.manager.risk_limits import limits_of
 from ibfloor.manager.screen import Screen
-from ibfloor.manager.services import Services, StrategySpec
+from ibfloor.manager.services import Services
 from ibfloor.manager.session_watch import SessionWatch
+from ibfloor.manager.shared_gate import SharedGate
 from ibfloor.manager.strategy_manager import StrategyManager
 from ibfloor.manager.summary import FloorSummary, strategy_summaries
 from ibfloor.manager.supervision import RestartPolicy
@@ -113,8 +115,10 @@ async def _live(
     async with AsyncExitStack() as stack:
         floor = Floor(settings, paths, clock)
         await floor.open(stack)
-        floor.start_strategies()  # trading waits for no screen
-        children = Children(settings, floor.publisher(tail), floor.commands, floor.data)
+        publisher = floor.publisher(tail)
+        await publisher.refresh()  # the gate knows marks and rates before the first order
+        floor.start_strategies()  # trading waits for no process beside it
+        children = Children(settings, publisher, floor.commands, floor.data)
         await children.open(stack)
         if on_ready is not None:
             on_ready(FloorReady(login_url=children.login_url, pid=os.getpid()))
@@ -150,18 +154,31 @@ class Floor:
             lambda sink: clients.data_session(sink, on_clock=self._follow, on_refused=self.data.market_refused), clock
         )
         self._marks = Marks(self.data, USD)
-        self._gate = LockedGate(restored.gate, self.data.quote, clock)
+        self._gate = SharedGate(restored.gate, self.data.quote, clock)
         self._board = AccountBoard()
         self._master = master = clients.master_session(self._board.take)
+        self._portfolio = PortfolioManager(state, self._marks, self._gate, clock, tz=DAY_ZONE)
         reconciler = Reconciler(
-            master, queue, self._gate, clock, period_s=settings.gateway.reconcile_every_s, on_account=self._take_account
+            master,
+            self._portfolio,
+            queue,
+            self._gate,
+            clock,
+            period_s=settings.gateway.reconcile_every_s,
+            on_account=self._take_account,
         )
         self._account = AccountThread(master, reconciler, on_failure=self._fail)
         self._mailroom = Mailroom(state, queue)
-        self._screen = Screen(state, self._marks, self._board, clock, tz=DAY_ZONE)
+        self._screen = Screen(state, self._portfolio, self._board, clock)
         self._mark_keeper = MarkKeeper(self.data, state.instruments)
         watch = SessionWatch(self._gate, reconciler, self._tell_session)
-        for observer in (self._after_fact, watch.observe, self._mark_keeper.observe, self._screen.observe):
+        for observer in (
+            self._after_fact,  # the gate first: who is told of a fact may send an order at once
+            watch.observe,
+            self._mark_keeper.observe,
+            self._screen.observe,
+            self._mailroom.observe,
+        ):
             queue.observe(observer)
         self._services = Services(
             clock=clock,
@@ -212,7 +229,9 @@ class Floor:
         await self._settle_first()
         for section in settings.strategies:
             await self._strategies.add(_spec(section))
-        self._mark_keeper.watch(self._state.books.instruments_held())
+        await asyncio.wrap_future(
+            self._queue.ask(lambda state: self._mark_keeper.watch(state.books.instruments_held()))
+        )
         watching = tasks.create_task(self._kill_switch.watch())
         stack.callback(watching.cancel)
 
@@ -220,6 +239,7 @@ class Floor:
         """Return the one that makes the screen's rows."""
         return Publisher(
             self._screen,
+            self._portfolio,
             self._queue,
             self.data,
             self._gate,
@@ -373,7 +393,6 @@ def _spec(section: StrategySection) -> StrategySpec:
         file=section.file,
         class_name=section.class_name,
         params=dict(section.params),
-        autostart=section.autostart,
         stop_policy=section.stop_policy.value,
     )
 

@@ -69,6 +69,7 @@ def test_trade_by_another_client_is_booked_to_nobody_and_breaks_nothing(scene: A
         ib.disconnect()
 
     asyncio.run(trade())
+
     def booked() -> dict[str, Any]:
         return next((row for key, row in scene.view("positions").items() if key.startswith("UNASSIGNED/")), {})
 

@@ -8,13 +8,11 @@ from itertools import count
 
 import pytest
 
+from ibfloor.model.account import AccountPosition, BrokerSnapshot, ListedOrder
 from ibfloor.model.fact import (
-    AccountPosition,
-    BrokerSnapshot,
     CashMoved,
     FeeReported,
     InstrumentDefined,
-    OpenOrder,
     OrderFilled,
     OrderReported,
     OrderSubmitted,
@@ -157,8 +155,8 @@ class FactMaker:
         perm_id: int = 9001,
         cum_qty: int = 0,
         qty: int = 100,
-    ) -> OpenOrder:
-        return OpenOrder(
+    ) -> ListedOrder:
+        return ListedOrder(
             order_ref=ref,
             perm_id=perm_id,
             client_id=7,
@@ -175,8 +173,8 @@ class FactMaker:
     def snapshot(
         self,
         *,
-        working: Sequence[OpenOrder] = (),
-        completed: Sequence[OpenOrder] = (),
+        working: Sequence[ListedOrder] = (),
+        completed: Sequence[ListedOrder] = (),
         fills: Sequence[OrderFilled] = (),
         fees: Sequence[FeeReported] = (),
         positions: Sequence[AccountPosition] = (),

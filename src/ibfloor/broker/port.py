@@ -6,7 +6,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Protocol
 
-from ibfloor.model.fact import AccountReported, AnyFact, BrokerSnapshot, SessionState
+from ibfloor.model.account import AccountReported, BrokerSnapshot
+from ibfloor.model.fact import AnyFact, SessionState
 from ibfloor.model.ids import ClientOrderId
 from ibfloor.model.instrument import Contract, Instrument
 from ibfloor.model.market import Bar, MarketBatch

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from ibfloor.model.ids import AccountId, StrategyId
 
+SESSION_NAMES = ("master", "data")
 STRATEGY_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
 
@@ -71,6 +72,8 @@ def _is_loopback(host: str) -> bool:
 def _strategy_name(name: str) -> str:
     if not STRATEGY_NAME.fullmatch(name):
         raise ValueError("a name is a lower-case letter, then up to 31 lower-case letters, digits or dashes")
+    if name in SESSION_NAMES:
+        raise ValueError(f"{name} is the name of one of the floor's own sessions: choose another")
     return name
 
 

@@ -16,12 +16,12 @@ from ibfloor.data.bar_size import BAR_NAMES
 from ibfloor.data.board import MarketBoard
 from ibfloor.data.history import HistoryLoader
 from ibfloor.data.listing import BarStream, Listing
-from ibfloor.data.loop_thread import LoopThread
 from ibfloor.data.recorder_feed import ColumnSink, RecorderFeed
 from ibfloor.data.router import Router
 from ibfloor.data.settings import BASE_BAR_NS, DataSettings
 from ibfloor.data.subscriber import Kind, Outlet, Subscriber, WarmUp
 from ibfloor.data.timekeeper import Timekeeper
+from ibfloor.loop_thread import LoopThread
 from ibfloor.model.errors import BrokerRejected, ConnectivityError
 from ibfloor.model.fact import SessionState
 from ibfloor.model.instrument import Contract, Instrument

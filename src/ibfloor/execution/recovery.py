@@ -9,11 +9,10 @@ from msgspec.structs import replace
 
 from ibfloor.execution.order_table import ADOPTED, OrderTable
 from ibfloor.execution.tracked import Tracked, adopted, executed, step
+from ibfloor.model.account import BrokerSnapshot, ListedOrder
 from ibfloor.model.fact import (
     AnyFact,
-    BrokerSnapshot,
     FeeReported,
-    OpenOrder,
     OrderFilled,
     OrderReported,
     OrderSubmitted,
@@ -161,7 +160,7 @@ class _Settling:
             return fill
         return replace(fill, cl_ord_id=order.cl_ord_id, strategy=order.request.strategy)
 
-    def _reference(self, listed: OpenOrder) -> ClientOrderId | None:
+    def _reference(self, listed: ListedOrder) -> ClientOrderId | None:
         # Order ids are used again after a gateway's restart: only our reference and the permanent id count.
         if owner_of(listed.order_ref) is not None:
             return ClientOrderId(listed.order_ref)
@@ -184,7 +183,7 @@ class _Settling:
             self._ahead[tracked.order.cl_ord_id] = after
         return after
 
-    def _changed_there(self, tracked: Tracked, listed: OpenOrder) -> OrderRequest | None:
+    def _changed_there(self, tracked: Tracked, listed: ListedOrder) -> OrderRequest | None:
         # The list shows whether a change arrived, ours or one made by hand; of a fork neither one is the truth.
         wanted = tracked.change or tracked.order.request
         request = _request_as_listed(wanted, listed)
@@ -198,7 +197,7 @@ class _Settling:
         else:
             self.doubts.add(cl_ord_id)
 
-    def _adopt(self, listed: OpenOrder, cl_ord_id: ClientOrderId) -> Tracked:
+    def _adopt(self, listed: ListedOrder, cl_ord_id: ClientOrderId) -> Tracked:
         fact = self._submitted(listed, cl_ord_id, f"{ADOPTED}: the broker works on it, the ledger did not know it")
         self.facts.append(fact)
         order = Order(
@@ -206,7 +205,7 @@ class _Settling:
         )
         return Tracked(order)
 
-    def _open_though_done(self, tracked: Tracked, listed: OpenOrder, cl_ord_id: ClientOrderId) -> None:
+    def _open_though_done(self, tracked: Tracked, listed: ListedOrder, cl_ord_id: ClientOrderId) -> None:
         # One snapshot may be older than the end of the order; two are proof.
         if cl_ord_id not in self.before:
             self.doubts.add(cl_ord_id)
@@ -235,7 +234,7 @@ class _Settling:
             )
             self._step(tracked, warning)
 
-    def _report(self, order: Order, status: OrdStatus, listed: OpenOrder | None, text: str) -> OrderReported:
+    def _report(self, order: Order, status: OrdStatus, listed: ListedOrder | None, text: str) -> OrderReported:
         return OrderReported(
             ts_event_ns=self.snapshot.ts_event_ns,
             ts_init_ns=self.now_ns,
@@ -246,7 +245,7 @@ class _Settling:
             text=text,
         )
 
-    def _submitted(self, listed: OpenOrder, cl_ord_id: ClientOrderId, note: str) -> OrderSubmitted:
+    def _submitted(self, listed: ListedOrder, cl_ord_id: ClientOrderId, note: str) -> OrderSubmitted:
         strategy = owner_of(cl_ord_id)
         assert strategy is not None
         request = OrderRequest(
@@ -269,7 +268,7 @@ class _Settling:
         )
 
 
-def _request_as_listed(request: OrderRequest, listed: OpenOrder) -> OrderRequest:
+def _request_as_listed(request: OrderRequest, listed: ListedOrder) -> OrderRequest:
     return replace(
         request,
         order_qty=listed.order_qty,
@@ -278,7 +277,7 @@ def _request_as_listed(request: OrderRequest, listed: OpenOrder) -> OrderRequest
     )
 
 
-def _nearest_type(listed: OpenOrder) -> OrdType:
+def _nearest_type(listed: ListedOrder) -> OrdType:
     if isinstance(listed.ord_type, OrdType):
         return listed.ord_type
     if listed.stop_px is not None:

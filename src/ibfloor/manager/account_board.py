@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 
-from ibfloor.model.fact import AccountReported
+from ibfloor.model.account import AccountReported
 from ibfloor.model.ids import AccountId
 
 

@@ -9,9 +9,9 @@ from typing import assert_never
 
 import msgspec
 
+from ibfloor.manager.desk import StrategySpec
 from ibfloor.manager.kill_switch import KillSwitch
 from ibfloor.manager.message_queue import MessageQueue
-from ibfloor.manager.services import StrategySpec
 from ibfloor.manager.strategy_manager import StrategyManager
 from ibfloor.model.command import (
     AddStrategy,
@@ -117,7 +117,6 @@ class CommandDesk:
             file=Path(command.file),
             class_name=command.class_name,
             params=dict(command.params),
-            autostart=command.start,
             stop_policy="cancel",
         )
         await self._strategies.add(spec)

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from ibfloor import __version__
 from ibfloor.data.manager import DataManager
+from ibfloor.manager.desk import DeskNow
 from ibfloor.manager.floor_state import FloorState
 from ibfloor.manager.lag import percentile
-from ibfloor.manager.locked_gate import LockedGate
-from ibfloor.manager.screen import DeskNow, Rows
+from ibfloor.manager.screen import Rows
+from ibfloor.manager.shared_gate import SharedGate
 from ibfloor.model.moment import Clock
 from ibfloor.model.view import FloorView, LogView, RiskView
 
@@ -44,7 +45,7 @@ def floor_row(
     name: str,
     mode: str,
     clock: Clock,
-    gate: LockedGate,
+    gate: SharedGate,
     data: DataManager,
     bars_stored: int,
     queue_depth: int,
@@ -82,7 +83,7 @@ def floor_row(
     )
 
 
-def risk_rows(gate: LockedGate) -> Rows:
+def risk_rows(gate: SharedGate) -> Rows:
     """Return one row per rule."""
     return [
         (

@@ -32,6 +32,7 @@ from ibfloor.model.fact import (
     Reconciled,
     ReplaceRequested,
     SessionChanged,
+    SessionState,
     StrategyChanged,
 )
 from ibfloor.model.ids import UNASSIGNED, InstrumentId, StrategyId, exec_root
@@ -69,7 +70,8 @@ class FloorState:
         self.instruments: dict[InstrumentId, Instrument] = {}
         self.breaks: dict[str, BreakFound] = {}
         self.sessions: dict[str, SessionChanged] = {}
-        self.reconnects: Counter[str] = Counter()
+        self.losses: Counter[str] = Counter()
+        """How often each session was lost, not closed."""
         self.strategies: dict[StrategyId, StrategyRecord] = {}
         self.day: DayOpened | None = None
         self.kill: KillLatched | None = None
@@ -154,8 +156,8 @@ class FloorState:
 
     def _session(self, fact: SessionChanged) -> None:
         before = self.sessions.get(fact.session)
-        if before is not None and fact.state != before.state and fact.state == "CONNECTED":
-            self.reconnects[fact.session] += 1
+        if fact.state is SessionState.DISCONNECTED and (before is None or before.state is not fact.state):
+            self.losses[fact.session] += 1
         self.sessions[fact.session] = fact
 
     def _strategy_of(self, fact: AnyFact, order: Order | None) -> StrategyId | None:

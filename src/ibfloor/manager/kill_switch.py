@@ -13,8 +13,8 @@ from concurrent.futures import Future
 import structlog
 
 from ibfloor.ledger.latch import KillLatch
-from ibfloor.manager.locked_gate import LockedGate
 from ibfloor.manager.message_queue import MessageQueue
+from ibfloor.manager.shared_gate import SharedGate
 from ibfloor.manager.strategy_manager import StrategyManager
 from ibfloor.model.command import CommandResult, Denied, Done
 from ibfloor.model.fact import KillLatched, KillReset
@@ -34,7 +34,7 @@ class KillSwitch:
     def __init__(
         self,
         latch: KillLatch,
-        gate: LockedGate,
+        gate: SharedGate,
         queue: MessageQueue,
         strategies: StrategyManager,
         clock: Clock,

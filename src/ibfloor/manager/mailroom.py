@@ -18,7 +18,11 @@ class Mailroom:
         self._state = state
         self._queue = queue
         self._boxes: dict[StrategyId, Mailbox[Notice]] = {}
-        queue.observe(self._deliver)
+
+    def observe(self, applied: Applied) -> None:
+        """Deliver a fact to the strategy it concerns."""
+        if applied.strategy is not None and (box := self._boxes.get(applied.strategy)) is not None:
+            box.put(notice_of(applied, self._state, applied.strategy))
 
     def enroll(self, strategy: StrategyId, client_id: int, box: Mailbox[Notice]) -> Future[Homecoming]:
         """Return where the strategy stands, and deliver every later fact: nothing missed, nothing twice."""
@@ -37,7 +41,3 @@ class Mailroom:
                 del self._boxes[strategy]
 
         self._queue.ask(on_queue)
-
-    def _deliver(self, applied: Applied) -> None:
-        if applied.strategy is not None and (box := self._boxes.get(applied.strategy)) is not None:
-            box.put(notice_of(applied, self._state, applied.strategy))

@@ -5,12 +5,14 @@ Get a fact, apply it, publish what changed: this loop is the middle of the floor
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
 from threading import Thread
 from typing import Protocol, TypeVar
 
+from ibfloor.manager.answers import respond
 from ibfloor.manager.floor_state import Applied, FloorState
 from ibfloor.model.errors import LedgerError
 from ibfloor.model.fact import AnyFact, Fact, SessionChanged
@@ -30,9 +32,9 @@ class FactJournal(Protocol):
 class MessageQueue:
     """Facts in from any thread; applied, journaled and published by one thread, in order.
 
-    The queue never blocks a sender and never drops a fact. Holding more than ``capacity`` facts is
-    a fault: ``on_fault`` is called once (it shuts the gate), and facts are still taken. The
-    processing thread owns the ``FloorState``; others see it through ``ask`` and the observers.
+    The queue never blocks a sender and never drops a fact: the bound is a fault line, not a wall.
+    Holding more than ``capacity`` facts calls ``on_fault`` (it shuts the gate), and facts are still
+    taken. The processing thread owns the ``FloorState``; others see it through ``ask`` and the observers.
     """
 
     def __init__(
@@ -51,6 +53,8 @@ class MessageQueue:
         self._capacity = capacity
         self._incoming: SimpleQueue[AnyFact | _Work | None] = SimpleQueue()
         self._observers: list[Observer] = []
+        self._unwritten: deque[AnyFact] = deque()
+        self._is_overfull = False
         self._thread = Thread(target=self._run, name="message-queue")
 
     @property
@@ -73,7 +77,8 @@ class MessageQueue:
 
     def put(self, fact: AnyFact) -> None:
         """Take a fact from any thread."""
-        if self._incoming.qsize() == self._capacity:
+        if self._incoming.qsize() >= self._capacity and not self._is_overfull:
+            self._is_overfull = True
             self._on_fault(f"the message queue holds {self._capacity} facts: the floor cannot keep up")
         self._incoming.put(fact)
 
@@ -81,13 +86,7 @@ class MessageQueue:
         """Answer a question about the state on its own thread, after all facts put before."""
         answer: Future[T] = Future()
 
-        def work() -> None:
-            try:
-                answer.set_result(question(self._state))
-            except Exception as error:  # noqa: BLE001 - carried to the asker, not swallowed
-                answer.set_exception(error)
-
-        self._incoming.put(work)
+        self._incoming.put(lambda: respond(answer, lambda: question(self._state)))
         return answer
 
     def _run(self) -> None:
@@ -114,9 +113,14 @@ class MessageQueue:
             observer(applied)
 
     def _write(self, fact: AnyFact) -> None:
-        try:
-            self._journal.append(fact, self._next_seq)
-        except LedgerError as error:
-            # Books go on in memory so that screens stay true; nothing new may be sent.
-            self._on_fault(f"the fact journal cannot be written: {error}")
-        self._next_seq += 1
+        self._unwritten.append(fact)
+        while self._unwritten:
+            try:
+                self._journal.append(self._unwritten[0], self._next_seq)
+            except LedgerError as error:
+                # Books go on in memory so that screens stay true; nothing new may be sent. What could not
+                # be written is tried again before the next fact, so that the journal never has a gap.
+                self._on_fault(f"the fact journal cannot be written: {error}")
+                return
+            self._unwritten.popleft()
+            self._next_seq += 1

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from ibfloor.control.differ import ViewDiffer
 from ibfloor.control.protocol import BarsQuery, ViewChanges, ViewSnapshot
 from ibfloor.data.manager import DataManager
+from ibfloor.manager.desk import DeskNow
 from ibfloor.manager.floor_rows import FloorCounts, LinkNow, LogRows, floor_row, risk_rows
 from ibfloor.manager.floor_state import FloorState
-from ibfloor.manager.locked_gate import LockedGate
 from ibfloor.manager.message_queue import MessageQueue
-from ibfloor.manager.screen import DeskNow, Rows, Screen
+from ibfloor.manager.portfolio_manager import PortfolioManager
+from ibfloor.manager.screen import Rows, Screen
+from ibfloor.manager.shared_gate import SharedGate
 from ibfloor.manager.strategy_manager import StrategyManager
 from ibfloor.model.fact import DayOpened
 from ibfloor.model.ids import InstrumentId
@@ -30,9 +32,10 @@ class Publisher:
     def __init__(
         self,
         screen: Screen,
+        portfolio: PortfolioManager,
         queue: MessageQueue,
         data: DataManager,
-        gate: LockedGate,
+        gate: SharedGate,
         strategies: StrategyManager,
         log_lines: Callable[[], tuple[LogView, ...]],
         clock: Clock,
@@ -42,6 +45,7 @@ class Publisher:
         mode: str,
     ) -> None:
         self._screen = screen
+        self._portfolio = portfolio
         self._queue = queue
         self._data = data
         self._gate = gate
@@ -94,9 +98,7 @@ class Publisher:
         return rows
 
     def _on_queue(self, state: FloorState, desks: tuple[DeskNow, ...]) -> tuple[Rows, FloorCounts, DayOpened | None]:
-        rows = self._screen.rows(desks)
-        self._gate.revalue(state.instruments, self._screen.marks, self._screen.rates)
-        return rows, FloorCounts(state), self._screen.day_opening
+        return self._screen.rows(desks), FloorCounts(state), self._portfolio.day_opening()
 
     def _floor_row(self, counts: FloorCounts, desks: tuple[DeskNow, ...]) -> tuple[str, str, FloorView]:
         view = floor_row(

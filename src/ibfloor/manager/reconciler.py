@@ -1,4 +1,4 @@
-"""Reconciler: keeps orders and books equal to what the broker says. Owner: the master session's thread.
+"""Reconciler: keeps orders and books equal to what the broker says. Owner: the account thread.
 
 A pass is: ask the broker for everything, let ``settle`` say what that means for our orders, put
 those facts, then compare the books with the account. A difference becomes a break only when it
@@ -16,21 +16,16 @@ import msgspec
 import structlog
 
 from ibfloor.broker.port import MasterSession
-from ibfloor.execution.recovery import settle
 from ibfloor.manager.floor_state import FloorState
 from ibfloor.manager.message_queue import MessageQueue
+from ibfloor.manager.portfolio_manager import PortfolioManager
+from ibfloor.model.account import BrokerSnapshot
 from ibfloor.model.errors import ConnectivityError
-from ibfloor.model.fact import (
-    AnyFact,
-    BreakFound,
-    BrokerSnapshot,
-    InstrumentDefined,
-    Reconciled,
-)
-from ibfloor.model.ids import AccountId, ClientOrderId, StrategyId
+from ibfloor.model.fact import BreakFound, Reconciled
+from ibfloor.model.ids import AccountId, StrategyId
 from ibfloor.model.moment import Clock
 from ibfloor.model.money import Currency
-from ibfloor.portfolio.reconciliation import Difference, break_facts, compare, opening
+from ibfloor.portfolio.reconciliation import Difference, break_facts
 
 CONFIRMATIONS = 3
 RECHECK_S = 0.7
@@ -66,6 +61,7 @@ class Reconciler:
     def __init__(
         self,
         session: MasterSession,
+        portfolio: PortfolioManager,
         queue: MessageQueue,
         holds: Holds,
         clock: Clock,
@@ -74,12 +70,12 @@ class Reconciler:
         on_account: Callable[[AccountId, Currency], None],
     ) -> None:
         self._session = session
+        self._portfolio = portfolio
         self._queue = queue
         self._holds = holds
         self._clock = clock
         self._period_s = period_s
         self._on_account = on_account
-        self._doubts: frozenset[ClientOrderId] = frozenset()
         self._suspects: dict[str, tuple[Decimal, int]] = {}
         self._asked: set[tuple[str, StrategyId | None]] = {("start", None)}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -138,7 +134,7 @@ class Reconciler:
     async def _settle(self, *, thorough: bool) -> bool:
         while True:
             outcome = await self._pass()
-            if (outcome.unknown or self._doubts) and thorough:
+            if (outcome.unknown or self._portfolio.has_doubts) and thorough:
                 await asyncio.sleep(QUIET_S)
             elif any(count < CONFIRMATIONS for _, count in self._suspects.values()):
                 await asyncio.sleep(RECHECK_S)
@@ -150,24 +146,19 @@ class Reconciler:
     async def _pass(self) -> PassOutcome:
         snapshot = await self._session.snapshot()
         self._on_account(snapshot.account, snapshot.base_currency)
-        for fact in await asyncio.wrap_future(self._queue.ask(lambda state: self._settled(state, snapshot))):
+        for fact in await asyncio.wrap_future(self._queue.ask(lambda _: self._portfolio.settle(snapshot))):
             self._queue.put(fact)
-        outcome = await asyncio.wrap_future(self._queue.ask(lambda state: _compare(state, snapshot)))
+        outcome = await asyncio.wrap_future(self._queue.ask(lambda state: self._compare(state, snapshot)))
         self._suspect(outcome.differences)
         return outcome
 
-    def _settled(self, state: FloorState, snapshot: BrokerSnapshot) -> list[AnyFact]:
-        now_ns = self._clock.now_ns()
-        facts: list[AnyFact] = [
-            InstrumentDefined(ts_event_ns=now_ns, ts_init_ns=now_ns, instrument=position.instrument)
-            for position in snapshot.positions
-            if position.instrument.instrument_id not in state.instruments
-        ]
-        if not state.has_opening:
-            facts = opening(snapshot, now_ns)
-        settlement = settle(state.orders, snapshot, now_ns, self._doubts)
-        self._doubts = settlement.doubts
-        return [*facts, *settlement.facts]
+    def _compare(self, state: FloorState, snapshot: BrokerSnapshot) -> PassOutcome:
+        return PassOutcome(
+            self._portfolio.compare(snapshot),
+            frozenset(state.breaks),
+            len(state.orders.unknown()),
+            len(snapshot.positions),
+        )
 
     def _suspect(self, differences: tuple[Difference, ...]) -> None:
         before = self._suspects
@@ -202,12 +193,3 @@ class Reconciler:
             act()  # before the thread runs: nobody else touches these sets yet
         else:
             self._loop.call_soon_threadsafe(act)
-
-
-def _compare(state: FloorState, snapshot: BrokerSnapshot) -> PassOutcome:
-    return PassOutcome(
-        tuple(compare(state.books, snapshot)),
-        frozenset(state.breaks),
-        len(state.orders.unknown()),
-        len(snapshot.positions),
-    )

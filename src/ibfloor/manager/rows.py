@@ -85,7 +85,7 @@ def session_row(state: FloorState, fact: SessionChanged) -> SessionView:
         state=fact.state,
         detail=fact.detail,
         round_trip_ms=fact.round_trip_ms,
-        reconnects=state.reconnects[fact.session],
+        reconnects=state.losses[fact.session],
     )
 
 

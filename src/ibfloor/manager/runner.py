@@ -9,11 +9,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
+
 from ibfloor.data.bar_size import parse_bar_size
 from ibfloor.data.subscriber import Delivery, WarmUp
-from ibfloor.manager.context import WorkerContext
 from ibfloor.manager.handler_pump import HandlerPump
 from ibfloor.manager.notice import Notice
+from ibfloor.manager.worker_context import WorkerContext
 from ibfloor.model.fact import (
     OrderDoubted,
     OrderFilled,
@@ -23,6 +25,7 @@ from ibfloor.model.fact import (
     PositionMoved,
 )
 from ibfloor.model.ids import InstrumentId
+from ibfloor.model.instrument import Contract, Instrument
 from ibfloor.model.market import Bar, MarketEvent, Quote, Trade
 from ibfloor.portfolio.book import Book
 from ibfloor.strategy.registry import MadeStrategy
@@ -35,13 +38,13 @@ _ORDER_FACTS = (OrderReported, OrderRejected, OrderWarned, OrderDoubted, OrderFi
 class StrategyRunner:
     """One running strategy object, from ``on_start`` to ``on_stop``."""
 
-    def __init__(self, made: MadeStrategy, context: WorkerContext, pump: HandlerPump) -> None:
+    def __init__(self, made: MadeStrategy, context: WorkerContext, pump: HandlerPump, *, can_trade: bool) -> None:
         self._strategy = made.strategy
         self._context = context
         self._pump = pump
         self._implemented = made.handlers
-        self._wanted: dict[type, set[object]] = {Quote: set(), Trade: set(), Bar: set()}
-        self._known: dict[type, dict[object, bool]] = {Quote: {}, Trade: {}, Bar: {}}
+        self._wanted: dict[type, set[tuple[Contract, int]]] = {Quote: set(), Trade: set(), Bar: set()}
+        self._known: dict[type, dict[object, Instrument]] = {Quote: {}, Trade: {}, Bar: {}}
         self._calls: dict[type, Callable[[Any], Any] | None] = {
             Quote: self._handler("on_quote"),
             Trade: self._handler("on_trade"),
@@ -49,7 +52,7 @@ class StrategyRunner:
         }
         self._timers = Timers()
         self._alarm: asyncio.TimerHandle | None = None
-        self._can_trade: bool | None = None
+        self._can_trade = can_trade
 
     def start(self) -> None:
         """Call ``on_start``."""
@@ -68,9 +71,9 @@ class StrategyRunner:
             case WantedBars():
                 self._wanted[Bar].add((wanted.contract, parse_bar_size(wanted.bar)))
             case WantedQuotes():
-                self._wanted[Quote].add(wanted.contract)
+                self._wanted[Quote].add((wanted.contract, 0))
             case WantedTrades():
-                self._wanted[Trade].add(wanted.contract)
+                self._wanted[Trade].add((wanted.contract, 0))
         for known in self._known.values():
             known.clear()
 
@@ -78,14 +81,14 @@ class StrategyRunner:
         """Take a batch of market data, or a warm-up."""
         if isinstance(delivery, WarmUp):
             for bar in delivery.bars:
-                if self._is_wanted(bar):
-                    self._pump.call(self._warm, bar)
+                if (wanted := self._as_wanted(bar)) is not None:
+                    self._pump.call(self._warm, wanted)
             return
         calls = self._calls
         for event in delivery:
             handler = calls[type(event)]
-            if handler is not None and self._is_wanted(event):
-                self._pump.call(handler, event)
+            if handler is not None and (wanted := self._as_wanted(event)) is not None:
+                self._pump.call(handler, wanted)
 
     def take_notice(self, notice: Notice) -> None:
         """Take a fact of this strategy, after the context has it."""
@@ -100,9 +103,8 @@ class StrategyRunner:
     def take_connection(self, connection: Connection) -> None:
         """Take that orders can go out again, or no more."""
         if connection.can_trade != self._can_trade:
-            is_first, self._can_trade = self._can_trade is None, connection.can_trade
-            if not is_first:
-                self._call("on_connection", connection)
+            self._can_trade = connection.can_trade
+            self._call("on_connection", connection)
 
     def set_timer(self, name: str, timetable: Timetable) -> None:
         """Set one of the strategy's timers."""
@@ -153,18 +155,31 @@ class StrategyRunner:
         finally:
             self._context.is_warming = False
 
-    def _is_wanted(self, event: MarketEvent) -> bool:
-        kind = type(event)
+    def _as_wanted(self, event: MarketEvent) -> MarketEvent | None:
+        # Several strategies may name one instrument by different contracts: each sees its own.
+        known = self._known[type(event)]
         key: object = event.instrument.instrument_id
         if isinstance(event, Bar):
             key = (key, event.duration_ns)
-        known = self._known[kind]
-        answer = known.get(key)
-        if answer is None:
-            contract = event.instrument.contract
-            asked: object = (contract, event.duration_ns) if isinstance(event, Bar) else contract
-            answer = known[key] = asked in self._wanted[kind]
-        return answer
+        instrument = known.get(key)
+        if instrument is None:
+            instrument = self._find_wanted(event)
+            if instrument is None:
+                return None
+            known[key] = instrument
+        return event if instrument is event.instrument else msgspec.structs.replace(event, instrument=instrument)
+
+    def _find_wanted(self, event: MarketEvent) -> Instrument | None:
+        met = event.instrument
+        for contract, size_ns in self._wanted[type(event)]:
+            if isinstance(event, Bar) and size_ns != event.duration_ns:
+                continue
+            if contract == met.contract:
+                return met
+            named = self._context.instrument(contract)
+            if named is not None and named.instrument_id == met.instrument_id:
+                return msgspec.structs.replace(met, contract=contract)
+        return None
 
     def _arm(self) -> None:
         if self._alarm is not None:

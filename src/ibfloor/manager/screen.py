@@ -7,14 +7,14 @@ each time. The main loop puts the rows into the ``ViewDiffer``, which sends only
 from __future__ import annotations
 
 from collections import deque
-from datetime import tzinfo
 from decimal import Decimal
 
 import msgspec
 
 from ibfloor.manager.account_board import AccountBoard
+from ibfloor.manager.desk import DeskNow
 from ibfloor.manager.floor_state import Applied, FloorState
-from ibfloor.manager.marks import Marks
+from ibfloor.manager.portfolio_manager import PortfolioManager
 from ibfloor.manager.rows import (
     break_row,
     cents,
@@ -24,13 +24,13 @@ from ibfloor.manager.rows import (
     position_row,
     session_row,
 )
-from ibfloor.model.fact import BreakCleared, DayOpened, FeeReported, OrderFilled, OrderRefused
-from ibfloor.model.ids import UNASSIGNED, ClientOrderId, InstrumentId, StrategyId, exec_root
-from ibfloor.model.moment import Clock, to_datetime
+from ibfloor.model.fact import BreakCleared, FeeReported, OrderFilled, OrderRefused
+from ibfloor.model.ids import ClientOrderId, StrategyId, exec_root
+from ibfloor.model.moment import Clock
 from ibfloor.model.order import Order, OrdStatus
 from ibfloor.model.view import AccountView, EquityView, StrategyView
-from ibfloor.portfolio.performance import Performance, advance
-from ibfloor.portfolio.valuation import Mark, Valuation, value, value_account
+from ibfloor.portfolio.performance import Performance
+from ibfloor.portfolio.valuation import Valuation
 
 CURVE_EVERY_S = 1.0
 SPARK_POINTS = 60
@@ -39,38 +39,20 @@ Rows = list[tuple[str, str, msgspec.Struct | None]]
 """(topic, key, row), ``None`` for a row that went."""
 
 
-class DeskNow(msgspec.Struct, frozen=True, kw_only=True):
-    """What the StrategyManager knows of one strategy at this moment."""
-
-    name: StrategyId
-    class_name: str
-    state: str
-    reason: str
-    restarts: int
-    client_id: int
-    loop_lag_ms: float
-    symbols: tuple[str, ...]
-
-
 class Screen:
     """The rows' maker. Owner: the queue's thread, which also observes facts for it."""
 
-    def __init__(self, state: FloorState, marks: Marks, account: AccountBoard, clock: Clock, *, tz: tzinfo) -> None:
+    def __init__(self, state: FloorState, portfolio: PortfolioManager, account: AccountBoard, clock: Clock) -> None:
         self._state = state
-        self._marks = marks
+        self._portfolio = portfolio
         self._account = account
         self._clock = clock
-        self._tz = tz
         self._orders: set[ClientOrderId] = {order.cl_ord_id for order in state.orders}
         self._fills: set[str] = set(state.fills)
         self._refused: deque[OrderRefused] = deque(maxlen=100)
         self._gone: list[tuple[str, str]] = []
         self._positions_shown: set[str] = set()
         self._sparks: dict[StrategyId, deque[float]] = {}
-        self._performance: Performance | None = None
-        self.marks: dict[InstrumentId, Mark] = {}
-        """What the last rows were valued at."""
-        self.rates = marks.rates()
         self._curve_due_ns = 0
         self._curve_points = 0
 
@@ -94,30 +76,14 @@ class Screen:
         rows += self._touched()
         rows += [("sessions", name, session_row(state, fact)) for name, fact in state.sessions.items()]
         rows += [("breaks", key, break_row(fact)) for key, fact in state.breaks.items()]
-        valuations = self._valuations({desk.name for desk in desks})
+        valuations, account = self._portfolio.value_books({desk.name for desk in desks})
         rows += self._position_rows(valuations)
         is_curve_due = self._is_curve_due()
         rows += [
             ("strategies", desk.name, self._strategy_row(desk, valuations[desk.name], is_curve_due)) for desk in desks
         ]
-        rows += self._account_rows(valuations, is_curve_due)
+        rows += self._account_rows(account, is_curve_due)
         return rows
-
-    @property
-    def day_opening(self) -> DayOpened | None:
-        """Return the fact to journal when a new trading day has begun since the last one journaled."""
-        curve, known = self._performance, self._state.day
-        if curve is None or (known is not None and known.day == curve.day):
-            return None
-        now_ns = self._clock.now_ns()
-        return DayOpened(
-            ts_event_ns=now_ns,
-            ts_init_ns=now_ns,
-            day=curve.day,
-            equity=curve.anchor,
-            flows=curve.flows,
-            currency=self._marks.base,
-        )
 
     def _touched(self) -> Rows:
         state = self._state
@@ -142,15 +108,6 @@ class Screen:
         self._refused.clear()
         self._fills.clear()
         return rows
-
-    def _valuations(self, names: set[StrategyId]) -> dict[StrategyId, Valuation]:
-        books = self._state.books
-        everyone = names | set(books.strategies()) | {UNASSIGNED}
-        held: set[InstrumentId] = set()
-        for name in everyone:
-            held |= set(books.book(name).open_positions)
-        self.marks, self.rates = self._marks.of(held), self._marks.rates()
-        return {name: value(books.book(name), self.marks, self.rates) for name in everyone}
 
     def _position_rows(self, valuations: dict[StrategyId, Valuation]) -> Rows:
         rows: Rows = []
@@ -192,13 +149,11 @@ class Screen:
             spark=tuple(spark),
         )
 
-    def _account_rows(self, valuations: dict[StrategyId, Valuation], is_curve_due: bool) -> Rows:
-        account = value_account(valuations.values(), self.marks, self.rates)
-        self._advance(account)
-        curve, state = self._performance, self._state
+    def _account_rows(self, account: Valuation, is_curve_due: bool) -> Rows:
+        curve, state = self._portfolio.performance, self._state
         view = AccountView(
             account=self._account.account,
-            base_currency=self._marks.base,
+            base_currency=account.base,
             net_liquidation=cents(account.equity),
             broker_net_liquidation=self._account.amount("NetLiquidation"),
             day_pnl=None if curve is None or account.equity is None else cents(curve.day_pnl),
@@ -227,17 +182,6 @@ class Screen:
             gross_exposure=float(account.gross_exposure or 0),
             net_exposure=float(account.net_exposure or 0),
         )
-
-    def _advance(self, account: Valuation) -> None:
-        known = self._state.day
-        if self._performance is None and known is not None:
-            self._performance = Performance(
-                day=known.day, anchor=known.equity, peak=known.equity, equity=known.equity, flows=known.flows
-            )
-        if not self._state.has_opening:
-            return
-        day = to_datetime(self._clock.now_ns(), self._tz).date().isoformat()
-        self._performance = advance(self._performance, day, account.equity, account.flows)
 
     def _is_curve_due(self) -> bool:
         now_ns = self._clock.now_ns()

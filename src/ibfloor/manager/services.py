@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from ibfloor.broker.port import OrderSession
 from ibfloor.data.manager import DataManager
 from ibfloor.ledger.journal import JournalWriter
-from ibfloor.manager.locked_gate import LockedGate
 from ibfloor.manager.marks import Marks
 from ibfloor.manager.message_queue import MessageQueue
+from ibfloor.manager.shared_gate import SharedGate
 from ibfloor.model.ids import StrategyId
 from ibfloor.model.moment import Clock
 
@@ -23,21 +21,8 @@ class Services:
 
     clock: Clock
     queue: MessageQueue
-    gate: LockedGate
+    gate: SharedGate
     data: DataManager
     marks: Marks
     order_session: Callable[[StrategyId, int], OrderSession]
     journal: Callable[[StrategyId], JournalWriter]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StrategySpec:
-    """Which strategy to run, and how: a row of floor.toml or an ``AddStrategy`` command."""
-
-    name: StrategyId
-    file: Path
-    class_name: str
-    params: dict[str, Any]
-    autostart: bool
-    stop_policy: str
-    """``keep``, ``cancel`` or ``flatten``."""

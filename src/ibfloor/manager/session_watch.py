@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ibfloor.manager.floor_state import Applied
-from ibfloor.manager.locked_gate import LockedGate
 from ibfloor.manager.reconciler import Reconciler
+from ibfloor.manager.shared_gate import SharedGate
 from ibfloor.model.fact import OrderDoubted, OrderFilled, SessionChanged, SessionState
 from ibfloor.model.ids import UNASSIGNED, StrategyId
 
 MASTER = "master"
 DATA = "data"
-CLOSED = "closed"
+_LOST = (SessionState.DISCONNECTED, SessionState.DEGRADED, SessionState.FAILED)
 
 
 class SessionWatch:
@@ -23,7 +23,7 @@ class SessionWatch:
     Lost market data holds nothing: the gate refuses entries on old quotes by itself.
     """
 
-    def __init__(self, gate: LockedGate, reconciler: Reconciler, tell: Callable[[SessionChanged], None]) -> None:
+    def __init__(self, gate: SharedGate, reconciler: Reconciler, tell: Callable[[SessionChanged], None]) -> None:
         self._gate = gate
         self._reconciler = reconciler
         self._tell = tell
@@ -45,7 +45,7 @@ class SessionWatch:
             return
         is_up = fact.state is SessionState.CONNECTED
         strategy = None if fact.session == MASTER else StrategyId(fact.session)
-        if not is_up and fact.state is not SessionState.CONNECTING and fact.detail != CLOSED:
+        if fact.state in _LOST:
             self._lost.add(fact.session)
             self._gate.hold(_name(fact.session), f"session {fact.session} is {fact.state.lower()}", strategy)
         elif is_up and (fact.session in self._lost or fact.detail):

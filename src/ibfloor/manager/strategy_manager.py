@@ -7,9 +7,9 @@ from concurrent.futures import Future
 
 import structlog
 
+from ibfloor.manager.desk import DeskNow, StrategySpec
 from ibfloor.manager.mailroom import Mailroom
-from ibfloor.manager.screen import DeskNow
-from ibfloor.manager.services import Services, StrategySpec
+from ibfloor.manager.services import Services
 from ibfloor.manager.supervision import RestartBudget, RestartPolicy
 from ibfloor.manager.worker import Finish, Worker
 from ibfloor.model.command import CommandResult, Denied, Done
@@ -61,11 +61,6 @@ class StrategyManager:
         self._policy = policy
         self._first_client_id = first_client_id
         self._desks: dict[StrategyId, Desk] = {}
-
-    @property
-    def desks(self) -> dict[StrategyId, Desk]:
-        """Return the strategies by name; read only, on the main loop."""
-        return self._desks
 
     def desks_now(self) -> tuple[DeskNow, ...]:
         """Return what is known of every strategy at this moment, for the screen."""

@@ -6,10 +6,10 @@ from decimal import Decimal
 
 import msgspec
 
+from ibfloor.manager.desk import DeskNow
 from ibfloor.manager.floor_state import FloorState
 from ibfloor.manager.marks import Marks
 from ibfloor.manager.rows import cents, holdings_by_symbol
-from ibfloor.manager.screen import DeskNow
 from ibfloor.portfolio.valuation import value
 
 

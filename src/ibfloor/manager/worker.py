@@ -21,13 +21,15 @@ from ibfloor.broker.port import OrderSession
 from ibfloor.data.subscriber import Delivery, Subscriber
 from ibfloor.execution.trade_manager import OrderTicket, TradeManager
 from ibfloor.mailbox import Mailbox
-from ibfloor.manager.context import WorkerContext
+from ibfloor.manager.answers import respond
+from ibfloor.manager.desk import StrategySpec
 from ibfloor.manager.handler_pump import HandlerPump
 from ibfloor.manager.lag import LagMeter
 from ibfloor.manager.mailroom import Mailroom
 from ibfloor.manager.notice import Homecoming, Notice
 from ibfloor.manager.runner import StrategyRunner
-from ibfloor.manager.services import Services, StrategySpec
+from ibfloor.manager.services import Services
+from ibfloor.manager.worker_context import WorkerContext
 from ibfloor.model.errors import ConfigError, StrategyError
 from ibfloor.model.ids import ClientOrderId
 from ibfloor.model.instrument import Contract
@@ -91,8 +93,8 @@ class Worker:
 
     def cancel(self, order_id: ClientOrderId, answer: Future[Refusal | None]) -> None:
         """Cancel one own order for an operator; from any thread."""
-        if not self._on_loop(lambda: answer.set_result(self._cancel(order_id))):
-            answer.set_result(Refusal(rule="strategy", text=f"{self._spec.name} is not up"))
+        if not self._on_loop(lambda: respond(answer, lambda: self._cancel(order_id))):
+            respond(answer, lambda: Refusal(rule="strategy", text=f"{self._spec.name} is not up"))
 
     def cancel_all(self) -> None:
         """Cancel all own orders for an operator; from any thread."""
@@ -167,7 +169,7 @@ class Worker:
         made.strategy.bind(context)
         async with asyncio.TaskGroup() as tasks:
             pump = HandlerPump(tasks)
-            self._runner = runner = StrategyRunner(made, context, pump)
+            self._runner = runner = StrategyRunner(made, context, pump, can_trade=session.can_send)
             lag = tasks.create_task(self.lag.run())
             self._market.open()
             runner.start()

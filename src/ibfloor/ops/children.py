@@ -71,7 +71,6 @@ class Children:
         await stack.enter_async_context(self._server)
         stack.push_async_callback(self.close)
         self._publisher.stored_bars = lambda: self.bars_stored
-        await self._publisher.refresh()
         self._publishing = tasks.create_task(self._publisher.run(self._server.publish_changes))
         wanted = [self._recorder] * self._settings.recorder.enabled + [self._web] * self._settings.web.enabled
         await asyncio.gather(*(self._start(child) for child in wanted))

@@ -7,11 +7,11 @@ from decimal import Decimal
 
 import msgspec
 
+from ibfloor.model.account import BrokerSnapshot
 from ibfloor.model.fact import (
     AnyFact,
     BreakCleared,
     BreakFound,
-    BrokerSnapshot,
     CashMoved,
     InstrumentDefined,
     OrderFilled,

@@ -9,8 +9,17 @@ from ibfloor.model.ids import ClientOrderId
 from ibfloor.model.instrument import Contract
 from ibfloor.model.money import Currency
 from ibfloor.model.order import Accepted, Order, OrdStatus, OrdType, Refusal, Refused, Side, TimeInForce
+from ibfloor.strategy.quantities import (
+    Price,
+    Quantity,
+    Unfit,
+    order_px,
+    order_qty,
+    order_type,
+    time_in_force,
+    whole_qty,
+)
 from ibfloor.strategy.seat import Seat
-from ibfloor.strategy.ticket import Price, Quantity, Unfit, order_px, order_qty, order_type, time_in_force, whole_qty
 from ibfloor.strategy.values import Position
 
 OrderRef = Order | Accepted | ClientOrderId

@@ -28,7 +28,7 @@ def test_session_connects_and_tells_its_round_trip(gateway: Any, run_gateway: An
             assert [fact.state for fact in told] == [SessionState.CONNECTING, SessionState.CONNECTED]
             assert 0 < told[-1].round_trip_ms < 1000
             await session.close()
-            assert floor.facts.all[-1].state is SessionState.DISCONNECTED
+            assert floor.facts.all[-1].state is SessionState.CLOSED
             assert not session.can_send
 
     within(test)

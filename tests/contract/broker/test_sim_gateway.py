@@ -9,17 +9,9 @@ from typing import Any
 
 import pytest
 
+from ibfloor.model.account import AccountReported, BrokerSnapshot
 from ibfloor.model.errors import BrokerRejected
-from ibfloor.model.fact import (
-    AccountReported,
-    BrokerSnapshot,
-    FeeReported,
-    OrderFilled,
-    OrderRejected,
-    OrderReported,
-    SessionChanged,
-    SessionState,
-)
+from ibfloor.model.fact import FeeReported, OrderFilled, OrderRejected, OrderReported, SessionChanged, SessionState
 from ibfloor.model.ids import UNASSIGNED, ClientOrderId, StrategyId
 from ibfloor.model.instrument import Forex, Future, Instrument, Stock
 from ibfloor.model.market import MarketEvent, Quote, Trade

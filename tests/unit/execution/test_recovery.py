@@ -9,7 +9,8 @@ import pytest
 
 from ibfloor.execution.order_table import OrderTable
 from ibfloor.execution.recovery import FILLS_NEVER_TOLD, GONE, NEVER_REACHED, Settlement, settle
-from ibfloor.model.fact import BrokerSnapshot, OrderDoubted, OrderFilled, OrderSubmitted, OrderWarned, ReplaceRequested
+from ibfloor.model.account import BrokerSnapshot
+from ibfloor.model.fact import OrderDoubted, OrderFilled, OrderSubmitted, OrderWarned, ReplaceRequested
 from ibfloor.model.ids import UNASSIGNED, ClientOrderId
 from ibfloor.model.order import Order, OrdStatus
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from ibfloor.model.fact import AccountPosition, BreakCleared, BreakFound, BrokerSnapshot, CashMoved, PositionMoved
+from ibfloor.model.account import AccountPosition, BrokerSnapshot
+from ibfloor.model.fact import BreakCleared, BreakFound, CashMoved, PositionMoved
 from ibfloor.model.ids import UNASSIGNED, InstrumentId
 from ibfloor.model.instrument import Instrument, SecurityType
 from ibfloor.model.money import USD, Currency, Money

@@ -24,8 +24,9 @@ from ibfloor.broker.ib.session import IbSession
 from ibfloor.broker.ib.settings import IbWiring
 from ibfloor.broker.ib.wrapper import Handler
 from ibfloor.broker.port import AccountSink
+from ibfloor.model.account import AccountPosition, AccountReported, BrokerSnapshot, ListedOrder
 from ibfloor.model.errors import ConnectivityError
-from ibfloor.model.fact import AccountPosition, AccountReported, BrokerSnapshot, FeeReported, OpenOrder, OrderFilled
+from ibfloor.model.fact import FeeReported, OrderFilled
 from ibfloor.model.ids import AccountId, InstrumentId
 from ibfloor.model.money import Currency, Money
 
@@ -195,11 +196,11 @@ class IbMasterSession(IbSession):
             net_liquidation=Money(number(net[0]) or Decimal(0), Currency(net[1])),
         )
 
-    def _open_order(self, contract: Contract, order: Order, state: OrderState) -> OpenOrder:
+    def _open_order(self, contract: Contract, order: Order, state: OrderState) -> ListedOrder:
         heard = self._statuses.get(order.permId)
         cum_qty = heard.cum_qty if heard else number(order.filledQuantity) or Decimal(0)
         qty = number(order.totalQuantity) or Decimal(0)
-        return OpenOrder(
+        return ListedOrder(
             order_ref=order.orderRef,
             perm_id=order.permId,
             client_id=order.clientId,

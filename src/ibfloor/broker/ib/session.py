@@ -99,7 +99,7 @@ class IbSession:
             self._requests.fail_all(f"session {self._name} was closed")
             self._client = None
         if self._state is not SessionState.FAILED:
-            self._change(SessionState.DISCONNECTED, "closed")
+            self._change(SessionState.CLOSED)
 
     # what a session is made of
 

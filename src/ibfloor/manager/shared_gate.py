@@ -23,7 +23,7 @@ from ibfloor.risk.gate import PriceReference, RiskGate
 from ibfloor.risk.usage import RiskUsage
 
 
-class LockedGate:
+class SharedGate:
     """``RiskGate`` for many threads; prices it judges by come from the newest quote."""
 
     def __init__(self, gate: RiskGate, quote: Callable[[InstrumentId], Quote | None], clock: Clock) -> None:

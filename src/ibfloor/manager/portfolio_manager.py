@@ -1,0 +1,98 @@
+"""PortfolioManager: what every book is worth, the day's result, and books against the account.
+
+Owner: the queue's thread, where the books live. It reads marks and rates, and hands the newest to the
+risk gate, so that exposures are judged at the prices the screen shows.
+"""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+
+from ibfloor.execution.recovery import Settlement, settle
+from ibfloor.manager.floor_state import FloorState
+from ibfloor.manager.marks import Marks
+from ibfloor.manager.shared_gate import SharedGate
+from ibfloor.model.account import BrokerSnapshot
+from ibfloor.model.fact import AnyFact, DayOpened, InstrumentDefined
+from ibfloor.model.ids import UNASSIGNED, ClientOrderId, InstrumentId, StrategyId
+from ibfloor.model.moment import Clock, to_datetime
+from ibfloor.portfolio.performance import Performance, advance
+from ibfloor.portfolio.reconciliation import Difference, compare, opening
+from ibfloor.portfolio.valuation import Valuation, value, value_account
+
+
+class PortfolioManager:
+    """Values the books and compares them with the account; invents no price, rate or owner."""
+
+    def __init__(self, state: FloorState, marks: Marks, gate: SharedGate, clock: Clock, *, tz: tzinfo) -> None:
+        self._state = state
+        self._marks = marks
+        self._gate = gate
+        self._clock = clock
+        self._tz = tz
+        self._doubts: frozenset[ClientOrderId] = frozenset()
+        self.performance: Performance | None = None
+        """The day's anchor and the peak so far; ``None`` until the account could be valued once."""
+
+    @property
+    def has_doubts(self) -> bool:
+        """Tell whether the last snapshot contradicts orders that only another one can decide."""
+        return bool(self._doubts)
+
+    def value_books(self, names: set[StrategyId]) -> tuple[dict[StrategyId, Valuation], Valuation]:
+        """Return every book's worth now, those of ``names`` included, and the account's."""
+        books = self._state.books
+        everyone = names | set(books.strategies()) | {UNASSIGNED}
+        held: set[InstrumentId] = set()
+        for name in everyone:
+            held |= set(books.book(name).open_positions)
+        marks, rates = self._marks.of(held), self._marks.rates()
+        self._gate.revalue(self._state.instruments, marks, rates)
+        valuations = {name: value(books.book(name), marks, rates) for name in everyone}
+        account = value_account(valuations.values(), marks, rates)
+        self._advance(account)
+        return valuations, account
+
+    def day_opening(self) -> DayOpened | None:
+        """Return the fact to journal when a new trading day has begun since the last one journaled."""
+        curve, known = self.performance, self._state.day
+        if curve is None or (known is not None and known.day == curve.day):
+            return None
+        now_ns = self._clock.now_ns()
+        return DayOpened(
+            ts_event_ns=now_ns,
+            ts_init_ns=now_ns,
+            day=curve.day,
+            equity=curve.anchor,
+            flows=curve.flows,
+            currency=self._marks.base,
+        )
+
+    def settle(self, snapshot: BrokerSnapshot) -> tuple[AnyFact, ...]:
+        """Return what the broker's lists mean for our orders and books, as facts to put."""
+        now_ns = self._clock.now_ns()
+        facts: list[AnyFact] = [
+            InstrumentDefined(ts_event_ns=now_ns, ts_init_ns=now_ns, instrument=position.instrument)
+            for position in snapshot.positions
+            if position.instrument.instrument_id not in self._state.instruments
+        ]
+        if not self._state.has_opening:
+            facts = opening(snapshot, now_ns)
+        settlement: Settlement = settle(self._state.orders, snapshot, now_ns, self._doubts)
+        self._doubts = settlement.doubts
+        return (*facts, *settlement.facts)
+
+    def compare(self, snapshot: BrokerSnapshot) -> tuple[Difference, ...]:
+        """Return where books and account differ, once the snapshot's facts are applied."""
+        return tuple(compare(self._state.books, snapshot))
+
+    def _advance(self, account: Valuation) -> None:
+        known = self._state.day
+        if self.performance is None and known is not None:
+            self.performance = Performance(
+                day=known.day, anchor=known.equity, peak=known.equity, equity=known.equity, flows=known.flows
+            )
+        if not self._state.has_opening:
+            return
+        day = to_datetime(self._clock.now_ns(), self._tz).date().isoformat()
+        self.performance = advance(self.performance, day, account.equity, account.flows)
