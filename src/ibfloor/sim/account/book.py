@@ -90,10 +90,7 @@ class SimAccount:
         priced = priced.plus(qty, px)
         self._traded[order_key] = (after, priced)
         fee = self._fees[kind].fill_fee(before, after)
-        old = self._positions.get(instrument.instrument_id, SimPosition(instrument=instrument))
-        new, closed_qty, gross = old.traded(side, qty, px, fee)
-        self._positions[instrument.instrument_id] = new
-        self._move_cash(instrument, side.sign * qty, px, fee, gross)
+        realised_pnl = self._trade(instrument, side, qty, px, fee)
         execution = SimExecution(
             exec_id=ExecId(f"{self._session}.{_EXEC_EPOCH + len(self._executions) + 1:08x}.01.01"),
             order_key=order_key,
@@ -106,10 +103,53 @@ class SimAccount:
             avg_px=priced.value / priced.qty,
             commission=fee,
             currency=instrument.currency,
-            realised_pnl=new.realised_pnl - old.realised_pnl if closed_qty else None,
+            realised_pnl=realised_pnl,
         )
         self._executions.append(execution)
         return execution
+
+    def revise(self, exec_id: ExecId, px: Decimal, qty: Decimal, ts_ns: int) -> SimExecution | None:
+        """Correct an execution, told under the next revision of its id; quantity 0 busts it.
+
+        Taken back at its old price, booked again at the new one; returns ``None`` for a bust. Raises
+        ``KeyError`` for an id that is none.
+        """
+        old = next((one for one in reversed(self._executions) if one.exec_id == exec_id), None)
+        if old is None:
+            raise KeyError(exec_id)
+        instrument, multiplier = old.instrument, old.instrument.multiplier
+        self._trade(instrument, old.side.opposite, old.qty, old.px, -old.commission)
+        traded, priced = self._traded[old.order_key]
+        traded, priced = traded.plus(-old.qty, old.px, multiplier), priced.plus(-old.qty, old.px)
+        if not qty:
+            self._traded[old.order_key] = (traded, priced)
+            self._executions.remove(old)
+            return None
+        priced = priced.plus(qty, px)
+        self._traded[old.order_key] = (traded.plus(qty, px, multiplier), priced)
+        self._trade(instrument, old.side, qty, px, old.commission)
+        head, _, revision = exec_id.rpartition(".")
+        new = msgspec.structs.replace(
+            old,
+            exec_id=ExecId(f"{head}.{int(revision) + 1:02d}"),
+            qty=qty,
+            px=px,
+            cum_qty=priced.qty,
+            avg_px=priced.value / priced.qty,
+            ts_ns=ts_ns,
+        )
+        self._executions[self._executions.index(old)] = new
+        return new
+
+    def adjust(self, instrument: Instrument, ratio: Decimal, add: Decimal, px: Decimal) -> None:
+        """Change a position without an execution: times a ratio (a split), then some added at a price."""
+        old = self._positions.get(instrument.instrument_id, SimPosition(instrument=instrument))
+        self._positions[instrument.instrument_id] = msgspec.structs.replace(
+            old, qty=old.qty * ratio, last_px=old.last_px / ratio
+        )
+        if add:
+            side = Side.BUY if add > 0 else Side.SELL
+            self._trade(instrument, side, abs(add), px, ZERO)
 
     def deposit(self, amount: Decimal, currency: Currency) -> None:
         """Add cash from outside; a negative amount is a withdrawal."""
@@ -123,6 +163,14 @@ class SimAccount:
         An instrument without a mark counts at its newest fill. ``rates`` are base currency per unit.
         """
         return account_values(self.base_currency, self._cash, self.positions, marks, rates or {})
+
+    def _trade(self, instrument: Instrument, side: Side, qty: Decimal, px: Decimal, fee: Decimal) -> Decimal | None:
+        # returns what the closing part realised; None when nothing was closed
+        old = self._positions.get(instrument.instrument_id, SimPosition(instrument=instrument))
+        new, closed_qty, gross = old.traded(side, qty, px, fee)
+        self._positions[instrument.instrument_id] = new
+        self._move_cash(instrument, side.sign * qty, px, fee, gross)
+        return new.realised_pnl - old.realised_pnl if closed_qty else None
 
     def _move_cash(
         self, instrument: Instrument, signed_qty: Decimal, px: Decimal, fee: Decimal, gross: Decimal

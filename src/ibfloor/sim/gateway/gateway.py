@@ -104,6 +104,10 @@ class Gateway:
         """Remember to write what a session has queued."""
         self._dirty[session] = None
 
+    def outgoing(self, session: Session, message: Table, values: Values) -> None:
+        """Deliver a message, unless a fault says otherwise."""
+        session.deliver(message, values)
+
     def sent(self, session: Session, message: Table, values: Values) -> None:
         """Note what a client was told of orders."""
         self.book.note_sent(session.client_id, message, values)

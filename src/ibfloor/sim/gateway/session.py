@@ -31,6 +31,9 @@ class FrontDesk(Protocol):
     def is_dirty(self, session: Session) -> None:
         """Learn that a session has something to write."""
 
+    def outgoing(self, session: Session, message: Table, values: Values) -> None:
+        """Deliver a message to a session, unless a fault says otherwise."""
+
     def sent(self, session: Session, message: Table, values: Values) -> None:
         """Learn what a session was told."""
 
@@ -38,22 +41,36 @@ class FrontDesk(Protocol):
 class Session:
     """The server's end of one connection. Owner: the gateway's one thread.
 
-    ``write`` and ``close`` reach the socket; they are called from ``flush`` alone.
+    ``write``, ``close`` and ``abort`` reach the socket; the first two are called from ``flush`` alone.
     """
 
-    def __init__(self, front: FrontDesk, write: Callable[[bytes], None], close: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        front: FrontDesk,
+        write: Callable[[bytes], None],
+        close: Callable[[], None],
+        abort: Callable[[], None] | None = None,
+    ) -> None:
         self.client_id: int | None = None
         self.version = 0
         self.is_closing = False
         self._front = front
         self._write = write
         self._close = close
+        self._abort = close if abort is None else abort
         self._frames = FrameReader()
         self._outbox: list[bytes] = []
+        self._stalled: list[bytes] | None = None
+        self._unheard: list[bytes] | None = None
+        self.bytes_left: int | None = None
+        """Reset the connection when so many more bytes were written."""
 
     def receive(self, data: bytes) -> None:
         """Take bytes from the socket and answer every complete message in them."""
         if self.is_closing:
+            return
+        if self._unheard is not None:
+            self._unheard.append(data)
             return
         try:
             for payload in self._frames.feed(data):
@@ -72,9 +89,12 @@ class Session:
 
     def send_values(self, message: Table, values: Values) -> None:
         """Queue a message given as a mapping."""
-        if self.is_closing:
-            return
-        self._queue(message.layout(self.version).encode(values))
+        if not self.is_closing:
+            self._front.outgoing(self, message, values)
+
+    def deliver(self, message: Table, values: Values) -> None:
+        """Queue a message past all faults."""
+        self.queue(message.layout(self.version).encode(values))
         self._front.sent(self, message, values)
 
     def fail(self, req_id: int, code: int, text: str, reject_json: str = "") -> None:
@@ -86,7 +106,13 @@ class Session:
         """Write what is queued, in one piece; close when that was the last."""
         if self._outbox:
             data, self._outbox = b"".join(self._outbox), []
+            if self.bytes_left is not None:
+                whole, data = len(data), data[: self.bytes_left]
+                self.bytes_left -= len(data)
             self._write(data)
+            if self.bytes_left is not None and len(data) < whole:
+                self.reset()
+                return
         if self.is_closing:
             self._close()
 
@@ -95,14 +121,44 @@ class Session:
         self.is_closing = True
         self._front.is_dirty(self)
 
-    def _queue(self, data: bytes) -> None:
+    def reset(self) -> None:
+        """End the connection on the spot, whatever is queued."""
+        self.is_closing = True
+        self._outbox.clear()
+        self._abort()
+
+    def queue(self, data: bytes) -> None:
+        """Queue bytes as they are."""
+        if self._stalled is not None:
+            self._stalled.append(data)
+            return
         if not self._outbox:
             self._front.is_dirty(self)
         self._outbox.append(data)
 
+    def stall(self) -> None:
+        """Keep back everything queued from now on."""
+        self._stalled = [] if self._stalled is None else self._stalled
+
+    def resume(self) -> None:
+        """Queue what was kept back."""
+        kept, self._stalled = self._stalled or [], None
+        for data in kept:
+            self.queue(data)
+
+    def plug(self) -> None:
+        """Listen to nothing from now on; what comes is kept."""
+        self._unheard = [] if self._unheard is None else self._unheard
+
+    def unplug(self) -> None:
+        """Take what came meanwhile, and listen again."""
+        kept, self._unheard = self._unheard or [], None
+        for data in kept:
+            self.receive(data)
+
     def _greet(self, payload: bytes) -> None:
         self.version = negotiate(payload)
-        self._queue(frame([str(self.version), wire_time(self._front.now_ns())]))
+        self.queue(frame([str(self.version), wire_time(self._front.now_ns())]))
 
     def _take(self, fields: list[str]) -> None:
         head = fields[0] if fields else ""
