@@ -1,17 +1,15 @@
-"""The broker's door: what the floor needs of a broker, whoever answers (IB, the backtest)."""
+"""The broker's door: what the floor needs of a broker, whoever answers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Protocol
 
+from ibfloor.execution.trade_manager import OrderDoor
 from ibfloor.model.account import AccountReported, BrokerSnapshot
 from ibfloor.model.fact import AnyFact, SessionState
-from ibfloor.model.ids import ClientOrderId
 from ibfloor.model.instrument import Contract, Instrument
 from ibfloor.model.market import Bar, MarketBatch
-from ibfloor.model.order import OrderRequest
 
 FactSink = Callable[[AnyFact], None]
 """Where facts go; safe from any thread, never blocks."""
@@ -42,30 +40,11 @@ class Session(Protocol):
         """Disconnect for good."""
 
 
-class OrderSession(Session, Protocol):
+class OrderSession(Session, OrderDoor, Protocol):
     """A strategy's own way to the broker; every method is called on its thread."""
-
-    @property
-    def can_send(self) -> bool:
-        """Tell whether socket and upstream are live, so that an order would go out."""
-
-    def next_order_id(self) -> int:
-        """Return an order id never used before on this client id."""
 
     def raise_order_id_floor(self, used: int) -> None:
         """Never hand out an id up to ``used`` (the journal's high-water mark) again."""
-
-    def submit(self, request: OrderRequest, instrument: Instrument, order_id: int) -> None:
-        """Write a new order to the wire; raises ``ConnectivityError`` when nothing was written."""
-
-    def replace(self, request: OrderRequest, instrument: Instrument, order_id: int) -> None:
-        """Write a change of a working order to the wire."""
-
-    def cancel(self, order_id: int) -> None:
-        """Write a cancel to the wire."""
-
-    def track(self, order_id: int, cl_ord_id: ClientOrderId) -> None:
-        """Remember which intent an order id carries (orders adopted after a restart)."""
 
 
 class MasterSession(Session, Protocol):
@@ -80,9 +59,6 @@ class MasterSession(Session, Protocol):
 
     def cancel_everything(self) -> None:
         """Cancel every working order of the account (IB: ``reqGlobalCancel``)."""
-
-    def cancel_foreign(self, client_id: int, order_id: int) -> None:
-        """Cancel an order of client 0 itself or one bound to it."""
 
 
 class DataSession(Session, Protocol):
@@ -106,13 +82,3 @@ class AccountSink(Protocol):
 
     def __call__(self, report: AccountReported) -> None:
         """Take the newest account values."""
-
-
-class GateState(Protocol):
-    """What a session asks before it may be used for entries."""
-
-    def __call__(self) -> str | None:
-        """Return why entries are shut; ``None`` when they are open."""
-
-
-Quantity = Decimal

@@ -35,6 +35,10 @@ class MarketBoard:
         listing = self._listing(instrument_id)
         return listing.instrument if listing else None
 
+    def instruments(self) -> list[Instrument]:
+        """Return every instrument that is or was watched."""
+        return [listing.instrument for listing in list(self._router.listings.values())]
+
     def quote(self, instrument_id: InstrumentId) -> Quote | None:
         """Return the newest quote; ``None`` before the first."""
         listing = self._listing(instrument_id)

@@ -17,7 +17,8 @@ from ibfloor.model.fact import (
     OrderSubmitted,
     ReplaceRequested,
 )
-from ibfloor.model.ids import ClientOrderId, StrategyId, cl_ord_id
+from ibfloor.model.ids import ClientOrderId, StrategyId
+from ibfloor.model.ids import cl_ord_id as client_order_id
 from ibfloor.model.instrument import Instrument
 from ibfloor.model.moment import Clock
 from ibfloor.model.order import (
@@ -42,10 +43,10 @@ class Gate(Protocol):
     def check_replace(self, request: OrderRequest, instrument: Instrument) -> Refusal | None:
         """Reserve a working order's new worst case, or say why not."""
 
-    def release(self, order_id: ClientOrderId) -> None:
+    def release(self, cl_ord_id: ClientOrderId) -> None:
         """Give back a reservation whose order was not sent."""
 
-    def release_replace(self, order_id: ClientOrderId) -> None:
+    def release_replace(self, cl_ord_id: ClientOrderId) -> None:
         """Give back what a change that was not sent would have needed."""
 
 
@@ -57,7 +58,10 @@ class IntentJournal(Protocol):
 
 
 class OrderDoor(Protocol):
-    """The broker session's part that the TradeManager needs (see ``broker.port.OrderSession``)."""
+    """A strategy's way to the broker, as its TradeManager needs it; all calls on the strategy's thread.
+
+    ``submit``, ``replace`` and ``cancel`` raise ``ConnectivityError`` when nothing was written.
+    """
 
     @property
     def can_send(self) -> bool:
@@ -125,9 +129,9 @@ class TradeManager:
         """Return the orders that can still trade, oldest first."""
         return tuple(self._working.values())
 
-    def get(self, order_id: ClientOrderId) -> Order | None:
+    def get(self, cl_ord_id: ClientOrderId) -> Order | None:
         """Return a working order."""
-        return self._working.get(order_id)
+        return self._working.get(cl_ord_id)
 
     def submit(self, ticket: OrderTicket) -> Accepted | Refused:
         """Send a new order if the gate lets it pass: journaled first, then written to the wire."""
@@ -167,7 +171,7 @@ class TradeManager:
 
     def replace(
         self,
-        order_id: ClientOrderId,
+        cl_ord_id: ClientOrderId,
         instrument: Instrument,
         *,
         order_qty: Decimal | None = None,
@@ -175,9 +179,9 @@ class TradeManager:
         stop_px: Decimal | None = None,
     ) -> Refusal | None:
         """Change a working order's quantity or prices; ``None`` when the change is on its way."""
-        order = self._working.get(order_id)
+        order = self._working.get(cl_ord_id)
         if order is None:
-            return _unknown_order(order_id)
+            return _unknown_order(cl_ord_id)
         old = order.request
         request = msgspec.structs.replace(
             old,
@@ -195,31 +199,31 @@ class TradeManager:
             lambda: self._door.replace(request, instrument, order.order_id),
         )
         if refusal is not None:
-            self._gate.release_replace(order_id)
+            self._gate.release_replace(cl_ord_id)
             return refusal
-        self._working[order_id] = msgspec.structs.replace(order, status=OrdStatus.PENDING_REPLACE)
+        self._working[cl_ord_id] = msgspec.structs.replace(order, status=OrdStatus.PENDING_REPLACE)
         return None
 
-    def cancel(self, order_id: ClientOrderId, reason: str = "") -> Refusal | None:
+    def cancel(self, cl_ord_id: ClientOrderId, reason: str = "") -> Refusal | None:
         """Cancel a working order; ``None`` when the cancel is on its way."""
-        order = self._working.get(order_id)
+        order = self._working.get(cl_ord_id)
         if order is None:
-            return _unknown_order(order_id)
+            return _unknown_order(cl_ord_id)
         if not self._door.can_send:
             return _NOT_CONNECTED
         now_ns = self._clock.now_ns()
         refusal = self._write_ahead(
-            CancelRequested(ts_event_ns=now_ns, ts_init_ns=now_ns, cl_ord_id=order_id, reason=reason),
+            CancelRequested(ts_event_ns=now_ns, ts_init_ns=now_ns, cl_ord_id=cl_ord_id, reason=reason),
             lambda: self._door.cancel(order.order_id),
         )
         if refusal is None:
             # At once, so that a strategy that looks again in the same burst does not ask twice.
-            self._working[order_id] = msgspec.structs.replace(order, status=OrdStatus.PENDING_CANCEL)
+            self._working[cl_ord_id] = msgspec.structs.replace(order, status=OrdStatus.PENDING_CANCEL)
         return refusal
 
     def cancel_all(self, reason: str = "") -> tuple[ClientOrderId, ...]:
         """Cancel every working order; return those whose cancel could not be sent."""
-        return tuple(order_id for order_id in tuple(self._working) if self.cancel(order_id, reason) is not None)
+        return tuple(each for each in tuple(self._working) if self.cancel(each, reason) is not None)
 
     def adopt(self, order: Order) -> None:
         """Take an order of an earlier life of this strategy as its own."""
@@ -236,7 +240,7 @@ class TradeManager:
     def _identify(self, ticket: OrderTicket) -> OrderRequest:
         self._last_intent += 1
         return OrderRequest(
-            cl_ord_id=cl_ord_id(self._strategy, self._last_intent),
+            cl_ord_id=client_order_id(self._strategy, self._last_intent),
             strategy=self._strategy,
             instrument_id=ticket.instrument.instrument_id,
             side=ticket.side,
@@ -275,5 +279,5 @@ class TradeManager:
         return None
 
 
-def _unknown_order(order_id: ClientOrderId) -> Refusal:
-    return Refusal(rule="order", text=f"{order_id} is not a working order of this strategy")
+def _unknown_order(cl_ord_id: ClientOrderId) -> Refusal:
+    return Refusal(rule="order", text=f"{cl_ord_id} is not a working order of this strategy")

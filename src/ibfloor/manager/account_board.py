@@ -9,7 +9,7 @@ from ibfloor.model.ids import AccountId
 
 
 class AccountBoard:
-    """The newest figures, one immutable dictionary swapped as a whole. Writer: the master session's thread."""
+    """The newest figures, one immutable dictionary swapped as a whole. Writer: the account thread."""
 
     def __init__(self) -> None:
         self._account = AccountId("")

@@ -124,13 +124,13 @@ class CommandDesk:
             return self._unless_killed() or self._strategies.start(command.strategy)
         return Done(f"{command.strategy} is on the floor, stopped")
 
-    async def _cancel(self, order_id: ClientOrderId) -> CommandResult:
-        order = await asyncio.wrap_future(self._queue.ask(lambda state: state.orders.get(order_id)))
+    async def _cancel(self, cl_ord_id: ClientOrderId) -> CommandResult:
+        order = await asyncio.wrap_future(self._queue.ask(lambda state: state.orders.get(cl_ord_id)))
         if order is None:
-            return Denied(f"there is no order {order_id}")
+            return Denied(f"there is no order {cl_ord_id}")
         if order.status.is_done:
-            return Denied(f"{order_id} is {order.status.lower()} already")
-        return await self._strategies.cancel(order.request.strategy, order_id)
+            return Denied(f"{cl_ord_id} is {order.status.lower()} already")
+        return await self._strategies.cancel(order.request.strategy, cl_ord_id)
 
 
 def _text_of(command: AnyCommand) -> str:

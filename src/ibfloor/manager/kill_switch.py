@@ -25,7 +25,7 @@ log = structlog.get_logger("kill")
 
 WATCH_S = 0.25
 VERIFY_S = 0.1
-PAGE_AFTER_S = 10.0
+CANCEL_TIMEOUT_S = 10.0
 
 
 class KillSwitch:
@@ -50,29 +50,28 @@ class KillSwitch:
         self._cancel_account = cancel_account
         self._settle = settle
         self._is_latched = False
-        self._working = asyncio.Lock()
+        self._one_at_a_time = asyncio.Lock()
 
     @property
     def is_latched(self) -> bool:
         """Tell whether trading is halted."""
         return self._is_latched
 
-    def restore(self) -> bool:
-        """Take over a latch of an earlier run, before anything can be sent; tell whether there is one."""
+    def restore(self) -> None:
+        """Take over a latch of an earlier run, before anything can be sent."""
         found = self._latch.state()
         if found is not None:
             self._block(found.actor, found.reason)
-        return found is not None
 
     async def kill(self, actor: str, reason: str, *, flatten: bool) -> CommandResult:
         """Latch, block, cancel everything and wait until the broker has no working order of ours."""
         self._latch.latch(actor, reason, ts_ns=self._clock.now_ns())
         self._block(actor, reason)
-        async with self._working:
+        async with self._one_at_a_time:
             self._cancel_account()
             self._strategies.cancel_all()
             stopping = asyncio.create_task(self._strategies.stop_all("cancel"))
-            left = await self._cancelled()
+            left = await self._wait_canceled()
             await stopping
             if left:
                 text = f"trading is halted, but {left} orders still work at the broker: check them in TWS"
@@ -114,8 +113,8 @@ class KillSwitch:
         self._queue.put(KillLatched(ts_event_ns=now_ns, ts_init_ns=now_ns, actor=actor, reason=reason))
         log.critical("kill switch latched", actor=actor, reason=reason)
 
-    async def _cancelled(self) -> int:
-        deadline = asyncio.get_running_loop().time() + PAGE_AFTER_S
+    async def _wait_canceled(self) -> int:
+        deadline = asyncio.get_running_loop().time() + CANCEL_TIMEOUT_S
         while left := await asyncio.wrap_future(self._queue.ask(lambda state: len(state.orders.working()))):
             if asyncio.get_running_loop().time() > deadline:
                 return left

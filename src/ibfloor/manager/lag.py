@@ -10,7 +10,7 @@ _KEPT = 3000
 
 
 class LagMeter:
-    """Wall-clock lateness of one loop. Owner: that loop; ``last_ms`` and ``worst_ms`` from any thread."""
+    """Wall-clock lateness of one loop. Owner: that loop; ``last_ms`` and ``samples`` from any thread."""
 
     def __init__(self) -> None:
         self.last_ms = 0.0

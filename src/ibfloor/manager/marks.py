@@ -33,9 +33,8 @@ class Marks:
     def rates(self) -> Rates:
         """Return the exchange rates that the watched currency pairs give."""
         to_base: dict[Currency, Decimal] = {}
-        for row in self._data.instrument_rows():
-            instrument = self._data.by_id(InstrumentId(row.instrument_id))
-            if instrument is None or instrument.contract.security_type is not SecurityType.FOREX:
+        for instrument in self._data.instruments():
+            if instrument.contract.security_type is not SecurityType.FOREX:
                 continue
             mark = self._mark(instrument.instrument_id)
             if mark is None or not mark.px:

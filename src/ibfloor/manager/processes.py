@@ -20,7 +20,7 @@ log = structlog.get_logger("processes")
 
 READY_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 8.0
-HEALTHY = RestartPolicy(max_restarts=5, window_s=60.0, backoff_s=0.5, backoff_max_s=10.0)
+RESTARTS = RestartPolicy(max_restarts=5, window_s=60.0, backoff_s=0.5, backoff_max_s=10.0)
 
 Ready = dict[str, Any]
 
@@ -45,11 +45,6 @@ class ChildProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._is_stopping = asyncio.Event()
 
-    @property
-    def pid(self) -> int | None:
-        """Return the process id while it runs."""
-        return None if self._process is None else self._process.pid
-
     async def start(self) -> Ready:
         """Start it and return its ready line; raises ``FloorError`` with its last words when it fails."""
         self._process = await asyncio.create_subprocess_exec(
@@ -72,7 +67,7 @@ class ChildProcess:
 
     async def keep(self) -> None:
         """Restart it whenever it ends, with backoff, until ``stop``; gives up when it fails too often."""
-        budget = RestartBudget(HEALTHY)
+        budget = RestartBudget(RESTARTS)
         while not self._is_stopping.is_set():
             if self._process is not None:
                 code = await self._process.wait()

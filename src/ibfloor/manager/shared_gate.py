@@ -47,15 +47,15 @@ class SharedGate:
             verdict = self._gate.check_replace(request, instrument, reference, self._clock.now_ns())
         return verdict.reason if isinstance(verdict, Refused) else None
 
-    def release(self, order_id: ClientOrderId) -> None:
+    def release(self, cl_ord_id: ClientOrderId) -> None:
         """Give back the reservation of an order that was certainly not sent."""
         with self._lock:
-            self._gate.release(order_id)
+            self._gate.release(cl_ord_id)
 
-    def release_replace(self, order_id: ClientOrderId) -> None:
+    def release_replace(self, cl_ord_id: ClientOrderId) -> None:
         """Give back the reservation of a change that was certainly not sent."""
         with self._lock:
-            self._gate.release_replace(order_id)
+            self._gate.release_replace(cl_ord_id)
 
     def apply(self, fact: AnyFact, order: Order | None) -> None:
         """Take an applied fact: reservations follow orders, positions follow fills."""

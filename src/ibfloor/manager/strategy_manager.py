@@ -168,15 +168,15 @@ class StrategyManager:
         late = [result.text for result in results if isinstance(result, Denied)]
         return Denied("; ".join(late)) if late else Done(f"{len(running)} strategies have stopped")
 
-    async def cancel(self, name: StrategyId, order_id: ClientOrderId) -> CommandResult:
+    async def cancel(self, name: StrategyId, cl_ord_id: ClientOrderId) -> CommandResult:
         """Cancel one order through the client that placed it."""
         desk = self._desks.get(name)
         if desk is None or desk.worker is None:
-            return Denied(f"{name} is not up, and only its own client can cancel {order_id}: start it first")
+            return Denied(f"{name} is not up, and only its own client can cancel {cl_ord_id}: start it first")
         answer: Future[Refusal | None] = Future()
-        desk.worker.cancel(order_id, answer)
+        desk.worker.cancel(cl_ord_id, answer)
         refusal = await asyncio.wrap_future(answer)
-        return Done(f"cancel of {order_id} is on its way") if refusal is None else Denied(str(refusal))
+        return Done(f"cancel of {cl_ord_id} is on its way") if refusal is None else Denied(str(refusal))
 
     def cancel_all(self) -> None:
         """Have every worker cancel its own orders."""

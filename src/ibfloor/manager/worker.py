@@ -91,9 +91,9 @@ class Worker:
         self._early_stop = finish
         self._on_loop(lambda: self._ask_stop(finish))
 
-    def cancel(self, order_id: ClientOrderId, answer: Future[Refusal | None]) -> None:
+    def cancel(self, cl_ord_id: ClientOrderId, answer: Future[Refusal | None]) -> None:
         """Cancel one own order for an operator; from any thread."""
-        if not self._on_loop(lambda: respond(answer, lambda: self._cancel(order_id))):
+        if not self._on_loop(lambda: respond(answer, lambda: self._cancel(cl_ord_id))):
             respond(answer, lambda: Refusal(rule="strategy", text=f"{self._spec.name} is not up"))
 
     def cancel_all(self) -> None:
@@ -247,10 +247,10 @@ class Worker:
         """Tell the strategy that orders can or cannot go out; from any thread."""
         self._on_loop(lambda: self._runner.take_connection(connection) if self._runner else None)
 
-    def _cancel(self, order_id: ClientOrderId) -> Refusal | None:
+    def _cancel(self, cl_ord_id: ClientOrderId) -> Refusal | None:
         if self._trade is None:
             return Refusal(rule="strategy", text=f"{self._spec.name} is still starting")
-        return self._trade.cancel(order_id, "operator")
+        return self._trade.cancel(cl_ord_id, "operator")
 
     def _ask_stop(self, finish: Finish) -> None:
         if self._stop is not None and not self._stop.done():

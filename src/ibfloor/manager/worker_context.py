@@ -137,22 +137,22 @@ class WorkerContext:
         now_ns = self.clock.now_ns()
         self._services.queue.put(InstrumentDefined(ts_event_ns=now_ns, ts_init_ns=now_ns, instrument=instrument))
 
-    def cancel(self, order_id: ClientOrderId) -> Accepted | Refused:
+    def cancel(self, cl_ord_id: ClientOrderId) -> Accepted | Refused:
         """Journal and send a cancel."""
-        return _answer(order_id, self._trade.cancel(order_id))
+        return _answer(cl_ord_id, self._trade.cancel(cl_ord_id))
 
     def replace(
-        self, order_id: ClientOrderId, *, qty: Decimal, limit_px: Decimal | None, stop_px: Decimal | None
+        self, cl_ord_id: ClientOrderId, *, qty: Decimal, limit_px: Decimal | None, stop_px: Decimal | None
     ) -> Accepted | Refused:
         """Gate, journal and send a change; ``qty`` is the whole order's new quantity."""
-        order = self._trade.get(order_id)
+        order = self._trade.get(cl_ord_id)
         instrument = None if order is None else self.instrument(order.request.instrument_id)
         if instrument is None:
-            text = f"{order_id} is not a working order of this strategy"
-            return Refused(order_id, Refusal(rule="order", text=text))
+            text = f"{cl_ord_id} is not a working order of this strategy"
+            return Refused(cl_ord_id, Refusal(rule="order", text=text))
         return _answer(
-            order_id,
-            self._trade.replace(order_id, instrument, order_qty=qty, limit_px=limit_px, stop_px=stop_px),
+            cl_ord_id,
+            self._trade.replace(cl_ord_id, instrument, order_qty=qty, limit_px=limit_px, stop_px=stop_px),
         )
 
     def subscribe(self, wanted: Wanted) -> None:
@@ -179,5 +179,5 @@ class WorkerContext:
         self._on_timer(name, timetable)
 
 
-def _answer(order_id: ClientOrderId, refusal: Refusal | None) -> Accepted | Refused:
-    return Accepted(order_id) if refusal is None else Refused(order_id, refusal)
+def _answer(cl_ord_id: ClientOrderId, refusal: Refusal | None) -> Accepted | Refused:
+    return Accepted(cl_ord_id) if refusal is None else Refused(cl_ord_id, refusal)

@@ -19,10 +19,6 @@ class BrokerRejected(FloorError):
     """The broker refused a request; the text is the broker's own."""
 
 
-class StateMismatch(FloorError):
-    """Two records that must agree do not: halt entries and reconcile."""
-
-
 class StrategyError(FloorError):
     """A strategy misbehaved: stop that strategy, nothing else."""
 

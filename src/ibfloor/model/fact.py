@@ -209,7 +209,7 @@ class DayOpened(Fact, frozen=True, kw_only=True):
     """A trading day began at this equity: what the day's result is measured from."""
 
     day: str
-    """``YYYY-MM-DD`` in the account's time zone."""
+    """``YYYY-MM-DD`` in New York."""
     equity: Decimal
     flows: Decimal
     """All that ever came in without a trade, as of then."""

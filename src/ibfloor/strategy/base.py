@@ -14,7 +14,7 @@ class Strategy(Handlers, Trading, Watching, Generic[P]):
     """A trader on the floor. Override the handlers you need, each ``def`` or ``async def``.
 
     Owner: one thread with its own loop, which calls every handler, one at a time. The same file runs
-    live, on the simulated gateway and in a backtest. An exception stops this strategy and no other.
+    live and on the simulated gateway. An exception stops this strategy and no other.
     """
 
     def __init__(self, params: P) -> None:
@@ -24,7 +24,3 @@ class Strategy(Handlers, Trading, Watching, Generic[P]):
     def params(self) -> P:
         """Return the parameters now in force."""
         return self._params
-
-    def change_params(self, params: P) -> None:
-        """Put new parameters in force: the worker calls this before ``on_params``."""
-        self._params = params

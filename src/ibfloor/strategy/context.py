@@ -84,11 +84,11 @@ class StrategyContext(Protocol):
     ) -> Accepted | Refused:
         """Gate, journal and send an order."""
 
-    def cancel(self, order_id: ClientOrderId) -> Accepted | Refused:
+    def cancel(self, cl_ord_id: ClientOrderId) -> Accepted | Refused:
         """Journal and send a cancel."""
 
     def replace(
-        self, order_id: ClientOrderId, *, qty: Decimal, limit_px: Decimal | None, stop_px: Decimal | None
+        self, cl_ord_id: ClientOrderId, *, qty: Decimal, limit_px: Decimal | None, stop_px: Decimal | None
     ) -> Accepted | Refused:
         """Gate, journal and send a change; ``qty`` is the whole order's new quantity."""
 

@@ -38,9 +38,6 @@ class Handlers:
     def on_position(self, position: Position) -> Handled:
         """Take a changed own position, for whatever reason it changed."""
 
-    def on_params(self) -> Handled:
-        """Take new parameters: ``params`` holds them already."""
-
     def on_connection(self, connection: Connection) -> Handled:
         """Take that orders can go out again, or no more."""
 

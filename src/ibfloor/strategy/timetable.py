@@ -1,4 +1,4 @@
-"""When timers fire, in market time: plain arithmetic that live worker, simulation and backtest share."""
+"""When timers fire, in market time: plain arithmetic."""
 
 from __future__ import annotations
 

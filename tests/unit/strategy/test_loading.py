@@ -138,8 +138,8 @@ def test_class_that_cannot_be_made_is_the_strategys_fault(write: Write) -> None:
         make_strategy(StrategyId("x"), file=write(source))
 
 
-def test_every_handler_of_the_design_is_known() -> None:
-    names = ["start", "bar", "quote", "trade", "timer", "order", "fill", "position", "params", "connection", "stop"]
+def test_the_handlers_are_those_the_floor_calls() -> None:
+    names = ["start", "bar", "quote", "trade", "timer", "order", "fill", "position", "connection", "stop"]
     assert tuple(f"on_{name}" for name in names) == HANDLERS
 
 

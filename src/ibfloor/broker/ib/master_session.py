@@ -35,7 +35,7 @@ _SUMMARY_TAGS = "NetLiquidation,TotalCashValue,GrossPositionValue,BuyingPower,$L
 
 
 class IbMasterSession(IbSession):
-    """``port.MasterSession`` over TWS's API. Owner: the master thread."""
+    """``port.MasterSession`` over TWS's API. Owner: the account thread."""
 
     def __init__(self, wiring: IbWiring, account_sink: AccountSink, *, client_id: int = 0) -> None:
         super().__init__("master", client_id, wiring)
