@@ -19,6 +19,14 @@ MarketOption = Annotated[
 DataOption = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="Folder of recorded days, for --market replay.")
 ]
+SecuritiesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--securities",
+        metavar="FILE|world",
+        help="TOML file of more securities; world: foreign stocks, futures, options, currencies, indices.",
+    ),
+]
 SpeedOption = Annotated[float, typer.Option("--speed", min=1.0, max=1000.0, help="Market seconds per wall second.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="The generated market's seed.")]
 
@@ -29,6 +37,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "ibfloor gateway --port 4002",
             "ibfloor gateway --port 4002 --speed 60 --start 09:26 --seed 7",
+            "ibfloor gateway --port 4002 --securities world",
             "ibfloor gateway --port 4002 --market replay --data ../shared/market",
         )
     )(gateway)
@@ -42,6 +51,7 @@ def gateway(
     market: MarketOption = "generated",
     data: DataOption = None,
     symbols: Annotated[str, typer.Option("--symbols", help="Comma-separated; empty for all it knows.")] = "",
+    securities: SecuritiesOption = None,
     speed: SpeedOption = 1.0,
     seed: SeedOption = 1,
     start: Annotated[
@@ -73,6 +83,7 @@ def gateway(
             market=market,
             data=data,
             symbols=tuple(name.strip().upper() for name in symbols.split(",") if name.strip()),
+            securities=securities,
             speed=speed,
             seed=seed,
             start=start or None,

@@ -15,7 +15,7 @@ UNKNOWN_CONTRACT = (200, "No security definition has been found for the request"
 def match_contract(master: SecurityMaster, values: Values) -> list[Security]:
     """Return every security that a request's contract fields fit."""
     text = {name: str(values.get(name) or "") for name in ("sec_type", "symbol", "exchange", "currency", "expiry")}
-    con_id = values.get("con_id")
+    con_id, strike = values.get("con_id"), values.get("strike")
     return master.find(
         text["sec_type"],
         text["symbol"],
@@ -27,6 +27,8 @@ def match_contract(master: SecurityMaster, values: Values) -> list[Security]:
         primary_exchange=str(values.get("primary_exchange") or ""),
         trading_class=str(values.get("trading_class") or ""),
         multiplier=str(values.get("multiplier") or ""),
+        strike=strike if isinstance(strike, Decimal) else None,
+        right=str(values.get("right") or ""),
     )
 
 

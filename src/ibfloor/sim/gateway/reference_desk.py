@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 
 from ibfloor.sim.gateway.clock import SimClock
 from ibfloor.sim.gateway.codec import requests as ask
@@ -86,11 +85,11 @@ class ReferenceDesk:
 
     def _market_rule(self, session: Session, values: Values) -> None:
         rule_id = number_of(values, "rule_id")
-        for security in self._market.master:
-            if str(rule_id) in security.market_rule_ids.split(","):
-                steps: list[Values] = [{"low_edge": Decimal(0), "increment": security.instrument.min_tick}]
-                session.send(tell.MARKET_RULE, rule_id=rule_id, increments=steps)
-                return
+        rule = self._market.master.market_rule(rule_id)
+        if rule is not None:
+            steps: list[Values] = [{"low_edge": edge, "increment": step} for edge, step in rule.steps]
+            session.send(tell.MARKET_RULE, rule_id=rule_id, increments=steps)
+            return
         session.fail(-1, 321, f"Error validating request.-'cv' : cause - Market rule {rule_id} is not known.")
 
 

@@ -15,12 +15,14 @@ import msgspec
 from ibfloor.clock import FloorClock
 from ibfloor.model.errors import ConfigError
 from ibfloor.model.ids import AccountId
+from ibfloor.model.moment import to_datetime
 from ibfloor.model.money import Currency
 from ibfloor.sim.account import SimAccount
 from ibfloor.sim.gateway.clock import SimClock, last_trading_day, market_start_ns
 from ibfloor.sim.gateway.gateway import Gateway
 from ibfloor.sim.gateway.tcp import GatewayServer
 from ibfloor.sim.market.generated import GeneratedMarket
+from ibfloor.sim.market.listing import Listing, read_listing
 from ibfloor.sim.market.replay import ReplayMarket
 from ibfloor.sim.market.securities import SecurityMaster
 from ibfloor.sim.market.stream import StreamMarket
@@ -41,6 +43,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """``generated`` or ``replay``."""
     data: Path | None = None
     symbols: tuple[str, ...] = ()
+    securities: Path | None = None
+    """A TOML file of securities beside the default list; ``world``: the list that comes with it."""
     account: str = "DU1000001"
     base_currency: str = "USD"
     cash: Decimal = Decimal(1_000_000)
@@ -79,11 +83,14 @@ def build_clock(settings: GatewaySettings) -> SimClock:
 def build_market(settings: GatewaySettings, start_ns: int) -> StreamMarket:
     """Return the market the settings ask for; raise ``ConfigError`` for unknown symbols or bad files."""
     market: StreamMarket
+    listing = Listing()
+    if settings.securities is not None:
+        listing = read_listing(settings.securities, to_datetime(start_ns).date())
     if settings.market == "replay":
         assert settings.data is not None, "check_settings came first"
-        market = ReplayMarket(settings.data, start_ns, settings.symbols, seed=settings.seed)
+        market = ReplayMarket(settings.data, start_ns, settings.symbols, seed=settings.seed, listing=listing)
     else:
-        market = GeneratedMarket(settings.seed, start_ns, settings.symbols)
+        market = GeneratedMarket(settings.seed, start_ns, settings.symbols, listing=listing)
     # a contract without a tape has neither quotes nor history: better that nobody knows it
     known = set(market.instrument_ids)
     market.master = SecurityMaster(tuple(one for one in market.master if one.instrument_id in known))

@@ -12,7 +12,21 @@ import numpy as np
 
 from ibfloor.model.moment import NS_PER_S
 from ibfloor.sim.exchange.values import BookTop, MarketTick
-from ibfloor.sim.market.frames import ASK, BID, CLOSE, HIGH, LOW, OPEN, PRINTS, TRADE, VOLUME, DayBar, DayFrames, Ints
+from ibfloor.sim.market.frames import (
+    ASK,
+    BID,
+    CLOSE,
+    HIGH,
+    LOW,
+    OPEN,
+    PRINTS,
+    QUOTES,
+    TRADE,
+    VOLUME,
+    DayBar,
+    DayFrames,
+    Ints,
+)
 
 NS_PER_DAY = 86_400 * NS_PER_S
 _VWAP_GRID = Decimal("0.000001")
@@ -71,6 +85,9 @@ def of_frames(frames: DayFrames, kind: BarKind) -> Columns:
         traded = rows[:, VOLUME] > 0
         rows, minute_ns = rows[traded], minute_ns[traded]
         return Columns(minute_ns, rows[:, TRADE], rows[:, VOLUME], rows[:, PRINTS])
+    if not rows[:, QUOTES].all():  # minutes of a halt have no quotes
+        quoted = rows[:, QUOTES] > 0
+        rows, minute_ns = rows[quoted], minute_ns[quoted]
     nothing = np.zeros(len(rows), dtype=np.int64)
     if kind is BarKind.MIDPOINT:
         return Columns(minute_ns, rows[:, BID] + rows[:, ASK], nothing, nothing)

@@ -29,15 +29,22 @@ from zlib import crc32
 import numpy as np
 
 from ibfloor.model.errors import ConfigError
+from ibfloor.model.ids import InstrumentId
 from ibfloor.model.moment import NS_PER_MINUTE, to_datetime
-from ibfloor.sim.market.frames import DayBar, DayFrames
+from ibfloor.sim.market.chain import OptionSource
+from ibfloor.sim.market.derived import Followers, FollowerSource
+from ibfloor.sim.market.frames import DayBar, DayFrames, Floats
+from ibfloor.sim.market.listing import Listing
 from ibfloor.sim.market.minutes import MinuteMaker
+from ibfloor.sim.market.plan import MarketEvent, PlannedSource
 from ibfloor.sim.market.profiles import EVENING, PROFILES
 from ibfloor.sim.market.securities import Security, SecurityMaster, default_master
 from ibfloor.sim.market.sessions import US_STOCKS, at_minute
 from ibfloor.sim.market.stream import StreamMarket
-from ibfloor.sim.market.tape import Tape
-from ibfloor.sim.market.walk import Walk, WalkDay, WalkState
+from ibfloor.sim.market.tape import Tape, TapeSource
+from ibfloor.sim.market.walk import SymbolDay, Walk, WalkDay, WalkState
+
+NOTHING_LISTED = Listing()
 
 HISTORY_SESSIONS = 10
 """Sessions with minutes before the start."""
@@ -51,14 +58,23 @@ _DAY_STREAM, _MINUTE_STREAM, _HISTORY_STREAM = 1, 2, 3
 class GeneratedMarket(StreamMarket):
     """Ticks without end from a seed; the master's futures are those in front at the start.
 
-    ``symbols`` are symbols or local symbols of the master; empty means all. Raises ``ConfigError``
-    for one that the master does not know.
+    ``symbols`` are symbols or local symbols of the master; empty means all. A ``listing`` has more
+    securities than the default list, a ``plan`` has events. Raises ``ConfigError`` for a symbol that
+    the master does not know.
     """
 
-    def __init__(self, seed: int, start_ns: int, symbols: Sequence[str] = ()) -> None:
-        master = default_master(f"{to_datetime(start_ns):%Y%m%d}")
+    def __init__(
+        self,
+        seed: int,
+        start_ns: int,
+        symbols: Sequence[str] = (),
+        *,
+        listing: Listing = NOTHING_LISTED,
+        plan: Sequence[MarketEvent] = (),
+    ) -> None:
+        master = listing.master_with(default_master(f"{to_datetime(start_ns):%Y%m%d}"))
         securities = chosen(master, symbols)
-        super().__init__(master, generated_tapes(seed, start_ns, securities), start_ns)
+        super().__init__(master, generated_tapes(seed, start_ns, securities, listing, plan), start_ns)
 
 
 def chosen(master: SecurityMaster, symbols: Sequence[str]) -> list[Security]:
@@ -73,25 +89,65 @@ def chosen(master: SecurityMaster, symbols: Sequence[str]) -> list[Security]:
     return [security for _, security in found if security is not None]
 
 
-def generated_tapes(seed: int, start_ns: int, securities: Sequence[Security]) -> list[Tape]:
+def generated_tapes(
+    seed: int,
+    start_ns: int,
+    securities: Sequence[Security],
+    listing: Listing = NOTHING_LISTED,
+    plan: Sequence[MarketEvent] = (),
+) -> list[Tape]:
     """Return a tape for each security, all moved by the same factors."""
-    days = _Days(seed, US_STOCKS.day_of(start_ns), securities)
-    return [Tape(security, _Source(days, n), seed) for n, security in enumerate(securities)]
+    return _Studio(seed, start_ns, listing, plan).tapes(securities)
+
+
+class _Studio:
+    """Makes tapes, each once: those of the default list, those that follow them, options behind both."""
+
+    def __init__(self, seed: int, start_ns: int, listing: Listing, plan: Sequence[MarketEvent]) -> None:
+        self._seed = seed
+        self._listed = {one.security.instrument_id: one for one in listing.listed}
+        self._days = _Days(seed, US_STOCKS.day_of(start_ns))
+        self._followers = Followers(self._days, {one.name: one for one in listing.listed}, seed)
+        master = listing.master_with(default_master(f"{to_datetime(start_ns):%Y%m%d}"))
+        self._master = master
+        self._plan: dict[InstrumentId, list[MarketEvent]] = {}
+        for event in plan:
+            (security,) = chosen(master, (event.symbol,))
+            self._plan.setdefault(security.instrument_id, []).append(event)
+        self._tapes: dict[InstrumentId, Tape] = {}
+
+    def tapes(self, securities: Sequence[Security]) -> list[Tape]:
+        return [self._tape(security) for security in securities]
+
+    def _tape(self, security: Security) -> Tape:
+        key = security.instrument_id
+        if key not in self._tapes:
+            source, events = self._source(security), self._plan.get(key)
+            self._tapes[key] = Tape(security, PlannedSource(source, events) if events else source, self._seed)
+        return self._tapes[key]
+
+    def _source(self, security: Security) -> TapeSource:
+        listed = self._listed.get(security.instrument_id)
+        if listed is None:
+            return _Source(self._days, self._days.add(security))
+        if listed.chain is None:
+            return FollowerSource(self._followers, self._days, listed, self._seed)
+        underlying = self._master.by_id(InstrumentId(security.under_con_id))
+        assert underlying is not None, "a chain's underlying is checked when it is read"
+        return OptionSource(self._tape(underlying), listed, self._seed)
 
 
 class _Days:
     """Walks day after day when asked, and remembers where each day began."""
 
-    def __init__(self, seed: int, start: date, securities: Sequence[Security]) -> None:
+    def __init__(self, seed: int, start: date) -> None:
         # the whole cast moves in every market, so that SPY's path does not depend on who else is watched
         self._cast = sorted(PROFILES)
         self._walk = Walk([PROFILES[name] for name in self._cast])
         self._seed = seed
-        self.securities = securities
-        self._index = [self._cast.index(security.symbol) for security in securities]
-        self._makers = [
-            MinuteMaker(security, PROFILES[security.symbol], _activity(security)) for security in securities
-        ]
+        self.securities: list[Security] = []
+        self._index: list[int] = []
+        self._makers: list[MinuteMaker] = []
         self.first_day = start
         for _ in range(HISTORY_SESSIONS):
             self.first_day = US_STOCKS.previous_day(self.first_day)
@@ -99,6 +155,25 @@ class _Days:
         self._days: list[date] = [self.first_day]
         self._walked: dict[date, WalkDay] = {}
         self._frames: dict[tuple[date, int], DayFrames | None] = {}
+
+    def add(self, security: Security) -> int:
+        """Take a security of the default list in; return its number."""
+        self.securities.append(security)
+        self._index.append(self._cast.index(security.symbol))
+        self._makers.append(MinuteMaker(security, PROFILES[security.symbol], _activity(security)))
+        return len(self.securities) - 1
+
+    def cast_day(self, symbol: str, day: date) -> SymbolDay:
+        """Return a symbol's minutes on a New York trading day, the first day or later."""
+        return self._walk_to(day).of(self._cast.index(symbol))
+
+    def shocks(self, kin: str) -> tuple[Floats, Floats]:
+        """Return the daily shocks of the year before: all symbols', and those of a symbol or its sector."""
+        market, own = (
+            np.random.default_rng([self._seed, _HISTORY_STREAM, 0, shared]).standard_normal(HISTORY_DAYS)
+            for shared in (0, crc32(kin.encode()))
+        )
+        return market, own
 
     def frames(self, day: date, n: int) -> DayFrames | None:
         """Return the minutes of the n-th security on a day."""
@@ -114,12 +189,8 @@ class _Days:
     def daily(self, n: int) -> list[DayBar]:
         """Return the n-th security's sessions before the first day."""
         security = self.securities[n]
-        kin = crc32((PROFILES[security.symbol].sector or security.symbol).encode())
         rng = np.random.default_rng([self._seed, _HISTORY_STREAM, 1, int(security.instrument_id)])
-        market, own = (
-            np.random.default_rng([self._seed, _HISTORY_STREAM, 0, shared]).standard_normal(HISTORY_DAYS)
-            for shared in (0, kin)
-        )
+        market, own = self.shocks(PROFILES[security.symbol].sector or security.symbol)
         return self._makers[n].daily(self.first_day, market, own, rng)
 
     def _make(self, day: date, n: int) -> DayFrames | None:

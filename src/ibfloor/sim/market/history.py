@@ -42,7 +42,7 @@ class TapeHistory:
         self._session = tape.security.session
         self._now_ns = now_ns
         self._kind = BarKind.MIDPOINT if is_untraded and kind is BarKind.TRADES else kind
-        self._tick_px = tape.instrument.min_tick
+        self._tick_px = tape.security.tape_tick
 
     def bars(self, end_ns: int, duration_ns: int, bar_ns: int, *, rth_only: bool) -> list[SimBar]:
         """Return the bars of less than a day over so much trading time before an end, oldest first."""

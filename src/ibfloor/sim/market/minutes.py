@@ -40,7 +40,7 @@ class MinuteMaker:
 
     def __init__(self, security: Security, profile: Profile, activity: float = 1.0) -> None:
         self._session = security.session
-        self._tick = float(security.instrument.min_tick)
+        self._tick = float(security.tape_tick)
         self._profile = profile
         self._spread = curve(profile.spread) * profile.spread_ticks
         self._share = curve(profile.volume_curve)

@@ -50,10 +50,11 @@ class _Scale(dict[int, Decimal]):
 class TickPath:
     """Makes an instrument's ticks; the numbers depend on seed, instrument and minute alone."""
 
-    def __init__(self, instrument: Instrument, seed: int) -> None:
+    def __init__(self, instrument: Instrument, seed: int, tick_px: Decimal | None = None) -> None:
         self._instrument_id = instrument.instrument_id
         self._seed = seed
-        self._px = _Scale(instrument.min_tick)
+        self._px = _Scale(instrument.min_tick if tick_px is None else tick_px)
+        self._is_index = instrument.contract.security_type is SecurityType.INDEX
         self._qty = _Scale(Decimal(1))
         self._lot = _LOTS.get(instrument.contract.security_type, 1)
 
@@ -61,12 +62,17 @@ class TickPath:
         """Return the ticks of one minute, in time order."""
         cells: list[int] = row.tolist()
         quotes = cells[QUOTES]
+        if not quotes:
+            return [self._nothing(minute_ns)]
         rng = np.random.Generator(np.random.PCG64([self._seed, int(self._instrument_id), minute_ns // NS_PER_MINUTE]))
         early, late = np.sort(rng.uniform(0.08, 0.92, 2)).tolist()
         at = np.sort(rng.random(quotes))
         noise = _bridge(rng, at)
         bid = _visit(at, noise, cells[BID], early, late)
-        ask = np.maximum(_visit(at, noise, cells[ASK], early, late), bid + 1)
+        if cells[ASK][OPEN] > cells[BID][OPEN]:
+            ask = np.maximum(_visit(at, noise, cells[ASK], early, late), bid + 1)
+        else:
+            ask = bid + (cells[ASK][OPEN] - cells[BID][OPEN])  # locked or crossed on purpose
         sizes = rng.uniform(0.5, 1.5, (2, quotes))
         bid_qty = _lots(cells[BID_QTY] * sizes[0], self._lot)
         ask_qty = _lots(cells[ASK_QTY] * sizes[1], self._lot)
@@ -75,7 +81,20 @@ class TickPath:
         order = np.argsort(times, kind="stable").tolist()
         stamps = (minute_ns + (times * NS_PER_MINUTE).astype(np.int64)).tolist()
         px, qty = bid.tolist() + traded_px, bid_qty.tolist() + traded_qty
+        if self._is_index:
+            order = [n for n in order if n >= quotes]
         return self._values(order, stamps, px, qty, ask.tolist(), ask_qty.tolist())
+
+    def _nothing(self, minute_ns: int) -> BookTop:
+        # a halt takes both sides away
+        return BookTop(
+            instrument_id=self._instrument_id,
+            ts_ns=minute_ns,
+            bid_px=None,
+            bid_qty=Decimal(0),
+            ask_px=None,
+            ask_qty=Decimal(0),
+        )
 
     def _values(
         self, order: list[int], stamps: list[int], px: list[int], qty: list[int], ask: list[int], ask_qty: list[int]

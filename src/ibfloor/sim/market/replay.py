@@ -11,7 +11,8 @@ the day of the start, the sessions before it are history, those after it follow.
   gathered to minutes on the broker's price grid; its sizes are invented;
 - sessions known by daily bars only become plausible minutes of regular hours between that bar's
   open, high, low and close, with the usual volume by time of day;
-- a symbol that no file holds (KO, PEP) is generated (``generated``), as ``sources`` tells.
+- a symbol that no file holds (KO, PEP) is generated (``generated``), as ``sources`` tells, and so
+  is every security of a ``listing``.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from ibfloor.model.errors import ConfigError
 from ibfloor.model.instrument import SecurityType
 from ibfloor.model.moment import to_datetime
 from ibfloor.sim.market.files import MarketFolder
-from ibfloor.sim.market.generated import chosen, generated_tapes
+from ibfloor.sim.market.generated import NOTHING_LISTED, chosen, generated_tapes
+from ibfloor.sim.market.listing import Listing
 from ibfloor.sim.market.profiles import PROFILES
 from ibfloor.sim.market.recorded import Recorded, RecordedSource
 from ibfloor.sim.market.securities import Security, default_master
@@ -47,15 +49,24 @@ class ReplayMarket(StreamMarket):
     that does not hold its anchor day.
     """
 
-    def __init__(self, folder: Path, start_ns: int, symbols: Sequence[str] = (), *, seed: int = 0) -> None:
-        master = default_master(f"{to_datetime(start_ns):%Y%m%d}")
+    def __init__(
+        self,
+        folder: Path,
+        start_ns: int,
+        symbols: Sequence[str] = (),
+        *,
+        seed: int = 0,
+        listing: Listing = NOTHING_LISTED,
+    ) -> None:
+        master = listing.master_with(default_master(f"{to_datetime(start_ns):%Y%m%d}"))
+        listed = {one.security.instrument_id for one in listing.listed}
         securities = chosen(master, symbols)
         files = MarketFolder(folder)
         self.sources: dict[str, str] = {}
         tapes: list[Tape] = []
-        for security, substitute in zip(securities, generated_tapes(seed, start_ns, securities), strict=True):
-            record = _record(files, security)
-            if record.is_empty:
+        for security, substitute in zip(securities, generated_tapes(seed, start_ns, securities, listing), strict=True):
+            record = None if security.instrument_id in listed else _record(files, security)
+            if record is None or record.is_empty:
                 self.sources[security.name] = GENERATED
                 tapes.append(substitute)
                 continue

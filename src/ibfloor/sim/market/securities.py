@@ -11,15 +11,16 @@ import msgspec
 from ibfloor.model.ids import InstrumentId
 from ibfloor.model.instrument import Contract, Instrument, SecurityType
 from ibfloor.model.money import USD, Currency
+from ibfloor.sim.market.rules import RULES, MarketRule
 from ibfloor.sim.market.sessions import CME_INDEX, FOREX, US_STOCKS, Session
 
-_STOCK_ORDERS = (
+STOCK_ORDERS = (
     "ACTIVETIM,AD,ADJUST,ALERT,ALLOC,AVGCOST,BASKET,COND,CONDORDER,DAY,GTC,GTD,IOC,LIT,LMT,LOC,MIT,MKT,MOC,"
     "OCA,OUTSIDERTH,STP,STPLMT,TRAIL,TRAILLIT,TRAILLMT,WHATIF"
 )
-_FUTURE_ORDERS = "ACTIVETIM,ALERT,COND,DAY,GTC,GTD,IOC,LIT,LMT,MIT,MKT,OCA,OUTSIDERTH,STP,STPLMT,TRAIL,WHATIF"
-_FOREX_ORDERS = "ACTIVETIM,ALERT,COND,DAY,GTC,GTD,IOC,LMT,MIT,MKT,OCA,STP,STPLMT,TRAIL,WHATIF"
-_STOCK_EXCHANGES = "SMART,AMEX,NYSE,ARCA,BATS,ISLAND,NASDAQ,IEX,EDGX,BEX"
+FUTURE_ORDERS = "ACTIVETIM,ALERT,COND,DAY,GTC,GTD,IOC,LIT,LMT,MIT,MKT,OCA,OUTSIDERTH,STP,STPLMT,TRAIL,WHATIF"
+FOREX_ORDERS = "ACTIVETIM,ALERT,COND,DAY,GTC,GTD,IOC,LMT,MIT,MKT,OCA,STP,STPLMT,TRAIL,WHATIF"
+STOCK_EXCHANGES = "SMART,AMEX,NYSE,ARCA,BATS,ISLAND,NASDAQ,IEX,EDGX,BEX"
 
 
 class Security(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +50,28 @@ class Security(msgspec.Struct, frozen=True, kw_only=True):
     min_size: Decimal = Decimal(1)
     size_increment: Decimal = Decimal(1)
     suggested_size_increment: Decimal = Decimal(100)
+    rule: MarketRule | None = None
+    """How prices step, where that depends on the price; else by the instrument's tick."""
+    tape_tick_px: Decimal | None = None
+    """The step of the simulated tape, a multiple of the instrument's tick; ``None``: that tick."""
+
+    @property
+    def tape_tick(self) -> Decimal:
+        """Return the step of the simulated tape's prices."""
+        return self.instrument.min_tick if self.tape_tick_px is None else self.tape_tick_px
+
+    @property
+    def is_tradable(self) -> bool:
+        """Tell whether orders are taken; an index is data only."""
+        return self.instrument.contract.security_type is not SecurityType.INDEX
+
+    def tick_at(self, px: Decimal) -> Decimal:
+        """Return by how much an order's price may step at a price."""
+        return self.instrument.min_tick if self.rule is None else self.rule.increment(px)
+
+    def is_on_grid(self, px: Decimal) -> bool:
+        """Tell whether the broker would take an order at a price."""
+        return px % self.tick_at(px) == 0
 
     @property
     def instrument_id(self) -> InstrumentId:
@@ -83,10 +106,29 @@ class SecurityMaster:
         return self._by_id.get(instrument_id)
 
     def by_symbol(self, symbol: str) -> Security | None:
-        """Return the first security of a symbol or local symbol (the front month of a future)."""
+        """Return the first security of a symbol or local symbol (the front month of a future).
+
+        ``SAP@IBIS`` names one of several stocks of a symbol by its primary exchange.
+        """
+        name, _, venue = symbol.partition("@")
         for security in self:
-            if symbol in (security.symbol, security.name):
+            if name in (security.symbol, security.name) and venue in ("", security.instrument.primary_exchange):
                 return security
+        return None
+
+    def options_on(self, con_id: int) -> list[Security]:
+        """Return the options on an underlying, in the master's order."""
+        return [
+            security
+            for security in self
+            if security.under_con_id == con_id and security.instrument.contract.security_type is SecurityType.OPTION
+        ]
+
+    def market_rule(self, rule_id: int) -> MarketRule | None:
+        """Return the rule of a number that some security names; ``None`` for no such."""
+        for security in self:
+            if str(rule_id) in security.market_rule_ids.split(","):
+                return security.rule or MarketRule(rule_id, ((Decimal(0), security.instrument.min_tick),))
         return None
 
     def find(
@@ -102,10 +144,13 @@ class SecurityMaster:
         primary_exchange: str = "",
         trading_class: str = "",
         multiplier: str = "",
+        strike: Decimal | None = None,
+        right: str = "",
     ) -> list[Security]:
         """Return every security that fits what was given, in the master's order; empty text fits all.
 
-        An expiry fits as a month or as a day. A contract id alone decides, with the exchange.
+        An expiry fits as a month or as a day; a strike of 0 fits all. A contract id alone decides,
+        with the exchange.
         """
         if con_id:
             named = self._by_id.get(InstrumentId(con_id))
@@ -116,6 +161,8 @@ class SecurityMaster:
             (security_type, "security_type"),
             (symbol, "symbol"),
             (currency, "currency"),
+            (strike, "strike"),
+            (right[:1].replace("0", "").replace("?", ""), "right"),
         )
         return [
             security
@@ -143,7 +190,7 @@ def _stock(
 ) -> Security:
     contract = Contract(security_type=SecurityType.STOCK, symbol=symbol, primary_exchange=primary)
     market_name = {"NASDAQ": "NMS"}.get(primary, symbol)
-    exchanges = _STOCK_EXCHANGES
+    exchanges = STOCK_EXCHANGES
     return Security(
         instrument=Instrument(
             instrument_id=InstrumentId(con_id),
@@ -156,8 +203,9 @@ def _stock(
         session=US_STOCKS,
         market_name=market_name,
         trading_class=market_name,
-        order_types=_STOCK_ORDERS,
+        order_types=STOCK_ORDERS,
         valid_exchanges=exchanges,
+        rule=RULES["us_stock"],
         market_rule_ids=",".join(["26"] * (exchanges.count(",") + 1)),
         industry=sector[0],
         category=sector[1],
@@ -191,7 +239,7 @@ def _es(con_id: int, month: str, last_day: str, local_symbol: str, is_back_month
         session=CME_INDEX,
         market_name="ES",
         trading_class="ES",
-        order_types=_FUTURE_ORDERS,
+        order_types=FUTURE_ORDERS,
         valid_exchanges="CME",
         market_rule_ids="67",
         contract_month=month,
@@ -221,7 +269,7 @@ def _forex(con_id: int, base: str, quote: str) -> Security:
         session=FOREX,
         market_name=f"{base}.{quote}",
         trading_class=f"{base}.{quote}",
-        order_types=_FOREX_ORDERS,
+        order_types=FOREX_ORDERS,
         valid_exchanges="IDEALPRO",
         market_rule_ids="239",
         agg_group=4,

@@ -1,8 +1,9 @@
 """Trading sessions: when a security trades, in its exchange's own time, holidays included.
 
 A session belongs to a trading day. Hours that begin on the evening before (futures, currencies)
-are given as negative minutes. Holidays and early closes come from the calendar of the New York
-Stock Exchange; futures keep them too, which is simpler than the exchange's own shortened days.
+are given as negative minutes. Holidays and early closes come from the exchange's calendar; index
+futures keep New York's, which is simpler than their own shortened days. An early close shortens
+the whole session where the venue has no hours after it, else the regular one alone.
 Currencies pause on weekends, Christmas and New Year only.
 """
 
@@ -32,7 +33,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     regular_open_minute: int
     regular_close_minute: int
     calendar: str = "XNYS"
-    """``XNYS``, or empty for weekdays without Christmas and New Year."""
+    """A name of ``exchange_calendars``, or empty for weekdays without Christmas and New Year."""
 
     def is_trading_day(self, day: date) -> bool:
         """Tell whether there is a session on a day."""
@@ -107,13 +108,81 @@ FOREX = Session(
     regular_close_minute=1020,
     calendar="",
 )
+XETRA = Session(
+    time_zone="MET",
+    open_minute=540,
+    close_minute=1050,
+    regular_open_minute=540,
+    regular_close_minute=1050,
+    calendar="XETR",
+)
+LONDON = Session(
+    time_zone="GB",
+    open_minute=480,
+    close_minute=990,
+    regular_open_minute=480,
+    regular_close_minute=990,
+    calendar="XLON",
+)
+TORONTO = Session(
+    time_zone="US/Eastern",
+    open_minute=570,
+    close_minute=960,
+    regular_open_minute=570,
+    regular_close_minute=960,
+    calendar="XTSE",
+)
+TOKYO = Session(
+    time_zone="Japan",
+    open_minute=540,
+    close_minute=930,
+    regular_open_minute=540,
+    regular_close_minute=930,
+    calendar="XTKS",
+)
+US_OPTIONS = Session(
+    time_zone="US/Eastern", open_minute=570, close_minute=960, regular_open_minute=570, regular_close_minute=960
+)
+CFE = Session(
+    time_zone="US/Central",
+    open_minute=-420,
+    close_minute=960,
+    regular_open_minute=510,
+    regular_close_minute=900,
+    calendar="XCBF",
+)
+NYMEX = Session(
+    time_zone="US/Eastern",
+    open_minute=-360,
+    close_minute=1020,
+    regular_open_minute=540,
+    regular_close_minute=870,
+    calendar="CMES",
+)
+SESSIONS: dict[str, Session] = {
+    "us_stocks": US_STOCKS,
+    "us_options": US_OPTIONS,
+    "cme_index": CME_INDEX,
+    "cfe": CFE,
+    "nymex": NYMEX,
+    "forex": FOREX,
+    "xetra": XETRA,
+    "london": LONDON,
+    "toronto": TORONTO,
+    "tokyo": TOKYO,
+}
+"""By the names that a file of securities may use. Tokyo's pause at noon is left out."""
 
 
 @lru_cache(maxsize=4096)
 def _hours(session: Session, day: date) -> Span | None:
     if not session.is_trading_day(day):
         return None
-    return at_minute(session, day, session.open_minute), at_minute(session, day, session.close_minute)
+    regular = _regular_hours(session, day)
+    assert regular is not None, "a trading day has regular hours"
+    has_no_evening = session.open_minute >= 0 and session.close_minute == session.regular_close_minute
+    close_ns = regular[1] if has_no_evening else at_minute(session, day, session.close_minute)
+    return at_minute(session, day, session.open_minute), close_ns
 
 
 @lru_cache(maxsize=4096)

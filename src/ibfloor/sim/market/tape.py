@@ -38,7 +38,7 @@ class Tape:
     def __init__(self, security: Security, source: TapeSource, seed: int) -> None:
         self.security = security
         self.source = source
-        self._path = TickPath(security.instrument, seed)
+        self._path = TickPath(security.instrument, seed, security.tape_tick)
         self._frames: DayFrames | None = None
         self._row = 0
 
