@@ -87,6 +87,30 @@ def test_a_journal_that_fails_is_a_fault_and_the_books_go_on(facts: Any) -> None
         assert "no space left" in rig.faults[0]
 
 
+def test_facts_a_full_disk_refused_are_journaled_later_without_a_gap(facts: Any) -> None:
+    with Rig(is_broken=True) as rig:
+        rig.queue.put(facts.submitted(facts.request(1), order_id=1))
+        rig.queue.put(facts.submitted(facts.request(2), order_id=2))
+        rig.settle()
+        assert rig.journal.records == []
+        rig.journal.is_broken = False
+        rig.queue.put(facts.submitted(facts.request(3), order_id=3))
+        rig.settle()
+        told = [(seq, fact.order_id) for seq, fact in rig.journal.records if isinstance(fact, OrderSubmitted)]
+        assert told == [(7, 1), (8, 2), (9, 3)]
+
+
+def test_an_asker_that_left_does_no_harm(facts: Any) -> None:
+    rig = Rig()
+    abandoned = rig.queue.ask(lambda state: 1)
+    abandoned.cancel()
+    with rig:
+        rig.queue.put(facts.submitted(facts.request()))
+        rig.settle()
+        assert len(rig.journal.records) == 1
+        assert rig.faults == []
+
+
 def test_an_overfull_queue_is_a_fault_and_loses_nothing(facts: Any) -> None:
     rig = Rig(capacity=3)
     for number in range(1, 11):
