@@ -6,59 +6,9 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator
 from decimal import Decimal
 
-from ibfloor.model.order import OrdType, Side
-from ibfloor.sim.exchange.values import BookTop, ExchangeOrder
-
-ZERO = Decimal(0)
-_FIRST = Decimal("-Infinity")  # a market order ranks before every limit
-
-Rank = tuple[Decimal, int]
-
-
-class LiveOrder:
-    """An order in the exchange and what is left of it; owned by the ``Exchange``."""
-
-    __slots__ = ("ahead", "cum", "is_taking", "is_triggered", "leaves", "order", "rank", "seq")
-
-    def __init__(self, order: ExchangeOrder, seq: int) -> None:
-        self.order = order
-        self.seq = seq
-        self.leaves = order.qty
-        self.cum = ZERO
-        self.is_triggered = order.ord_type is not OrdType.STOP
-        self.is_taking = False
-        """Came in marketable and still is: trades at the touch, not at its limit."""
-        self.ahead = ZERO
-        """Displayed quantity that stood at our price before us."""
-        self.rank = self._rank()
-
-    @property
-    def limit_px(self) -> Decimal | None:
-        """Return the limit; ``None`` for a market order and a triggered stop."""
-        return self.order.limit_px if self.order.ord_type is OrdType.LIMIT else None
-
-    def rerank(self, seq: int) -> None:
-        """Take a new place in the queue, as a new order would."""
-        self.seq = seq
-        self.rank = self._rank()
-
-    def accepts(self, px: Decimal) -> bool:
-        """Tell whether the order may trade at a price."""
-        limit = self.limit_px
-        if limit is None:
-            return True
-        return px <= limit if self.order.side is Side.BUY else px >= limit
-
-    def _rank(self) -> Rank:
-        px: Decimal | None
-        if not self.is_triggered:
-            px = self.order.stop_px
-            assert px is not None
-            return (px if self.order.side is Side.BUY else -px, self.seq)
-        px = self.limit_px
-        if px is None:
-            return (_FIRST, self.seq)
-        return (-px if self.order.side is Side.BUY else px, self.seq)
+from ibfloor.model.order import Side
+from ibfloor.sim.exchange.live import LiveOrder, Place, Rank
+from ibfloor.sim.exchange.values import ZERO, BookTop
 
 
 class Ladder:
@@ -106,7 +56,19 @@ def _rank_of(live: LiveOrder) -> Rank:
 class Book:
     """What the exchange knows of one instrument; ``*_left`` is displayed and not yet consumed by us."""
 
-    __slots__ = ("ask_left", "ask_px", "bid_left", "bid_px", "last_px", "orders", "stops", "takers")
+    __slots__ = (
+        "ask_left",
+        "ask_px",
+        "auctions",
+        "bid_left",
+        "bid_px",
+        "followers",
+        "last_px",
+        "orders",
+        "takers",
+        "trails",
+        "waiting",
+    )
 
     def __init__(self) -> None:
         self.bid_px: Decimal | None = None
@@ -115,8 +77,13 @@ class Book:
         self.ask_left = ZERO
         self.last_px: Decimal | None = None
         self.orders = {Side.BUY: Ladder(), Side.SELL: Ladder()}
-        self.stops = {Side.BUY: Ladder(), Side.SELL: Ladder()}
+        self.waiting = {True: Ladder(), False: Ladder()}
+        """Orders that wait for their trigger, by whether a rise triggers them."""
         self.takers: list[LiveOrder] = []
+        self.trails: list[LiveOrder] = []
+        self.followers: list[LiveOrder] = []
+        """Working orders whose limit follows the quotes."""
+        self.auctions: list[LiveOrder] = []
 
     def show(self, top: BookTop) -> None:
         """Take a new touch: all of its size is there again; orders it passes by take no more."""
@@ -157,13 +124,29 @@ class Book:
         live.ahead -= queued
         return queued
 
-    def ladder(self, live: LiveOrder) -> Ladder:
-        """Return the ladder an order stands in."""
-        return (self.orders if live.is_triggered else self.stops)[live.order.side]
+    def reference(self) -> tuple[Decimal | None, Decimal | None]:
+        """Return the prices that trigger on a rise and on a fall: the last print, else bid and ask."""
+        return (self.bid_px, self.ask_px) if self.last_px is None else (self.last_px, self.last_px)
+
+    def middle(self) -> Decimal | None:
+        """Return the last print, else the middle of the quote."""
+        if self.last_px is not None or self.bid_px is None or self.ask_px is None:
+            return self.last_px
+        return (self.bid_px + self.ask_px) / 2
+
+    def take_out(self, live: LiveOrder) -> None:
+        """Take an order out of wherever it stands."""
+        if live.place is Place.BOOK:
+            self.orders[live.order.side].remove(live)
+        elif live.place is Place.WAITING:
+            self.waiting[live.rises_to_trigger].remove(live)
+        for watched in (self.trails, self.followers, self.auctions):
+            if live in watched:
+                watched.remove(live)
 
     def _still_takes(self, live: LiveOrder) -> bool:
         px, _ = self.opposite(live.order.side)
-        live.is_taking = live.leaves > 0 and px is not None and live.accepts(px)
+        live.is_taking = live.place is Place.BOOK and px is not None and live.accepts(px)
         return live.is_taking
 
     def _is_best(self, side: Side, px: Decimal) -> bool:

@@ -12,8 +12,13 @@ Rules, all deterministic; the caller brings the time and every tick:
 - A limit that came in marketable trades at the touch, not at its limit, as long as it stays so.
 - Priority is market before limit, then price, then time. A change of price or a larger quantity
   loses the place in the queue; a smaller quantity keeps it.
-- A stop triggers when the last print reaches it; where nothing was ever printed (currencies),
-  when the bid reaches a buy stop or the ask a sell stop. Then it is a market order.
+- A trigger is reached by the last print; where nothing was ever printed (currencies), by the bid
+  on a rise, by the ask on a fall. A trailing trigger follows the same prices, never away.
+- A child is held until its parent trades, may trade as much as the parent has, is canceled with
+  an unfilled parent, and keeps what protects the fills of a parent that ends early.
+- Groups: the first fill ends the others, or reduces them in proportion (at once, or after the tick).
+- Auctions: an order for the open trades at the first print of the regular hours, one for the close
+  at the last price when they end, all of it at that price; what its limit forbids is canceled.
 - Our own orders never trade with each other: crossing ones rest side by side, and each trades
   with the market alone. One print serves our buys first, then our sells, from the same size.
 - Outside regular hours only orders with ``outside_hours`` trade or trigger; the others wait.
@@ -22,33 +27,37 @@ Rules, all deterministic; the caller brings the time and every tick:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from decimal import Decimal
 
 import msgspec
 
 from ibfloor.model.ids import InstrumentId
-from ibfloor.model.order import OrdType, Side, TimeInForce
-from ibfloor.sim.exchange.book import Book, LiveOrder
-from ibfloor.sim.exchange.values import (
-    BookTop,
-    ExchangeEvent,
-    ExchangeOrder,
-    Filled,
-    Gone,
-    MarketTick,
-    TapePrint,
-    Triggered,
-    Working,
-)
+from ibfloor.model.order import Side, TimeInForce
+from ibfloor.sim.exchange.book import Book
+from ibfloor.sim.exchange.flaws import flaw_of
+from ibfloor.sim.exchange.links import OCA_FILLED, PARENT_GONE
+from ibfloor.sim.exchange.live import LiveOrder, Place
+from ibfloor.sim.exchange.matching import serves
+from ibfloor.sim.exchange.pit import EXPIRED, IOC_REST, IsRegular, Pit
+from ibfloor.sim.exchange.values import Auction, BookTop, ExchangeEvent, ExchangeOrder, Gone, MarketTick, TapePrint
+
+__all__ = [
+    "CANCELED",
+    "EXPIRED",
+    "IOC_REST",
+    "NOT_IN_AUCTION",
+    "OCA_FILLED",
+    "PARENT_GONE",
+    "REFUSED",
+    "Exchange",
+    "IsRegular",
+    "always_regular",
+]
 
 CANCELED = "canceled"
-EXPIRED = "expired"
-IOC_REST = "immediate-or-cancel remainder"
+NOT_IN_AUCTION = "not executable in the auction"
 REFUSED = "refused: "
-
-IsRegular = Callable[[InstrumentId, int], bool]
-"""Tells whether an instrument is in its regular hours at a market time."""
 
 
 def always_regular(_instrument_id: InstrumentId, _ts_ns: int) -> bool:
@@ -60,229 +69,134 @@ class Exchange:
     """Matches orders; no clock, no randomness, no input and output. Owner: the caller's one thread."""
 
     def __init__(self, is_regular: IsRegular = always_regular) -> None:
-        self._is_regular = is_regular
-        self._books: dict[InstrumentId, Book] = {}
-        self._live: dict[int, LiveOrder] = {}
-        self._seq = 0
+        self._pit = Pit(is_regular)
 
     def live_keys(self) -> list[int]:
         """Return the keys of all live orders, oldest first."""
-        return list(self._live)
+        return list(self._pit.live)
 
     def submit(self, order: ExchangeOrder, now_ns: int) -> list[ExchangeEvent]:
         """Take an order; return ``Working`` and what followed, or ``Gone`` when it makes no sense.
 
         Raises ``ValueError`` when the key is live already.
         """
-        if order.key in self._live:
+        if order.key in self._pit.live:
             raise ValueError(f"order key {order.key} is live already")
-        flaw = _flaw(order.ord_type, order.qty, order.limit_px, order.stop_px)
+        flaw = flaw_of(order)
         if flaw:
             return [Gone(key=order.key, ts_ns=now_ns, reason=REFUSED + flaw)]
-        live = LiveOrder(order, self._next_seq())
-        self._live[order.key] = live
-        return [Working(key=order.key, ts_ns=now_ns), *self._enter(live, now_ns)]
+        self._pit.enter(order, now_ns)
+        return self._pit.told()
 
     def cancel(self, key: int, now_ns: int) -> list[ExchangeEvent]:
         """Take an order out of the book; empty when it is not live."""
-        live = self._live.get(key)
-        return [self._drop(live, now_ns, CANCELED)] if live else []
+        live = self._pit.live.get(key)
+        if live is not None:
+            self._pit.drop(live, now_ns, CANCELED)
+        return self._pit.told()
 
     def replace(
         self, key: int, qty: Decimal, limit_px: Decimal | None, stop_px: Decimal | None, now_ns: int
     ) -> list[ExchangeEvent]:
-        """Change an order's total quantity and prices; empty when it is not live.
+        """Change a plain order's total quantity and prices; see ``amend``."""
+        live = self._pit.live.get(key)
+        if live is None:
+            return []
+        order = msgspec.structs.replace(live.order, qty=qty, limit_px=limit_px, stop_px=stop_px)
+        return self.amend(order, now_ns)
+
+    def amend(self, order: ExchangeOrder, now_ns: int) -> list[ExchangeEvent]:
+        """Put an order in the place of the live one with its key; empty when there is none.
 
         A total at or below what has traded ends the order. A change that makes no sense leaves the
-        order as it was and returns nothing but ``Working``.
+        order as it was and returns nothing but ``Working``. Parent and group stay as they are.
         """
-        live = self._live.get(key)
+        live = self._pit.live.get(order.key)
         if live is None:
             return []
         old = live.order
-        if _flaw(old.ord_type, qty, limit_px, stop_px):
-            return [Working(key=key, ts_ns=now_ns)]
-        if qty <= live.cum:
-            return [self._drop(live, now_ns, CANCELED)]
-        keeps_place = qty <= old.qty and limit_px == old.limit_px and (live.is_triggered or stop_px == old.stop_px)
-        if not keeps_place:
-            self._book(old.instrument_id).ladder(live).remove(live)
-        live.order = msgspec.structs.replace(old, qty=qty, limit_px=limit_px, stop_px=stop_px)
-        live.leaves = qty - live.cum
-        events: list[ExchangeEvent] = [Working(key=key, ts_ns=now_ns)]
-        if not keeps_place:
-            live.rerank(self._next_seq())
-            events += self._enter(live, now_ns)
-        return events
+        order = msgspec.structs.replace(order, parent_key=old.parent_key, oca=old.oca)
+        if flaw_of(order):
+            self._pit.say_working(live, now_ns)
+            return self._pit.told()
+        if order.qty <= live.cum:
+            self._pit.drop(live, now_ns, CANCELED)
+            return self._pit.told()
+        self._pit.take_over(live, order, now_ns)
+        return self._pit.told()
 
     def expire(self, now_ns: int, instrument_ids: Collection[InstrumentId] | None = None) -> list[ExchangeEvent]:
-        """End all DAY orders, or those of some instruments: the caller knows when a day is over."""
-        due = [
-            live
-            for live in self._live.values()
-            if live.order.time_in_force is TimeInForce.DAY
-            and (instrument_ids is None or live.order.instrument_id in instrument_ids)
-        ]
-        return [self._drop(live, now_ns, EXPIRED) for live in due]
+        """End all DAY orders, or those of some instruments: the caller knows when a day is over.
+
+        Orders for an auction stay: they end with it.
+        """
+        for live in list(self._pit.live.values()):
+            order = live.order
+            is_due = instrument_ids is None or order.instrument_id in instrument_ids
+            if is_due and order.time_in_force is TimeInForce.DAY and order.auction is None and live.is_live:
+                self._pit.drop(live, now_ns, EXPIRED)
+        return self._pit.told()
+
+    def on_time(self, now_ns: int) -> list[ExchangeEvent]:
+        """Let time pass without a tick: schedules, dates, and the auctions that the hours bring."""
+        self._pit.ring_alarms(now_ns)
+        for instrument_id, book in self._pit.books.items():
+            if book.auctions:
+                self._call_auctions(book, instrument_id, None, now_ns)
+        return self._pit.told()
 
     def on_tick(self, tick: MarketTick) -> list[ExchangeEvent]:
         """Let the market move; return what happened to our orders, in order."""
-        book = self._books.get(tick.instrument_id)
-        if book is None:
-            book = self._book(tick.instrument_id)
+        book = self._pit.book(tick.instrument_id)
+        self._pit.ring_alarms(tick.ts_ns)
         if isinstance(tick, BookTop):
-            return self._on_top(book, tick)
-        return self._on_print(book, tick)
+            self._on_top(book, tick)
+        else:
+            self._on_print(book, tick)
+        return self._pit.told()
 
-    def _on_top(self, book: Book, top: BookTop) -> list[ExchangeEvent]:
+    def _on_top(self, book: Book, top: BookTop) -> None:
+        if book.auctions:
+            self._call_auctions(book, top.instrument_id, None, top.ts_ns)
         book.show(top)
-        events: list[ExchangeEvent] = []
+        for live in list(book.followers):
+            self._pit.follow(live, book, top.ts_ns)
         if book.last_px is None:
-            events += self._trigger(book, top.instrument_id, top.bid_px, top.ask_px, top.ts_ns)
+            self._pit.trigger(book, top.instrument_id, top.ts_ns)
         for side, ladder in book.orders.items():
             if not ladder:
                 continue
             px, _ = book.opposite(side)
             if px is not None and ladder.first.accepts(px):
-                events += self._take(book, side, top.instrument_id, top.ts_ns)
+                self._pit.take(book, side, top.instrument_id, top.ts_ns)
             book.advance_queues(side)
-        return events
 
-    def _on_print(self, book: Book, tape: TapePrint) -> list[ExchangeEvent]:
+    def _on_print(self, book: Book, tape: TapePrint) -> None:
+        if book.auctions:
+            self._call_auctions(book, tape.instrument_id, tape.px, tape.ts_ns)
         book.last_px = tape.px
-        events = self._serve(book, tape)
-        return events + self._trigger(book, tape.instrument_id, tape.px, tape.px, tape.ts_ns)
+        if book.orders[Side.BUY] or book.orders[Side.SELL]:
+            self._serve(book, tape)
+        self._pit.trigger(book, tape.instrument_id, tape.ts_ns)
 
-    def _enter(self, live: LiveOrder, now_ns: int) -> list[ExchangeEvent]:
-        order = live.order
-        book = self._book(order.instrument_id)
-        if not live.is_triggered:
-            book.stops[order.side].add(live)
-            low, high = (book.bid_px, book.ask_px) if book.last_px is None else (book.last_px, book.last_px)
-            return self._trigger(book, order.instrument_id, low, high, now_ns)
-        px, _ = book.opposite(order.side)
-        live.is_taking = px is not None and live.accepts(px)
-        if live.is_taking:
-            book.takers.append(live)
-        if order.limit_px is not None:
-            live.ahead = book.displayed(order.side, order.limit_px)
-        book.orders[order.side].add(live)
-        events = self._take(book, order.side, order.instrument_id, now_ns) if live.is_taking else []
-        if order.time_in_force is TimeInForce.IOC and order.key in self._live:
-            events.append(self._drop(live, now_ns, IOC_REST))
-        return events
+    def _serve(self, book: Book, tape: TapePrint) -> None:
+        for live, qty, px in serves(book, tape, self._pit.may_trade(tape.instrument_id, tape.ts_ns)):
+            self._pit.fill(live, qty, px, tape.ts_ns)
 
-    def _take(self, book: Book, side: Side, instrument_id: InstrumentId, ts_ns: int) -> list[ExchangeEvent]:
-        px, left = book.opposite(side)
-        if px is None or left <= 0:
-            return []
-        is_regular = self._is_regular(instrument_id, ts_ns)
-        events: list[ExchangeEvent] = []
-        for live in list(book.orders[side]):
-            if left <= 0 or not live.accepts(px):
-                break
-            if not (is_regular or live.order.outside_hours):
-                continue
-            qty = min(left, live.leaves)
-            left -= qty
-            book.consume(side, qty)
-            limit = live.limit_px
-            events.append(self._fill(live, qty, px if limit is None or live.is_taking else limit, ts_ns))
-        return events
+    def _call_auctions(self, book: Book, instrument_id: InstrumentId, print_px: Decimal | None, ts_ns: int) -> None:
+        is_regular = self._pit.is_regular(instrument_id, ts_ns)
+        for live in list(book.auctions):
+            if is_regular is (live.order.auction is Auction.CLOSE):
+                live.is_armed = True  # the phase before its auction
+            elif live.is_armed and live.place is Place.AUCTION:
+                px = book.middle() if live.order.auction is Auction.CLOSE else print_px
+                if px is not None:
+                    self._cross(live, px, ts_ns)
+                elif live.order.auction is Auction.CLOSE:
+                    self._pit.drop(live, ts_ns, NOT_IN_AUCTION)
 
-    def _serve(self, book: Book, tape: TapePrint) -> list[ExchangeEvent]:
-        left = tape.qty
-        events: list[ExchangeEvent] = []
-        is_regular: bool | None = None
-        for side in Side:
-            is_blocked = False  # an older order of this side waits at the print's price
-            for live in _reached(book, side, tape.px):
-                if is_regular is None:
-                    is_regular = self._is_regular(tape.instrument_id, tape.ts_ns)
-                if not (is_regular or live.order.outside_hours):
-                    continue
-                available = left
-                if live.limit_px == tape.px:
-                    available = min(left, tape.qty - book.pass_queue(live, tape.qty))
-                if available > 0 and not is_blocked:
-                    qty = min(available, live.leaves)
-                    left -= qty
-                    assert live.limit_px is not None
-                    events.append(self._fill(live, qty, live.limit_px, tape.ts_ns))
-                is_blocked = is_blocked or live.leaves > 0
-        return events
-
-    def _trigger(
-        self, book: Book, instrument_id: InstrumentId, rise: Decimal | None, fall: Decimal | None, ts_ns: int
-    ) -> list[ExchangeEvent]:
-        due = [*_stops_reached(book, Side.BUY, rise), *_stops_reached(book, Side.SELL, fall)]
-        if not due:
-            return []
-        is_regular = self._is_regular(instrument_id, ts_ns)
-        events: list[ExchangeEvent] = []
-        for live in due:
-            if not (is_regular or live.order.outside_hours):
-                continue
-            book.stops[live.order.side].remove(live)
-            live.is_triggered = True
-            live.rerank(self._next_seq())
-            events.append(Triggered(key=live.order.key, ts_ns=ts_ns))
-            events += self._enter(live, ts_ns)
-        return events
-
-    def _fill(self, live: LiveOrder, qty: Decimal, px: Decimal, ts_ns: int) -> Filled:
-        live.leaves -= qty
-        live.cum += qty
-        if live.leaves == 0:
-            self._forget(live)
-        return Filled(key=live.order.key, ts_ns=ts_ns, qty=qty, px=px, leaves_qty=live.leaves)
-
-    def _drop(self, live: LiveOrder, now_ns: int, reason: str) -> Gone:
-        self._forget(live)
-        return Gone(key=live.order.key, ts_ns=now_ns, reason=reason)
-
-    def _forget(self, live: LiveOrder) -> None:
-        self._book(live.order.instrument_id).ladder(live).remove(live)
-        del self._live[live.order.key]
-
-    def _book(self, instrument_id: InstrumentId) -> Book:
-        book = self._books.get(instrument_id)
-        if book is None:
-            book = self._books[instrument_id] = Book()
-        return book
-
-    def _next_seq(self) -> int:
-        self._seq += 1
-        return self._seq
-
-
-def _flaw(ord_type: OrdType, qty: Decimal, limit_px: Decimal | None, stop_px: Decimal | None) -> str:
-    if qty <= 0:
-        return f"quantity {qty} is not above zero"
-    if ord_type is OrdType.LIMIT and limit_px is None:
-        return "a limit order needs a limit price"
-    if ord_type is OrdType.STOP and stop_px is None:
-        return "a stop order needs a stop price"
-    return ""
-
-
-def _reached(book: Book, side: Side, px: Decimal) -> list[LiveOrder]:
-    reached: list[LiveOrder] = []
-    for live in book.orders[side]:
-        if not live.accepts(px):
-            break
-        if live.limit_px is not None:  # a market order waits for displayed size
-            reached.append(live)
-    return reached
-
-
-def _stops_reached(book: Book, side: Side, px: Decimal | None) -> list[LiveOrder]:
-    if px is None or not book.stops[side]:
-        return []
-    reached = px if side is Side.BUY else -px
-    due: list[LiveOrder] = []
-    for live in book.stops[side]:
-        if live.rank[0] > reached:
-            break
-        due.append(live)
-    return due
+    def _cross(self, live: LiveOrder, px: Decimal, ts_ns: int) -> None:
+        if live.accepts(px) and live.workable > 0:
+            self._pit.fill(live, live.workable, px, ts_ns)
+        if live.is_live:
+            self._pit.drop(live, ts_ns, NOT_IN_AUCTION)

@@ -15,6 +15,7 @@ from ibfloor.sim.exchange.values import (
     ExchangeOrder,
     Filled,
     Gone,
+    Hold,
     TapePrint,
     Triggered,
     Working,
@@ -178,7 +179,9 @@ def test_younger_order_does_not_overtake_though_the_display_it_joined_was_shorte
 
 def test_buy_stop_triggers_on_a_print_and_becomes_a_market_order(floor: Floor) -> None:
     floor.print("10.01", 1)
-    assert floor.order(1, Side.BUY, 30, OrdType.STOP, "10.05") == [Working(key=1, ts_ns=floor.now_ns)]
+    assert floor.order(1, Side.BUY, 30, OrdType.STOP, "10.05") == [
+        Working(key=1, ts_ns=floor.now_ns, held_by=(Hold.TRIGGER,))
+    ]
     assert floor.top("10.06", "10.07") == []
     events = floor.print("10.05", 1)
     assert isinstance(events[0], Triggered)
