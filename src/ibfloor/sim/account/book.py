@@ -16,6 +16,7 @@ from ibfloor.sim.account.values import account_values
 from ibfloor.sim.exchange.fees import FIXED_FEES, FeeSchedule, Traded
 
 ZERO = Decimal(0)
+VARIATION = "variation"
 _EXEC_EPOCH = 0x65A10000
 
 
@@ -34,6 +35,20 @@ class SimExecution(msgspec.Struct, frozen=True, kw_only=True):
     commission: Decimal
     currency: Currency
     realised_pnl: Decimal | None
+
+
+class AccountMove(msgspec.Struct, frozen=True, kw_only=True):
+    """A change without an execution: a dividend, a settlement, an exercise, a split."""
+
+    kind: str
+    ts_ns: int
+    currency: Currency
+    instrument: Instrument | None = None
+    qty: Decimal = ZERO
+    """Added to the position, at ``px``."""
+    px: Decimal = ZERO
+    amount: Decimal = ZERO
+    """Added to cash, beside what ``qty`` at ``px`` costs."""
 
 
 class SimAccount:
@@ -56,6 +71,7 @@ class SimAccount:
         self._cash.setdefault(base_currency, ZERO)
         self._positions: dict[InstrumentId, SimPosition] = {}
         self._executions: list[SimExecution] = []
+        self._moves: list[AccountMove] = []
         self._traded: dict[int, tuple[Traded, Traded]] = {}
 
     @property
@@ -72,6 +88,11 @@ class SimAccount:
     def executions(self) -> tuple[SimExecution, ...]:
         """Return all executions, oldest first."""
         return tuple(self._executions)
+
+    @property
+    def moves(self) -> tuple[AccountMove, ...]:
+        """Return every change without an execution, oldest first."""
+        return tuple(self._moves)
 
     def position(self, instrument_id: InstrumentId) -> SimPosition | None:
         """Return the position in one instrument; ``None`` when it was never traded."""
@@ -141,44 +162,87 @@ class SimAccount:
         self._executions[self._executions.index(old)] = new
         return new
 
-    def adjust(self, instrument: Instrument, ratio: Decimal, add: Decimal, px: Decimal) -> None:
+    def adjust(
+        self,
+        instrument: Instrument,
+        ratio: Decimal,
+        add: Decimal,
+        px: Decimal,
+        *,
+        kind: str = "adjustment",
+        ts_ns: int = 0,
+    ) -> None:
         """Change a position without an execution: times a ratio (a split), then some added at a price."""
         old = self._positions.get(instrument.instrument_id, SimPosition(instrument=instrument))
         self._positions[instrument.instrument_id] = msgspec.structs.replace(
             old, qty=old.qty * ratio, last_px=old.last_px / ratio
         )
+        if ratio != 1:
+            self._note(kind, ts_ns, instrument, qty=old.qty * (ratio - 1))
         if add:
             side = Side.BUY if add > 0 else Side.SELL
             self._trade(instrument, side, abs(add), px, ZERO)
+            self._note(kind, ts_ns, instrument, qty=add, px=px)
+
+    def settle(self, instrument_id: InstrumentId, px: Decimal, ts_ns: int) -> None:
+        """Pay a future's gain since the last settlement in cash."""
+        old = self._positions[instrument_id]
+        paid = old.variation(px)
+        self._positions[instrument_id] = msgspec.structs.replace(old, settled=old.settled + paid, last_px=px)
+        self.deposit(paid, old.instrument.currency)
+        self._note(VARIATION, ts_ns, old.instrument, amount=paid)
+
+    def pay(
+        self, kind: str, amount: Decimal, currency: Currency, ts_ns: int, instrument: Instrument | None = None
+    ) -> None:
+        """Add cash for a reason: a dividend, interest; a negative amount is taken."""
+        self.deposit(amount, currency)
+        self._moves.append(AccountMove(kind=kind, ts_ns=ts_ns, currency=currency, instrument=instrument, amount=amount))
 
     def deposit(self, amount: Decimal, currency: Currency) -> None:
         """Add cash from outside; a negative amount is a withdrawal."""
         self._cash[currency] = self._cash.get(currency, ZERO) + amount
 
     def values(
-        self, marks: Mapping[InstrumentId, Decimal], rates: Mapping[Currency, Decimal] | None = None
+        self,
+        marks: Mapping[InstrumentId, Decimal],
+        rates: Mapping[Currency, Decimal] | None = None,
+        under_marks: Mapping[InstrumentId, Decimal] | None = None,
     ) -> list[tuple[str, str, str]]:
         """Return IB's account values as (key, value, currency), positions marked at ``marks``.
 
-        An instrument without a mark counts at its newest fill. ``rates`` are base currency per unit.
+        An instrument without a mark counts at its newest fill. ``rates`` are base currency per unit;
+        ``under_marks`` are prices of the options' underlyings, by option.
         """
-        return account_values(self.base_currency, self._cash, self.positions, marks, rates or {})
+        return account_values(self.base_currency, self._cash, self.positions, marks, rates or {}, under_marks or {})
+
+    def _note(
+        self,
+        kind: str,
+        ts_ns: int,
+        instrument: Instrument,
+        *,
+        qty: Decimal = ZERO,
+        px: Decimal = ZERO,
+        amount: Decimal = ZERO,
+    ) -> None:
+        currency = instrument.currency
+        self._moves.append(
+            AccountMove(kind=kind, ts_ns=ts_ns, currency=currency, instrument=instrument, qty=qty, px=px, amount=amount)
+        )
 
     def _trade(self, instrument: Instrument, side: Side, qty: Decimal, px: Decimal, fee: Decimal) -> Decimal | None:
         # returns what the closing part realised; None when nothing was closed
         old = self._positions.get(instrument.instrument_id, SimPosition(instrument=instrument))
         new, closed_qty, gross = old.traded(side, qty, px, fee)
         self._positions[instrument.instrument_id] = new
-        self._move_cash(instrument, side.sign * qty, px, fee, gross)
+        if instrument.contract.security_type is SecurityType.FUTURE:
+            self.deposit(gross - (old.settled - new.settled) - fee, instrument.currency)
+        else:
+            self._move_cash(instrument, side.sign * qty, px, fee)
         return new.realised_pnl - old.realised_pnl if closed_qty else None
 
-    def _move_cash(
-        self, instrument: Instrument, signed_qty: Decimal, px: Decimal, fee: Decimal, gross: Decimal
-    ) -> None:
-        kind = instrument.contract.security_type
-        if kind is SecurityType.FUTURE:
-            self.deposit(gross - fee, instrument.currency)
-            return
+    def _move_cash(self, instrument: Instrument, signed_qty: Decimal, px: Decimal, fee: Decimal) -> None:
         self.deposit(-signed_qty * px * instrument.multiplier - fee, instrument.currency)
-        if kind is SecurityType.FOREX:
+        if instrument.contract.security_type is SecurityType.FOREX:
             self.deposit(signed_qty, Currency(instrument.contract.symbol))

@@ -22,6 +22,8 @@ class SimPosition(msgspec.Struct, frozen=True, kw_only=True):
     entry_fees: Decimal = ZERO
     realised_pnl: Decimal = ZERO
     """Net of the fees of both sides."""
+    settled: Decimal = ZERO
+    """What daily settlement has paid in cash already, of a future."""
     last_px: Decimal = ZERO
     """Price of the newest fill: the mark until a better one is known."""
 
@@ -47,9 +49,10 @@ class SimPosition(msgspec.Struct, frozen=True, kw_only=True):
         whole = closing == abs(self.qty)
         value_out = self.entry_value if whole else self.entry_value * closing / abs(self.qty)
         fees_out = self.entry_fees if whole else self.entry_fees * closing / abs(self.qty)
+        settled_out = self.settled if whole else self.settled * closing / abs(self.qty)
         fee_closing = fee * closing / qty
         if not closing:
-            value_out = fees_out = fee_closing = ZERO
+            value_out = fees_out = fee_closing = settled_out = ZERO
         unit = px * self.instrument.multiplier
         gross = -side.sign * closing * unit - value_out
         opening = qty - closing
@@ -59,6 +62,11 @@ class SimPosition(msgspec.Struct, frozen=True, kw_only=True):
             entry_value=self.entry_value - value_out + side.sign * opening * unit,
             entry_fees=self.entry_fees - fees_out + fee - fee_closing,
             realised_pnl=self.realised_pnl + gross - fees_out - fee_closing,
+            settled=self.settled - settled_out,
             last_px=px,
         )
         return after, closing, gross
+
+    def variation(self, px: Decimal) -> Decimal:
+        """Return what a settlement at a price pays: the gain since the last one."""
+        return self.market_value(px) - self.entry_value - self.settled

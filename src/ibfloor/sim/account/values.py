@@ -8,19 +8,15 @@ from decimal import ROUND_HALF_UP, Decimal
 from ibfloor.model.ids import InstrumentId
 from ibfloor.model.instrument import SecurityType
 from ibfloor.model.money import Currency
+from ibfloor.sim.account.margin import MARGINS, requirement
 from ibfloor.sim.account.position import SimPosition
+from ibfloor.sim.account.rates import base_rates
+
+__all__ = ["MARGINS", "AccountValues", "account_values"]
 
 ZERO = Decimal(0)
 _CENT = Decimal("0.01")
 _BASE = Currency("BASE")
-
-MARGINS: dict[SecurityType, tuple[Decimal, Decimal]] = {
-    SecurityType.STOCK: (Decimal("0.50"), Decimal("0.25")),
-    SecurityType.OPTION: (Decimal("0.50"), Decimal("0.25")),
-    SecurityType.FUTURE: (Decimal("0.05"), Decimal("0.04")),
-    SecurityType.FOREX: (Decimal("0.025"), Decimal("0.025")),
-}
-"""Initial and maintenance margin as a share of the gross value, by kind of security."""
 
 _VALUE_KEYS = {
     SecurityType.STOCK: "StockMarketValue",
@@ -41,16 +37,16 @@ class _Sums:
         self.market: dict[str, Decimal] = dict.fromkeys(_VALUE_KEYS.values(), ZERO)
         self.gross = self.initial = self.maintenance = self.realised = self.unrealised = ZERO
 
-    def add(self, position: SimPosition, mark: Decimal) -> None:
+    def add(self, position: SimPosition, mark: Decimal, under_px: Decimal | None) -> None:
         kind = position.instrument.contract.security_type
         value = position.market_value(mark)
-        initial, maintenance = MARGINS[kind]
+        initial, maintenance = requirement(position, mark, under_px)
         self.realised += position.realised_pnl
         self.unrealised += position.unrealised_pnl(mark)
-        self.initial += abs(value) * initial
-        self.maintenance += abs(value) * maintenance
+        self.initial += initial
+        self.maintenance += maintenance
         if kind is SecurityType.FUTURE:
-            self.market["FuturesPNL"] += value - position.entry_value
+            self.market["FuturesPNL"] += value - position.entry_value - position.settled
         elif kind is not SecurityType.FOREX:
             self.market[_VALUE_KEYS[kind]] += value
             self.gross += abs(value)
@@ -63,6 +59,10 @@ class _Sums:
             setattr(self, name, getattr(self, name) + getattr(other, name) * rate)
 
     @property
+    def is_empty(self) -> bool:
+        return not (self.cash or self.realised or self.unrealised or self.gross or any(self.market.values()))
+
+    @property
     def net_liquidation(self) -> Decimal:
         return self.cash + sum(self.market.values(), ZERO)
 
@@ -73,36 +73,43 @@ def account_values(
     positions: Sequence[SimPosition],
     marks: Mapping[InstrumentId, Decimal],
     rates: Mapping[Currency, Decimal],
+    under_marks: Mapping[InstrumentId, Decimal],
 ) -> AccountValues:
     """Return (key, value, currency) for the whole account, each currency, and ``BASE``.
 
-    Raises ``KeyError`` for a currency that matters and has neither a rate nor a marked pair.
+    A currency without a rate is told by itself, without ``ExchangeRate``; it is left out of every
+    sum and named by a row ``UnconvertedCurrencies``: no rate is invented.
     """
     by_currency = {currency: _Sums(amount) for currency, amount in cash.items()}
     for position in positions:
         instrument = position.instrument
         sums = by_currency.setdefault(instrument.currency, _Sums(ZERO))
-        sums.add(position, marks.get(instrument.instrument_id, position.last_px))
+        key = instrument.instrument_id
+        sums.add(position, marks.get(key, position.last_px), under_marks.get(key))
     total = _Sums(ZERO)
-    known = {base: Decimal(1), **_pair_rates(base, positions, marks), **rates}
+    known = {**_pair_rates(base, positions, marks), **rates, base: Decimal(1)}
     for currency, sums in by_currency.items():
-        total.merge(sums, known[currency])
+        if currency in known:
+            total.merge(sums, known[currency])
     rows = _whole_account(total, base)
+    unconverted = [currency for currency, sums in by_currency.items() if currency not in known and not sums.is_empty]
+    if unconverted:
+        rows.append(("UnconvertedCurrencies", ",".join(unconverted), ""))
     for currency, sums in by_currency.items():
-        rows += _per_currency(sums, currency, known[currency])
+        rows += _per_currency(sums, currency, known.get(currency))
     return rows + _per_currency(total, _BASE, Decimal(1))
 
 
 def _pair_rates(
     base: Currency, positions: Sequence[SimPosition], marks: Mapping[InstrumentId, Decimal]
 ) -> dict[Currency, Decimal]:
-    rates: dict[Currency, Decimal] = {}
+    pairs = []
     for position in positions:
         contract = position.instrument.contract
-        if contract.security_type is SecurityType.FOREX and contract.currency == base:
+        if contract.security_type is SecurityType.FOREX:
             mark = marks.get(position.instrument.instrument_id, position.last_px)
-            rates[Currency(contract.symbol)] = mark
-    return rates
+            pairs.append((Currency(contract.symbol), contract.currency, mark))
+    return base_rates(base, pairs)
 
 
 def _whole_account(total: _Sums, base: Currency) -> AccountValues:
@@ -142,7 +149,7 @@ def _whole_account(total: _Sums, base: Currency) -> AccountValues:
     return rows
 
 
-def _per_currency(sums: _Sums, currency: Currency, rate: Decimal) -> AccountValues:
+def _per_currency(sums: _Sums, currency: Currency, rate: Decimal | None) -> AccountValues:
     amounts = {
         "CashBalance": sums.cash,
         "TotalCashBalance": sums.cash,
@@ -153,7 +160,8 @@ def _per_currency(sums: _Sums, currency: Currency, rate: Decimal) -> AccountValu
     }
     rows: AccountValues = [("Currency", currency, currency)]
     rows += [(key, _text(amount), currency) for key, amount in amounts.items()]
-    rows.append(("ExchangeRate", f"{rate.quantize(Decimal('0.0000001')).normalize():f}", currency))
+    if rate is not None:
+        rows.append(("ExchangeRate", f"{rate.quantize(Decimal('0.0000001')).normalize():f}", currency))
     return rows
 
 
