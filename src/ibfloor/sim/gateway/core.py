@@ -97,16 +97,11 @@ class Broker:
 
     # -- what clients ask
 
-    def place(self, client_id: int, order_id: int, ticket: Ticket, now_ns: int, *, forks: bool = False) -> None:
-        """Take a new order, or a change of a working one when the client's id is known.
-
-        With ``forks`` a change becomes a second order under the id: what an outage can do.
-        """
+    def place(self, client_id: int, order_id: int, ticket: Ticket, now_ns: int) -> None:
+        """Take a new order, or a change of a working one when the client's id is known."""
         old = self.find(client_id, order_id)
         if ticket.what_if:
             self._preview(client_id, order_id, ticket, now_ns)
-        elif old is not None and forks and not old.status.is_done:
-            self._accept(client_id, order_id, ticket, now_ns)
         elif old is not None:
             self._change(old, ticket, now_ns)
         elif order_id <= 0 or order_id < self.next_order_id(client_id):
@@ -160,25 +155,6 @@ class Broker:
         """Cancel every order of the account, whoever placed it."""
         for order in self.open_orders():
             self._cancel(order, now_ns)
-
-    # -- what goes wrong
-
-    def roll_back_ids(self, by: int) -> None:
-        """Let every client's order ids fall back; orders that are over give free the ids above."""
-        for client_id, highest in self._highest_id.items():
-            self._highest_id[client_id] = max(0, highest - by)
-        for (client_id, order_id), perm_id in list(self._by_client.items()):
-            if order_id > self._highest_id.get(client_id, 0) and self._orders[perm_id].status.is_done:
-                del self._by_client[client_id, order_id]
-
-    def fill_rest(self, perm_id: int, now_ns: int) -> None:
-        """Fill what is left of an order, even of one that was canceled."""
-        order = self._orders[perm_id]
-        qty = order.ticket.qty - order.filled_qty
-        if qty > ZERO:
-            self._exchange.cancel(perm_id, now_ns)
-            px = order.ticket.limit_px or self._price_of(order.ticket.instrument.instrument_id)
-            self._fill(order, Filled(key=perm_id, ts_ns=now_ns, qty=qty, px=px, leaves_qty=ZERO))
 
     # -- what the market does
 

@@ -60,11 +60,17 @@ class OrderDesk:
         if security is None:
             return
         try:
-            ticket = read_ticket(values, security.instrument, self._broker.account.account)
+            ticket = read_ticket(values, security.instrument, self._account_name(values))
         except TicketError as error:
             self._broker.refuse(client_of(session), order_id, error)
         else:
             self._broker.place(client_of(session), order_id, ticket, self._clock.now_ns())
+
+    def _account_name(self, values: Values) -> str:
+        asked, accounts = text_of(values, "account"), self._broker.accounts
+        if not asked and len(accounts) > 1:
+            raise TicketError(435, "You must specify an account.")
+        return asked if asked in accounts else self._broker.account.account
 
     def _cancel(self, session: Session, values: Values) -> None:
         self._broker.cancel(client_of(session), number_of(values, "order_id"), self._clock.now_ns())
@@ -112,7 +118,7 @@ class OrderDesk:
         except ValueError as error:
             session.fail(req_id, 321, f"Error validating request.-'bM' : cause - {error}")
             return
-        for execution in self._broker.account.executions:
+        for execution in self._broker.executions():
             order = self._broker.order(execution.order_key)
             if wanted.takes(order, execution):
                 show_execution(session, order, execution, req_id)
