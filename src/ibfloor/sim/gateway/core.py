@@ -12,7 +12,7 @@ import msgspec
 
 from ibfloor.model.ids import InstrumentId
 from ibfloor.model.order import OrdType
-from ibfloor.sim.account import SimAccount
+from ibfloor.sim.account import SimAccount, SimExecution
 from ibfloor.sim.account.values import MARGINS
 from ibfloor.sim.exchange.engine import CANCELED, REFUSED, Exchange, IsRegular
 from ibfloor.sim.exchange.fees import FIXED_FEES, Traded
@@ -60,6 +60,8 @@ class Broker:
         emit: Callable[[BrokerEvent], None],
     ) -> None:
         self.account = account
+        """The login's first account."""
+        self.accounts = {str(account.account): account}
         self._exchange = exchange
         self._is_regular = is_regular
         self._price_of = price_of
@@ -77,6 +79,19 @@ class Broker:
     def order(self, perm_id: int) -> BrokerOrder:
         """Return an order by its permanent id; raise ``KeyError`` for none."""
         return self._orders[perm_id]
+
+    def add_account(self, account: SimAccount) -> None:
+        """Let the login have one more account; tickets name theirs."""
+        self.accounts[account.account] = account
+
+    def account_of(self, name: str) -> SimAccount:
+        """Return the account of a name, the first one for a name that is none."""
+        return self.accounts.get(name, self.account)
+
+    def executions(self) -> list[SimExecution]:
+        """Return the executions of all accounts, oldest first."""
+        told = [execution for account in self.accounts.values() for execution in account.executions]
+        return sorted(told, key=lambda execution: execution.ts_ns)
 
     def find(self, client_id: int, order_id: int) -> BrokerOrder | None:
         """Return the order a client placed under an id."""
@@ -266,7 +281,8 @@ class Broker:
 
     def _fill(self, order: BrokerOrder, fill: Filled) -> None:
         ticket = order.ticket
-        execution = self.account.book(order.perm_id, ticket.instrument, ticket.side, fill.qty, fill.px, fill.ts_ns)
+        account = self.account_of(ticket.account)
+        execution = account.book(order.perm_id, ticket.instrument, ticket.side, fill.qty, fill.px, fill.ts_ns)
         is_done = fill.leaves_qty == ZERO
         order = self._store(
             order,
