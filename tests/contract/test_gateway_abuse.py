@@ -10,7 +10,7 @@ from random import Random
 from ib_async import IB
 
 from ibfloor.sim.gateway.codec.kinds import Scalar
-from ibfloor.sim.gateway.codec.requests import REQUESTS, UNSERVED
+from ibfloor.sim.gateway.codec.requests import REQUESTS
 from ibfloor.sim.gateway.lab import GatewayLab
 from ibfloor.sim.gateway.wire import frame, split_fields
 
@@ -94,7 +94,7 @@ def test_five_hundred_garbage_frames_disturb_neither_server_nor_another_client(c
             lab.quote("SPY", "168.00", "168.02")
             other = await connect_ib(lab, 1)
             peer = await Peer.greet(lab, 2)
-            ids = [*REQUESTS, *UNSERVED, 0, 108, 999, -5]
+            ids = [*REQUESTS, 0, 108, 999, -5]
             ids.remove(71)
             for _ in range(FRAMES):
                 scraps = [random.choice(_SCRAPS) for _ in range(random.randrange(90))]
@@ -140,14 +140,28 @@ def test_every_known_request_without_its_fields_is_answered_with_an_error() -> N
     async def scene() -> None:
         async with GatewayLab() as lab:
             peer = await Peer.greet(lab, 2)
-            bare = {12, 13, 49, 58, 80, 82, 85, 99, 105}
-            owed = [number for number, unserved in UNSERVED.items() if unserved.code]
-            for number in (*REQUESTS, *owed, 106, 4711):
+            bare = {49, 58, 80, 82, 85, 99, 105}
+            for number in (*REQUESTS, 106, 4711):
                 if number in bare:
                     continue
                 peer.write(frame([str(number)]))
                 assert await peer.errors_until_time(), f"message {number} was met with silence"
             peer.close()
+
+    asyncio.run(scene())
+
+
+def test_every_known_request_with_empty_values_finds_its_desk() -> None:
+    async def scene() -> None:
+        loop_errors: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: loop_errors.append(context))
+        async with GatewayLab() as lab:
+            peer = await Peer.greet(lab, 2)
+            for table in REQUESTS.values():
+                peer.write(table.layout(178).encode({"req_id": 5}))
+                await peer.errors_until_time()
+            peer.close()
+        assert loop_errors == []
 
     asyncio.run(scene())
 

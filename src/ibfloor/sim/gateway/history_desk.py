@@ -11,10 +11,12 @@ from ibfloor.model.instrument import SecurityType
 from ibfloor.model.moment import NS_PER_S, to_datetime
 from ibfloor.sim.gateway.clock import SimClock, wire_time
 from ibfloor.sim.gateway.codec import requests as ask
+from ibfloor.sim.gateway.codec import research_responses as found
 from ibfloor.sim.gateway.codec import responses as tell
 from ibfloor.sim.gateway.codec.kinds import Scalar, Values
 from ibfloor.sim.gateway.codec.table import Table
 from ibfloor.sim.gateway.contracts import one_security
+from ibfloor.sim.gateway.past_desk import schedule_values
 from ibfloor.sim.gateway.periods import DAY_NS, BadPeriod, bar_size_ns, duration_ns_of, end_ns_of
 from ibfloor.sim.gateway.session import Session
 from ibfloor.sim.gateway.values import forget_session, number_of, text_of
@@ -27,6 +29,7 @@ _HEAD_DAYS = 3650
 _KINDS = {**{kind.value: kind for kind in BarKind}, "ADJUSTED_LAST": BarKind.TRADES, "BID_ASK": BarKind.BID}
 _OF_TRADES = frozenset({"TRADES", "ADJUSTED_LAST"})
 _UNKNOWN = Decimal(-1)
+SCHEDULE = "SCHEDULE"
 
 
 class _Query(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +54,6 @@ class HistoryDesk:
             ask.REQ_HISTORICAL_DATA: self._history,
             ask.CANCEL_HISTORICAL_DATA: self._cancel,
             ask.REQ_HEAD_TIMESTAMP: self._head,
-            ask.CANCEL_HEAD_TIMESTAMP: lambda session, values: None,
         }
 
     def drop(self, session: Session) -> None:
@@ -79,6 +81,10 @@ class HistoryDesk:
             query = self._query(security, values)
         except BadPeriod as error:
             session.fail(req_id, error.code, error.text)
+            return
+        if query.what == SCHEDULE:
+            told = schedule_values(security, query.end_ns, query.duration_ns)
+            session.send_values(found.HISTORICAL_SCHEDULE, {**told, "req_id": req_id})
             return
         bars = self._bars(query, query.end_ns, query.duration_ns)
         if not bars or (security.instrument.contract.security_type is SecurityType.FOREX and query.what in _OF_TRADES):
@@ -116,11 +122,11 @@ class HistoryDesk:
             return
         first = bars[0].ts_ns
         text = str(first // NS_PER_S) if values["format_date"] == 2 else f"{to_datetime(first):%Y%m%d-%H:%M:%S}"
-        session.send(tell.HEAD_TIMESTAMP, req_id=req_id, time=text)
+        session.send(found.HEAD_TIMESTAMP, req_id=req_id, time=text)
 
     def _query(self, security: Security, values: Values) -> _Query:
         what = text_of(values, "what").upper()
-        if what not in _KINDS:
+        if what not in _KINDS and what != SCHEDULE:
             raise BadPeriod(321, f"Error validating request.-'bO' : cause - What to show {what!r} is not known.")
         if values["keep_up_to_date"] and values["end"]:
             raise BadPeriod(321, "Error validating request.-'bO' : cause - An update subscription takes no end time.")

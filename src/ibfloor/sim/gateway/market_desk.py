@@ -15,7 +15,9 @@ from ibfloor.sim.gateway.codec import responses as tell
 from ibfloor.sim.gateway.codec.kinds import Values
 from ibfloor.sim.gateway.codec.table import Table
 from ibfloor.sim.gateway.contracts import one_security
+from ibfloor.sim.gateway.option_desk import OptionWatch
 from ibfloor.sim.gateway.quotes import QuoteLine
+from ibfloor.sim.gateway.reference_desk import BBO_EXCHANGE
 from ibfloor.sim.gateway.session import NO_REQUEST, Session
 from ibfloor.sim.gateway.values import forget_session, number_of, text_of
 from ibfloor.sim.market.bars import BarKind
@@ -34,6 +36,7 @@ class MarketDesk:
         self._market = market
         self._clock = clock
         self._lines: dict[InstrumentId, dict[_Key, QuoteLine]] = {}
+        self._options = OptionWatch(market, clock)
         self._tick_streams: dict[InstrumentId, dict[_Key, int]] = {}
         self._bars = RealTimeBars()
         self._bar_requests: dict[_Key, tuple[InstrumentId, BarKind]] = {}
@@ -51,6 +54,7 @@ class MarketDesk:
         """Forget a session's subscriptions."""
         for lines in self._lines.values():
             forget_session(lines, session)
+        self._options.drop(session)
         for streams in self._tick_streams.values():
             forget_session(streams, session)
         forget_session(self._bar_requests, session)
@@ -65,6 +69,7 @@ class MarketDesk:
         if streams:
             for (session, req_id), kind in streams.items():
                 _tell_tick(session, req_id, kind, tick)
+        self._options.on_tick(tick)
         if self._bar_requests:
             self._bars.on_tick(tick)
 
@@ -73,6 +78,7 @@ class MarketDesk:
         for lines in self._lines.values():
             for line in lines.values():
                 line.on_time(now_ns)
+        self._options.on_time(now_ns)
         if self._bar_requests:
             self._tell_bars(now_ns)
 
@@ -87,16 +93,21 @@ class MarketDesk:
             session.fail(req_id, *_DUPLICATE)
             return
         line = QuoteLine(session, req_id, self._market, security.instrument_id)
-        session.send(tell.TICK_PARAMETERS, req_id=req_id, min_tick=security.instrument.min_tick, bbo_exchange="9c0001")
+        session.send(
+            tell.TICK_PARAMETERS, req_id=req_id, min_tick=security.instrument.min_tick, bbo_exchange=BBO_EXCHANGE
+        )
         session.send(tell.MARKET_DATA_TYPE, req_id=req_id, type=1)
         line.start(self._clock.now_ns())
-        if values["snapshot"] or values["regulatory_snapshot"]:
+        once = bool(values["snapshot"] or values["regulatory_snapshot"])
+        self._options.start(session, req_id, security, once=once)
+        if once:
             session.send(tell.SNAPSHOT_END, req_id=req_id)
         else:
             self._lines.setdefault(security.instrument_id, {})[session, req_id] = line
 
     def _cancel_quotes(self, session: Session, values: Values) -> None:
         req_id = number_of(values, "req_id")
+        self._options.end(session, req_id)
         for lines in self._lines.values():
             if lines.pop((session, req_id), None) is not None:
                 return

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ibfloor.model.instrument import SecurityType
 from ibfloor.sim.gateway.clock import SimClock
 from ibfloor.sim.gateway.codec import requests as ask
+from ibfloor.sim.gateway.codec import research_requests as study
+from ibfloor.sim.gateway.codec import research_responses as found
 from ibfloor.sim.gateway.codec import responses as tell
 from ibfloor.sim.gateway.codec.kinds import Values
 from ibfloor.sim.gateway.codec.table import Table
 from ibfloor.sim.gateway.contracts import UNKNOWN_CONTRACT, details_values, match_contract
 from ibfloor.sim.gateway.session import Session
 from ibfloor.sim.gateway.values import number_of, text_of
+from ibfloor.sim.market.securities import SecurityMaster
 from ibfloor.sim.market.source import Market
 
+BBO_EXCHANGE = "9c0001"
+"""The one code under which best quotes name their exchanges."""
+_LETTERS = "ANPZQIJVKYHMXB"
 _SAMPLES_MAX = 16
 
 
@@ -26,20 +33,16 @@ class ReferenceDesk:
         self.routes: dict[Table, Callable[[Session, Values], None]] = {
             ask.REQ_CURRENT_TIME: self._time,
             ask.REQ_CURRENT_TIME_MILLIS: self._time_millis,
-            ask.SET_LOG_LEVEL: lambda session, values: None,
             ask.REQ_CONTRACT_DETAILS: self._details,
             ask.REQ_MATCHING_SYMBOLS: self._symbols,
             ask.REQ_MARKET_RULE: self._market_rule,
-            ask.REQ_SEC_DEF_OPT_PARAMS: _ended(tell.OPT_PARAMS_END),
-            ask.REQ_SOFT_DOLLAR_TIERS: _ended(tell.SOFT_DOLLAR_TIERS),
-            ask.REQ_SMART_COMPONENTS: _ended(tell.SMART_COMPONENTS),
-            ask.REQ_FAMILY_CODES: _ended(tell.FAMILY_CODES),
-            ask.REQ_DEPTH_EXCHANGES: _ended(tell.DEPTH_EXCHANGES),
-            ask.REQ_NEWS_PROVIDERS: _ended(tell.NEWS_PROVIDERS),
-            ask.REQ_SCANNER_PARAMETERS: lambda session, _: session.send(
-                tell.SCANNER_PARAMETERS, xml="<ScanParameterResponse/>"
-            ),
-            ask.REQ_USER_INFO: _ended(tell.USER_INFO),
+            study.REQ_SOFT_DOLLAR_TIERS: _ended(found.SOFT_DOLLAR_TIERS),
+            study.REQ_FAMILY_CODES: self._family_codes,
+            study.REQ_SMART_COMPONENTS: self._smart_components,
+            study.REQ_DEPTH_EXCHANGES: self._depth_exchanges,
+            study.REQ_NEWS_PROVIDERS: _ended(found.NEWS_PROVIDERS),
+            study.REQ_HISTORICAL_NEWS: _ended(found.HISTORICAL_NEWS_END),
+            study.REQ_USER_INFO: _ended(found.USER_INFO),
         }
 
     def drop(self, session: Session) -> None:
@@ -91,6 +94,34 @@ class ReferenceDesk:
             session.send(tell.MARKET_RULE, rule_id=rule_id, increments=steps)
             return
         session.fail(-1, 321, f"Error validating request.-'cv' : cause - Market rule {rule_id} is not known.")
+
+    def _family_codes(self, session: Session, _values: Values) -> None:
+        session.send(found.FAMILY_CODES, codes=[{"account": "*", "code": ""}])
+
+    def _smart_components(self, session: Session, values: Values) -> None:
+        venues = _stock_venues(self._market.master) if text_of(values, "bbo_exchange") == BBO_EXCHANGE else []
+        rows: list[Values] = [
+            {"bit": bit, "exchange": venue, "letter": _LETTERS[bit % len(_LETTERS)]} for bit, venue in enumerate(venues)
+        ]
+        session.send(found.SMART_COMPONENTS, req_id=number_of(values, "req_id"), components=rows)
+
+    def _depth_exchanges(self, session: Session, _values: Values) -> None:
+        known: dict[tuple[str, str], int] = {}
+        for security in self._market.master:
+            kind = security.instrument.contract.security_type
+            for venue in security.valid_exchanges.split(","):
+                if kind is not SecurityType.INDEX and venue != "SMART":
+                    known.setdefault((venue, kind), security.agg_group)
+        rows: list[Values] = [
+            {"exchange": venue, "sec_type": kind, "service": "Deep", "agg_group": group}
+            for (venue, kind), group in sorted(known.items())
+        ]
+        session.send(found.DEPTH_EXCHANGES, exchanges=rows)
+
+
+def _stock_venues(master: SecurityMaster) -> list[str]:
+    stocks = (one for one in master if one.instrument.contract.security_type is SecurityType.STOCK)
+    return list(dict.fromkeys(venue for one in stocks for venue in one.valid_exchanges.split(",") if venue != "SMART"))
 
 
 def _ended(message: Table) -> Callable[[Session, Values], None]:

@@ -8,7 +8,7 @@ from typing import Protocol
 from ibfloor.sim.gateway.clock import wire_time
 from ibfloor.sim.gateway.codec import responses as tell
 from ibfloor.sim.gateway.codec.kinds import Scalar, Values
-from ibfloor.sim.gateway.codec.requests import REQUESTS, START_API, UNSERVED, Unserved
+from ibfloor.sim.gateway.codec.requests import REQUESTS, START_API
 from ibfloor.sim.gateway.codec.table import DecodeError, Table
 from ibfloor.sim.gateway.wire import FrameReader, WireError, frame, negotiate, split_fields
 
@@ -165,7 +165,7 @@ class Session:
         message_id = int(head) if head.isascii() and head.isdigit() and len(head) < 6 else -1
         table = REQUESTS.get(message_id)
         if table is None:
-            self._refuse(head, fields, UNSERVED.get(message_id))
+            self.fail(NO_REQUEST, 320, f"Error reading request. Message {head[:20]!r} is not known.")
             return
         try:
             values, _ = table.layout(self.version).decode(fields)
@@ -192,13 +192,3 @@ class Session:
                 NO_REQUEST, 326, "Unable to connect as the client id is already in use. Retry with a unique client id."
             )
             self.close()
-
-    def _refuse(self, head: str, fields: list[str], unserved: Unserved | None) -> None:
-        if unserved is None:
-            self.fail(NO_REQUEST, 320, f"Error reading request. Message {head[:20]!r} is not known.")
-            return
-        at = unserved.req_id_at
-        text = fields[at] if at is not None and at < len(fields) else ""
-        req_id = int(text) if text.isascii() and text.isdigit() and len(text) < 11 else NO_REQUEST
-        if unserved.code:
-            self.fail(req_id, unserved.code, unserved.text)

@@ -1,12 +1,11 @@
-"""Client -> server: the tables of what clients ask, and what of it this gateway does not serve."""
+"""Client -> server: the tables of what clients ask."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 from ibfloor.sim.gateway.codec.contracts import C12, DELTA_NEUTRAL_CONTRACT, SHORT_LEGS
 from ibfloor.sim.gateway.codec.kinds import BOOL, COUNT, INT, TEXT
 from ibfloor.sim.gateway.codec.orders import PLACE_ORDER
+from ibfloor.sim.gateway.codec.research_requests import RESEARCH_REQUESTS
 from ibfloor.sim.gateway.codec.table import Field, Rows, Table
 
 _V = Field("version", COUNT)
@@ -86,7 +85,6 @@ REQ_HISTORICAL_DATA = Table(
     Field("keep_up_to_date", BOOL),
     Field("options", TEXT),
 )
-REQ_SCANNER_PARAMETERS = Table("req_scanner_parameters", 24, _V)
 CANCEL_HISTORICAL_DATA = Table("cancel_historical_data", 25, _V, _REQ)
 REQ_CURRENT_TIME = Table("req_current_time", 49, _V)
 REQ_REAL_TIME_BARS = Table(
@@ -125,21 +123,7 @@ REQ_ACCOUNT_UPDATES_MULTI = Table(
     Field("ledger_and_nlv", BOOL),
 )
 CANCEL_ACCOUNT_UPDATES_MULTI = Table("cancel_account_updates_multi", 77, _V, _REQ)
-REQ_SEC_DEF_OPT_PARAMS = Table(
-    "req_sec_def_opt_params",
-    78,
-    _REQ,
-    Field("symbol", TEXT),
-    Field("exchange", TEXT),
-    Field("sec_type", TEXT),
-    Field("con_id", COUNT),
-)
-REQ_SOFT_DOLLAR_TIERS = Table("req_soft_dollar_tiers", 79, _REQ)
-REQ_FAMILY_CODES = Table("req_family_codes", 80)
 REQ_MATCHING_SYMBOLS = Table("req_matching_symbols", 81, _REQ, Field("pattern", TEXT))
-REQ_DEPTH_EXCHANGES = Table("req_depth_exchanges", 82)
-REQ_SMART_COMPONENTS = Table("req_smart_components", 83, _REQ, Field("bbo_exchange", TEXT))
-REQ_NEWS_PROVIDERS = Table("req_news_providers", 85)
 REQ_HEAD_TIMESTAMP = Table(
     "req_head_timestamp",
     87,
@@ -161,59 +145,11 @@ REQ_TICK_BY_TICK = Table(
 )
 CANCEL_TICK_BY_TICK = Table("cancel_tick_by_tick", 98, _REQ)
 REQ_COMPLETED_ORDERS = Table("req_completed_orders", 99, Field("api_only", BOOL))
-REQ_USER_INFO = Table("req_user_info", 104, _REQ)
 REQ_CURRENT_TIME_MILLIS = Table("req_current_time_millis", 105)
 
 REQUESTS = {
     table.message_id: table
-    for table in (value for value in (*globals().values(), PLACE_ORDER))
+    for table in (*tuple(globals().values()), PLACE_ORDER, *RESEARCH_REQUESTS)
     if isinstance(table, Table)
 }
-"""Every request this gateway serves, by its id."""
-
-
-class Unserved(NamedTuple):
-    """A request the gateway refuses, with IB's own code; cancels of such requests need no answer."""
-
-    name: str
-    req_id_at: int | None
-    """Where the request id stands among the fields; ``None`` when there is none."""
-    code: int = 0
-    text: str = ""
-
-
-UNSERVED = {
-    10: Unserved("market depth", 2, 10092, "Deep market data is not supported for this combination of security type"),
-    11: Unserved("cancel of market depth", 2, 310, "Can't find the subscribed market depth with tickerId"),
-    12: Unserved("news bulletins", None),
-    13: Unserved("cancel of news bulletins", None),
-    18: Unserved("advisor data", None, 321, "Error validating request.-'bN' : cause - FA data operations ignored"),
-    19: Unserved("advisor data", None, 321, "Error validating request.-'bN' : cause - FA data operations ignored"),
-    21: Unserved("exercise of options", 2, 321, "Error validating request.-'bK' : cause - No options are held"),
-    22: Unserved("scanner", 1, 162, "Historical Market Data Service error message:No scanner in this gateway"),
-    23: Unserved("cancel of a scanner", 2, 365, "No scanner subscription found for ticker id"),
-    52: Unserved("fundamentals", 2, 430, "The fundamentals data for the security specified is not available"),
-    53: Unserved("cancel of fundamentals", 2, 431, "The fundamentals data request is not found"),
-    54: Unserved("implied volatility", 2, 10091, "Part of requested market data is not available"),
-    55: Unserved("option price", 2, 10091, "Part of requested market data is not available"),
-    56: Unserved("cancel of implied volatility", 2),
-    57: Unserved("cancel of option price", 2),
-    65: Unserved("verification", None, 321, "Error validating request: verification is not supported"),
-    66: Unserved("verification", None, 321, "Error validating request: verification is not supported"),
-    67: Unserved("display groups", 2, 321, "Error validating request: a gateway has no display groups"),
-    68: Unserved("display groups", 2, 321, "Error validating request: a gateway has no display groups"),
-    69: Unserved("display groups", 2, 321, "Error validating request: a gateway has no display groups"),
-    70: Unserved("display groups", 2, 321, "Error validating request: a gateway has no display groups"),
-    72: Unserved("verification", None, 321, "Error validating request: verification is not supported"),
-    73: Unserved("verification", None, 321, "Error validating request: verification is not supported"),
-    84: Unserved("news article", 1, 10172, "Failed to request news article: no news providers"),
-    86: Unserved("historical news", 1, 10276, "News feed is not allowed"),
-    88: Unserved("histogram", 1, 162, "Historical Market Data Service error message:No histogram data"),
-    89: Unserved("cancel of a histogram", 1),
-    96: Unserved("historical ticks", 1, 162, "Historical Market Data Service error message:No historical tick data"),
-    100: Unserved("event calendar", 1, 10276, "News feed is not allowed"),
-    101: Unserved("cancel of the event calendar", 1),
-    102: Unserved("event calendar", 1, 10276, "News feed is not allowed"),
-    103: Unserved("cancel of the event calendar", 1),
-}
-"""Known requests without an answer other than IB's refusal (code 0: nothing is owed)."""
+"""Every request there is, by its id."""

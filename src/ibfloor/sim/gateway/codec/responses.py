@@ -6,6 +6,8 @@ from decimal import Decimal
 
 from ibfloor.sim.gateway.codec.contracts import C11, PORTFOLIO_CONTRACT
 from ibfloor.sim.gateway.codec.kinds import AMOUNT, BOOL, COUNT, INT, LOUD_NUMBER, NUMBER, TEXT
+from ibfloor.sim.gateway.codec.orders import COMPLETED_ORDER, OPEN_ORDER
+from ibfloor.sim.gateway.codec.research_responses import RESEARCH_RESPONSES
 from ibfloor.sim.gateway.codec.table import Block, Field, Rows, Table, constant
 
 _REQ = Field("req_id", COUNT)
@@ -180,7 +182,6 @@ HISTORICAL_UPDATE = Table(
     Field("wap", AMOUNT),
     Field("volume", AMOUNT),
 )
-SCANNER_PARAMETERS = Table("scanner_parameters", 19, _V1, Field("xml", TEXT))
 TICK_GENERIC = Table("tick_generic", 45, constant(6), _REQ, Field("type", COUNT), Field("value", AMOUNT))
 TICK_STRING = Table("tick_string", 46, constant(6), _REQ, Field("type", COUNT), Field("value", TEXT))
 CURRENT_TIME = Table("current_time", 49, _V1, Field("time_s", COUNT))
@@ -254,11 +255,6 @@ ACCOUNT_UPDATE_MULTI = Table(
     Field("currency", TEXT),
 )
 ACCOUNT_UPDATE_MULTI_END = Table("account_update_multi_end", 74, _V1, _REQ)
-OPT_PARAMS_END = Table("opt_params_end", 76, _REQ)
-SOFT_DOLLAR_TIERS = Table(
-    "soft_dollar_tiers", 77, _REQ, Rows("tiers", (Field("name", TEXT), Field("value", TEXT), Field("shown", TEXT)))
-)
-FAMILY_CODES = Table("family_codes", 78, Rows("codes", (Field("account", TEXT), Field("code", TEXT))))
 SYMBOL_SAMPLES = Table(
     "symbol_samples",
     79,
@@ -277,7 +273,6 @@ SYMBOL_SAMPLES = Table(
         ),
     ),
 )
-DEPTH_EXCHANGES = Table("depth_exchanges", 80, Rows("exchanges", (Field("exchange", TEXT),)))
 TICK_PARAMETERS = Table(
     "tick_parameters",
     81,
@@ -286,9 +281,6 @@ TICK_PARAMETERS = Table(
     Field("bbo_exchange", TEXT),
     Field("snapshot_permissions", COUNT, default=3),
 )
-SMART_COMPONENTS = Table("smart_components", 82, _REQ, Rows("components", (Field("exchange", TEXT),)))
-NEWS_PROVIDERS = Table("news_providers", 85, Rows("providers", (Field("code", TEXT), Field("name", TEXT))))
-HEAD_TIMESTAMP = Table("head_timestamp", 88, _REQ, Field("time", TEXT))
 MARKET_RULE = Table(
     "market_rule",
     93,
@@ -338,5 +330,11 @@ TICK_BY_TICK = Table(
 )
 ORDER_BOUND = Table("order_bound", 100, Field("perm_id", COUNT), Field("client_id", COUNT), Field("order_id", COUNT))
 COMPLETED_ORDERS_END = Table("completed_orders_end", 102)
-USER_INFO = Table("user_info", 107, _REQ, Field("brand", TEXT))
 CURRENT_TIME_MILLIS = Table("current_time_millis", 109, Field("time_ms", COUNT))
+
+RESPONSES = {
+    table.message_id: table
+    for table in (*tuple(globals().values()), OPEN_ORDER, COMPLETED_ORDER, *RESEARCH_RESPONSES)
+    if isinstance(table, Table)
+}
+"""Everything the gateway tells, by its id."""
