@@ -5,12 +5,13 @@ Tests judge the floor by it, never by the floor's own state.
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from decimal import Decimal
 
 import msgspec
 
-from ibfloor.model.order import OrdType, Side, TimeInForce
+from ibfloor.model.order import Side
 from ibfloor.sim.account import SimExecution
 from ibfloor.sim.gateway.codec.kinds import Values
 from ibfloor.sim.gateway.codec.orders import COMPLETED_ORDER, OPEN_ORDER
@@ -18,6 +19,7 @@ from ibfloor.sim.gateway.codec.responses import COMMISSION, ERROR, EXEC_DETAILS,
 from ibfloor.sim.gateway.codec.table import Table
 from ibfloor.sim.gateway.core import Broker
 from ibfloor.sim.gateway.events import BrokerEvent, BrokerOrder, Executed, OrderCanceled, OrderShown, Refused
+from ibfloor.sim.gateway.routing import group_name
 
 _NOTED = (OPEN_ORDER, COMPLETED_ORDER, ORDER_STATUS, EXEC_DETAILS, COMMISSION, ERROR)
 _SENT_MAX = 200_000
@@ -34,15 +36,18 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     symbol: str
     side: Side
     qty: Decimal
-    ord_type: OrdType
+    ord_type: str
     limit_px: Decimal | None
     stop_px: Decimal | None
-    time_in_force: TimeInForce
+    time_in_force: str
     status: str
     filled_qty: Decimal
     avg_px: Decimal
     placed_ns: int
     completed_ns: int
+    parent_perm_id: int = 0
+    oca_group: str = ""
+    why_held: str = ""
 
 
 class ExecutionRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,6 +166,11 @@ class Book:
         )
 
 
+def book_hash(report: BookReport) -> str:
+    """Return a digest of a record: equal records, equal digests."""
+    return hashlib.sha256(msgspec.json.encode(report)).hexdigest()
+
+
 def _int(values: Values, name: str) -> int:
     value = values.get(name)
     return value if isinstance(value, int) else 0
@@ -177,15 +187,18 @@ def _order_row(order: BrokerOrder) -> OrderRow:
         symbol=ticket.instrument.contract.symbol,
         side=ticket.side,
         qty=ticket.qty,
-        ord_type=ticket.ord_type,
-        limit_px=ticket.limit_px,
-        stop_px=ticket.stop_px,
-        time_in_force=ticket.time_in_force,
+        ord_type=ticket.type_text,
+        limit_px=order.limit_px,
+        stop_px=order.stop_px,
+        time_in_force=ticket.tif_text,
         status=order.status,
         filled_qty=order.filled_qty,
         avg_px=order.avg_px,
         placed_ns=order.placed_ns,
         completed_ns=order.completed_ns,
+        parent_perm_id=order.parent_perm_id,
+        oca_group=group_name(order),
+        why_held=order.why_held,
     )
 
 

@@ -48,6 +48,10 @@ class SimClock:
             return self._market_ns
         return self._market_ns + int((self._monotonic_ns() - self._wall_ns) * self.speed)
 
+    def wall_ns(self) -> int:
+        """Return the wall's time, from any origin; a stepped clock's is market time."""
+        return self._market_ns if self.is_stepped else self._monotonic_ns()
+
     def wall_delay_s(self, until_ns: int) -> float:
         """Return the wall seconds from now until a market time; 0.0 when it has passed."""
         return max(0.0, (until_ns - self.now_ns()) / (NS_PER_S * self.speed))

@@ -10,22 +10,26 @@ import msgspec
 from ibfloor.model.ids import InstrumentId
 from ibfloor.sim.account import SimAccount
 from ibfloor.sim.exchange.engine import Exchange, IsRegular
+from ibfloor.sim.faults import FaultPlan
 from ibfloor.sim.gateway.account_desk import AccountDesk
 from ibfloor.sim.gateway.book import Book
 from ibfloor.sim.gateway.clock import SimClock
 from ibfloor.sim.gateway.codec import responses as tell
 from ibfloor.sim.gateway.codec.kinds import Values
 from ibfloor.sim.gateway.codec.table import Table
-from ibfloor.sim.gateway.core import Broker
 from ibfloor.sim.gateway.events import BrokerEvent, Executed
+from ibfloor.sim.gateway.faults.desk import FaultDesk
+from ibfloor.sim.gateway.faults.host import Links
 from ibfloor.sim.gateway.history_desk import HistoryDesk
+from ibfloor.sim.gateway.limits import LimitDesk, Limits
 from ibfloor.sim.gateway.market_desk import MarketDesk
 from ibfloor.sim.gateway.marks import mark_of
+from ibfloor.sim.gateway.mishaps import FallibleBroker
 from ibfloor.sim.gateway.order_desk import OrderDesk
 from ibfloor.sim.gateway.projector import Projector
 from ibfloor.sim.gateway.reference_desk import ReferenceDesk
 from ibfloor.sim.gateway.session import NO_REQUEST, Session
-from ibfloor.sim.gateway.study_desk import StudyDesk
+from ibfloor.sim.gateway.streams import Streams
 from ibfloor.sim.market.securities import Security
 from ibfloor.sim.market.source import Market
 
@@ -35,38 +39,55 @@ _FARMS = (
     (2158, "Sec-def data farm connection is OK:secdefnj"),
 )
 _CLOCK_NOTICE = 2199
+WRITE_BUFFER_MAX = 64 * 1024 * 1024
 
 Route = Callable[[Session, Values], None]
 
 
 class Gateway:
-    """Everything behind the socket. Owner: one thread; tests drive it without any."""
+    """Everything behind the socket. Owner: one thread; tests drive it without any.
 
-    def __init__(self, market: Market, account: SimAccount, clock: SimClock) -> None:
+    Without ``limits`` it takes whatever comes. Raises ``ConfigError`` for faults that make no sense.
+    """
+
+    def __init__(
+        self,
+        market: Market,
+        account: SimAccount,
+        clock: SimClock,
+        *,
+        faults: FaultPlan | None = None,
+        limits: Limits | None = None,
+    ) -> None:
         self.clock = clock
         self.market = market
         self.book = Book()
+        self.streams = Streams(market)
+        self.links: Links | None = None
+        """The sockets, where there are any."""
+        self.write_buffer_max = WRITE_BUFFER_MAX
+        """A client that leaves more bytes unread is dropped, as IB does: it would take all memory."""
         self._sessions: dict[int, Session] = {}
         self._dirty: dict[Session, None] = {}
         exchange = _primed_exchange(market, self._is_regular)
-        self.broker = Broker(exchange, account, self._is_regular, self._price_of, self._on_event)
+        self.broker = FallibleBroker(exchange, account, self._is_regular, self._price_of, self._on_event)
         self._day_ends = {one.instrument_id: _day_end_ns(one, clock.now_ns()) for one in market.master}
         self._projector = Projector(self._sessions.get)
         self._account_desk = AccountDesk(self.broker, market, clock)
         self._market_desk = MarketDesk(market, clock)
         self._history_desk = HistoryDesk(market, clock)
-        self._study_desk = StudyDesk(market, clock)
         self._desks = (
             OrderDesk(self.broker, market, clock),
             self._account_desk,
             self._market_desk,
             self._history_desk,
             ReferenceDesk(market, clock),
-            self._study_desk,
         )
         self._routes: dict[Table, Route] = {}
         for desk in self._desks:
             self._routes.update(desk.routes)
+        self.faults = FaultDesk(self, FaultPlan() if faults is None else faults)
+        self.limits = None if limits is None else LimitDesk(limits, self.streams, clock.wall_ns)
 
     @property
     def sessions(self) -> dict[int, Session]:
@@ -79,8 +100,13 @@ class Gateway:
 
     def join(self, session: Session, client_id: int) -> bool:
         """Take a session in and greet it; ``False`` when another has its client id."""
-        if client_id in self._sessions:
+        if not self.faults.on_start(session):
+            return True  # it has been closed without a word
+        if client_id in self._sessions or self.faults.holds_id(client_id):
             return False
+        if self.limits is not None and 0 < self.limits.limits.clients <= len(self._sessions):
+            session.close()
+            return True
         session.client_id = client_id
         self._sessions[client_id] = session
         self.clock.release()
@@ -89,10 +115,16 @@ class Gateway:
         for code, text in _FARMS:
             session.fail(NO_REQUEST, code, text)
         self._announce_clock(session)
+        self.faults.on_started(session)
         return True
 
     def leave(self, session: Session) -> None:
         """Forget a session and its subscriptions; its orders stay."""
+        session.is_closing = True
+        self.faults.on_leave(session)
+        self.streams.drop(session)
+        if self.limits is not None:
+            self.limits.drop(session)
         if session.client_id is not None and self._sessions.get(session.client_id) is session:
             del self._sessions[session.client_id]
         self._dirty.pop(session, None)
@@ -100,8 +132,20 @@ class Gateway:
             desk.drop(session)
 
     def serve(self, session: Session, request: Table, values: Values) -> None:
-        """Answer a request."""
+        """Answer a request, within the limits and unless a fault says otherwise."""
+        if self.limits is None or self.limits.admits(session, request, values):
+            self.faults.incoming(session, request, values)
+
+    def route(self, session: Session, request: Table, values: Values) -> None:
+        """Answer a request, past limits and faults."""
+        self.streams.on_request(session, request, values)
         self._routes[request](session, values)
+
+    def drop_streams(self, session: Session) -> None:
+        """End all market data of a session without a word."""
+        self.streams.drop(session)
+        self._market_desk.drop(session)
+        self._history_desk.drop(session)
 
     def is_dirty(self, session: Session) -> None:
         """Remember to write what a session has queued."""
@@ -109,10 +153,11 @@ class Gateway:
 
     def outgoing(self, session: Session, message: Table, values: Values) -> None:
         """Deliver a message, unless a fault says otherwise."""
-        session.deliver(message, values)
+        self.faults.outgoing(session, message, values)
 
     def sent(self, session: Session, message: Table, values: Values) -> None:
         """Note what a client was told of orders."""
+        self.streams.on_sent(session, message, values)
         self.book.note_sent(session.client_id, message, values)
 
     def flush(self) -> None:
@@ -125,12 +170,13 @@ class Gateway:
         """Let the market come up to the clock: match, tell, write."""
         now_ns = self.clock.now_ns()
         for tick in self.market.ticks(now_ns):
+            if tick.ts_ns >= self.faults.timers.next_ns:
+                self.faults.on_time(tick.ts_ns)
             self.broker.on_tick(tick)
             self._market_desk.on_tick(tick)
-            self._study_desk.on_tick(tick)
+        self.faults.on_time(now_ns)
         self._end_days(now_ns)
         self._market_desk.on_time(now_ns)
-        self._study_desk.on_time(now_ns)
         self._history_desk.on_time(now_ns)
         self._account_desk.on_time(now_ns)
         self.flush()
@@ -153,9 +199,18 @@ class Gateway:
 
     def _on_event(self, event: BrokerEvent) -> None:
         self.book.note_event(event)
+        if self.faults.on_event(event):
+            self.tell_event(event)
+
+    def tell_event(self, event: BrokerEvent) -> None:
+        """Tell clients of an event."""
         self._projector.tell(event)
         if isinstance(event, Executed):
             self._account_desk.on_executed(event)
+
+    def tell_position(self, instrument_id: InstrumentId) -> None:
+        """Tell subscribers how a position stands."""
+        self._account_desk.on_position(instrument_id)
 
     def _end_days(self, now_ns: int) -> None:
         for instrument_id, end_ns in self._day_ends.items():

@@ -11,10 +11,12 @@ from ibfloor.model.instrument import Instrument
 from ibfloor.model.money import USD
 from ibfloor.model.order import OrdType, Side, TimeInForce
 from ibfloor.sim.account import SimAccount
-from ibfloor.sim.gateway.book import BookReport
+from ibfloor.sim.faults import Fault, FaultPlan
+from ibfloor.sim.gateway.book import BookReport, book_hash
 from ibfloor.sim.gateway.clock import SimClock, market_start_ns
 from ibfloor.sim.gateway.events import BrokerOrder, Ticket
 from ibfloor.sim.gateway.gateway import Gateway
+from ibfloor.sim.gateway.limits import Limits
 from ibfloor.sim.gateway.scripted import ScriptedMarket
 from ibfloor.sim.gateway.tcp import GatewayServer
 
@@ -27,11 +29,21 @@ class GatewayLab:
     Owner: the running loop. It opens at 10:00 New York time with no tick in the market.
     """
 
-    def __init__(self, *, at: str = "10:00", account: str = "DU1000001", cash: Decimal = Decimal(1_000_000)) -> None:
+    def __init__(
+        self,
+        *faults: Fault,
+        at: str = "10:00",
+        account: str = "DU1000001",
+        cash: Decimal = Decimal(1_000_000),
+        seed: int = 1,
+        limits: Limits | None = None,
+    ) -> None:
         self.start_ns = market_start_ns(LAB_DAY, at)
         self.market = ScriptedMarket()
         self.account = SimAccount(AccountId(account), {USD: cash})
-        self.gateway = Gateway(self.market, self.account, SimClock(self.start_ns, is_stepped=True))
+        clock = SimClock(self.start_ns, is_stepped=True)
+        plan = FaultPlan(seed=seed, faults=faults)
+        self.gateway = Gateway(self.market, self.account, clock, faults=plan, limits=limits)
         self._server = GatewayServer(self.gateway, "127.0.0.1", 0)
 
     async def __aenter__(self) -> GatewayLab:
@@ -93,6 +105,21 @@ class GatewayLab:
         if security is None:
             raise KeyError(symbol)
         return security.instrument
+
+    @property
+    def book_hash(self) -> str:
+        """Return a digest of the gateway's own record: equal records, equal digests."""
+        return book_hash(self.book)
+
+    def inject(self, fault: Fault) -> None:
+        """Arm a fault now."""
+        self.gateway.faults.inject(fault)
+        self.gateway.flush()
+
+    def clear(self, name: str) -> None:
+        """Disarm a fault and end what it does."""
+        self.gateway.faults.clear(name)
+        self.gateway.flush()
 
     def cut_connections(self) -> None:
         """Drop every client, as a restart of the gateway does."""

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import socket
+import struct
 
 from ibfloor.model.errors import ConnectivityError
 from ibfloor.sim.gateway.gateway import Gateway
@@ -10,7 +14,8 @@ from ibfloor.sim.gateway.session import Session
 
 STEP_MAX_S = 0.05
 STEP_MIN_S = 0.002
-_WRITE_BUFFER_MAX = 64 * 1024 * 1024
+_LINGER_NOT = struct.pack("ii", 1, 0)
+"""A close with this lingering is a reset."""
 
 
 class GatewayServer:
@@ -23,6 +28,7 @@ class GatewayServer:
         self._server: asyncio.Server | None = None
         self._runner: asyncio.Task[None] | None = None
         self._links: set[_Link] = set()
+        self._moving: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> GatewayServer:
         try:
@@ -30,13 +36,16 @@ class GatewayServer:
         except OSError as error:
             raise ConnectivityError(f"cannot listen on {self._host}:{self.port}: {error.strerror or error}") from error
         self.port = self._server.sockets[0].getsockname()[1]
+        self.gateway.links = self
         if not self.gateway.clock.is_stepped:
             self._runner = asyncio.create_task(self._run_market())
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await asyncio.gather(*self._moving)
         assert self._server is not None
         self._server.close()
+        self.gateway.links = None
         for link in list(self._links):
             link.abort()
         if self._runner is not None:
@@ -53,6 +62,34 @@ class GatewayServer:
         """Cut every client off, as a restart of the gateway would."""
         for link in list(self._links):
             link.abort()
+
+    def move(self, port: int) -> int:
+        """Listen on another port (0: any free one) instead; return it."""
+        listener = self._listen(port)
+        if self._server is not None:
+            self._server.close()
+        task = asyncio.get_running_loop().create_task(self._serve_on(listener))
+        self._moving.add(task)
+        task.add_done_callback(self._moving.discard)
+        return self.port
+
+    def kill_process(self) -> None:
+        """End the process on the spot, as a crash does."""
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def _listen(self, port: int) -> socket.socket:
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((self._host, port))
+        except OSError as error:
+            listener.close()
+            raise ConnectivityError(f"cannot listen on {self._host}:{port}: {error.strerror or error}") from error
+        self.port = listener.getsockname()[1]
+        return listener
+
+    async def _serve_on(self, listener: socket.socket) -> None:
+        self._server = await asyncio.get_running_loop().create_server(self._link, sock=listener)
 
     def _link(self) -> _Link:
         return _Link(self.gateway, self._links)
@@ -75,12 +112,14 @@ class _Link(asyncio.Protocol):
         self._gateway = gateway
         self._links = links
         self._transport: asyncio.Transport | None = None
-        self._session = Session(gateway, self._write, self._close)
+        self._session = Session(gateway, self._write, self._close, self.reset)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._links.add(self)
+        if not self._gateway.faults.on_connect(self._session):
+            self.abort()
 
     def data_received(self, data: bytes) -> None:
         self._session.receive(data)
@@ -94,12 +133,19 @@ class _Link(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def reset(self) -> None:
+        """Cut the connection with a TCP reset, as a crash does."""
+        assert self._transport is not None
+        raw = self._transport.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+        self._transport.abort()
+
     def _write(self, data: bytes) -> None:
         transport = self._transport
         assert transport is not None
         transport.write(data)
-        if transport.get_write_buffer_size() > _WRITE_BUFFER_MAX:
-            transport.abort()  # a reader this slow would take all memory: IB drops it too
+        if transport.get_write_buffer_size() > self._gateway.write_buffer_max:
+            transport.abort()
 
     def _close(self) -> None:
         assert self._transport is not None

@@ -1,0 +1,106 @@
+"""A fault plan as data: what goes wrong, and when."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ibfloor.model.errors import ConfigError
+from ibfloor.sim.faults import actions as do
+
+CONNECT = "connect"
+START = "start"
+LEAVE = "leave"
+LIFE_POINTS = (CONNECT, START, LEAVE)
+"""A socket is accepted; a client started the API; a client has gone."""
+EVENT_POINTS = tuple(f"event:{name}" for name in ("shown", "filled", "canceled", "previewed", "bound", "refused"))
+WHAT_IF = "out:what_if"
+"""An openOrder that answers a what-if; ``out:open_order`` is any other."""
+
+
+class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a fault happens: every condition given must hold.
+
+    ``on`` is a point: ``in:<request>``, ``out:<message>``, ``event:<event>``, ``connect``, ``start``,
+    ``leave``; without it, time alone decides. Seconds count from the arming, or from ``after``.
+    """
+
+    on: str = ""
+    after: str = ""
+    """A point that must have been passed before."""
+    nth: int = 1
+    """From the n-th that fits on."""
+    times: int = 1
+    """How often at most; 0 is without end."""
+    every_s: float = 0.0
+    """Between repetitions of a fault that time alone decides, in market seconds."""
+    probability: float = 1.0
+    market_s: float = 0.0
+    wall_s: float = 0.0
+    clients: tuple[int, ...] = ()
+    symbols: tuple[str, ...] = ()
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One thing that goes wrong; ``name`` is unique in its plan."""
+
+    name: str
+    what: do.AnyAction
+    when: When = When()
+
+
+class FaultPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that goes wrong. The same seed and the same plan go wrong the same way."""
+
+    seed: int = 1
+    faults: tuple[Fault, ...] = ()
+
+
+def check_fault(fault: Fault) -> None:
+    """Raise ``ConfigError`` for a fault that could never happen, or not at its point."""
+    when, what = fault.when, fault.what
+    for point in (when.on, when.after):
+        if point and not _is_point(point):
+            raise _error(fault, f"{point!r} is no point: take in:<request>, out:<message>, event:<name>, connect, ...")
+    if when.nth < 1 or when.times < 0:
+        raise _error(fault, "nth counts from 1, times from 0 (without end)")
+    if not 0 < when.probability <= 1:
+        raise _error(fault, f"probability is {when.probability:g}: take one above 0, up to 1")
+    if min(when.market_s, when.wall_s, when.every_s) < 0:
+        raise _error(fault, "seconds cannot be negative")
+    if not when.on and when.times != 1 and not when.every_s:
+        raise _error(fault, "a fault that time alone decides needs every_s to happen again")
+    if isinstance(what, do.MessageAction) and not when.on.startswith(("in:", "out:")):
+        raise _error(fault, f"{what_name(what)} needs a message: on = 'in:<request>' or 'out:<message>'")
+    if isinstance(what, do.Truncate | do.Split | do.Garbage | do.Rewrite) and not when.on.startswith("out:"):
+        raise _error(fault, f"{what_name(what)} is for messages to clients: on = 'out:<message>'")
+    if isinstance(what, do.RequestAction) and not when.on.startswith("in:"):
+        raise _error(fault, f"{what_name(what)} needs a request: on = 'in:<request>'")
+    if isinstance(what, do.CorrectFill | do.BustFill) and when.on != "event:filled":
+        raise _error(fault, f"{what_name(what)} needs an execution: on = 'event:filled'")
+    if isinstance(what, do.FillAfterCancel) and when.on != "event:canceled":
+        raise _error(fault, f"{what_name(what)} needs a cancel: on = 'event:canceled'")
+
+
+def check_plan(plan: FaultPlan) -> None:
+    """Raise ``ConfigError`` for a plan with a fault of no use, or with a name twice."""
+    names: set[str] = set()
+    for fault in plan.faults:
+        check_fault(fault)
+        if fault.name in names:
+            raise _error(fault, "the name is taken: give each fault its own")
+        names.add(fault.name)
+
+
+def what_name(what: do.AnyAction) -> str:
+    """Return the ``do`` of an action."""
+    return str(type(what).__struct_config__.tag)
+
+
+def _is_point(point: str) -> bool:
+    return (
+        point in LIFE_POINTS or point in EVENT_POINTS or (point.startswith(("in:", "out:")) and not point.endswith(":"))
+    )
+
+
+def _error(fault: Fault, text: str) -> ConfigError:
+    return ConfigError(f"fault {fault.name!r}: {text}")

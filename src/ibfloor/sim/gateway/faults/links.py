@@ -1,0 +1,118 @@
+"""Faults of connections: half-open, reset, refused, restarted, moved to another port."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ibfloor.model.moment import NS_PER_S
+from ibfloor.sim.faults import Fault
+from ibfloor.sim.faults import actions as do
+from ibfloor.sim.gateway.codec import responses as tell
+from ibfloor.sim.gateway.codec.kinds import Values
+from ibfloor.sim.gateway.faults.host import Host
+from ibfloor.sim.gateway.faults.timers import Timers
+from ibfloor.sim.gateway.session import NO_REQUEST, Session
+
+_MOVED = "TWS socket port has been reset and this connection is being dropped. Please reconnect on the new port - {}"
+
+
+class LinkFaults:
+    """Troubles sockets. Owner: the gateway's one thread."""
+
+    def __init__(self, host: Host, timers: Timers) -> None:
+        self._host = host
+        self._timers = timers
+        self._refusals: dict[str, do.Refuse] = {}
+        self._ends: dict[str, list[Callable[[], None]]] = {}
+        self._held_ids: dict[int, int] = {}
+        self._holds_next_s: float | None = None
+
+    def apply(self, fault: Fault, session: Session | None) -> None:
+        """Do what a fault does, to one connection or to all."""
+        sessions = list(self._host.sessions.values()) if session is None else [session]
+        match fault.what:
+            case do.Mute(way=way, for_s=for_s):
+                for one in sessions:
+                    self._mute(fault.name, one, way, for_s)
+            case do.CapBuffer(size=size):
+                self._host.write_buffer_max = size
+            case do.Reset(after_bytes=0):
+                for one in sessions:
+                    one.reset()
+            case do.Reset(after_bytes=size):
+                for one in sessions:
+                    one.bytes_left = size
+            case do.Refuse():
+                self._refuse(fault.name, fault.what)
+            case do.MovePort(port=port):
+                self._move(port)
+            case do.HoldId(for_s=for_s):
+                self._hold(session, for_s)
+            case do.Restart():
+                self._restart(fault.name, fault.what)
+            case do.KillProcess():
+                if self._host.links is not None:
+                    self._host.links.kill_process()
+            case _:
+                pass  # not of a connection
+
+    def refuses(self, how: str) -> bool:
+        """Tell whether new connections are refused this way now."""
+        return any(refusal.how == how for refusal in self._refusals.values())
+
+    def holds_id(self, client_id: int, now_ns: int) -> bool:
+        """Tell whether a client id counts as in use though its client has gone."""
+        return now_ns < self._held_ids.get(client_id, 0)
+
+    def on_leave(self, session: Session) -> None:
+        """Hold the id of a client that leaves, when the next one's is to be held."""
+        if self._holds_next_s is not None and session.client_id is not None:
+            self._hold(session, self._holds_next_s)
+            self._holds_next_s = None
+
+    def _mute(self, name: str, session: Session, way: str, for_s: float) -> None:
+        ends: list[Callable[[], None]] = []
+        if way in ("out", "both"):
+            session.stall()
+            ends.append(session.resume)
+        if way in ("in", "both"):
+            session.plug()
+            ends.append(session.unplug)
+        self._ends.setdefault(name, []).extend(ends)
+        if for_s:
+            self._timers.after(for_s, lambda: self.clear(name), name)
+
+    def _refuse(self, name: str, refusal: do.Refuse) -> None:
+        self._refusals[name] = refusal
+        if refusal.for_s:
+            self._timers.after(refusal.for_s, lambda: self.clear(name), name)
+
+    def clear(self, name: str) -> None:
+        """End what a fault goes on doing."""
+        self._refusals.pop(name, None)
+        for end in self._ends.pop(name, ()):
+            end()
+
+    def _hold(self, session: Session | None, for_s: float) -> None:
+        if session is None:
+            self._holds_next_s = for_s
+        elif session.client_id is not None:
+            self._held_ids[session.client_id] = self._host.clock.now_ns() + int(for_s * NS_PER_S)
+
+    def _restart(self, name: str, restart: do.Restart) -> None:
+        for session in list(self._host.sessions.values()):
+            session.reset()
+        self._host.broker.roll_back_ids(restart.rollback)
+        if restart.for_s:
+            self._refuse(name, do.Refuse(for_s=restart.for_s))
+
+    def _move(self, port: int) -> None:
+        links = self._host.links
+        if links is None:
+            return
+        port = links.move(port)
+        for session in self._host.sessions.values():
+            time_ms = self._host.clock.now_ns() // 1_000_000
+            values: Values = {"req_id": NO_REQUEST, "code": 1300, "text": _MOVED.format(port), "time_ms": time_ms}
+            session.deliver(tell.ERROR, values)
+            session.close()

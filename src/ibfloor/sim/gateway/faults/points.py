@@ -1,0 +1,32 @@
+"""The points a fault can name: every request and every message of the codec."""
+
+from __future__ import annotations
+
+import difflib
+
+from ibfloor.model.errors import ConfigError
+from ibfloor.sim.faults import Fault
+from ibfloor.sim.faults.plan import EVENT_POINTS, LIFE_POINTS, WHAT_IF
+from ibfloor.sim.gateway.codec import responses
+from ibfloor.sim.gateway.codec.orders import COMPLETED_ORDER, OPEN_ORDER
+from ibfloor.sim.gateway.codec.requests import REQUESTS, START_API
+from ibfloor.sim.gateway.codec.table import Table
+
+_MESSAGES = [*(one for one in vars(responses).values() if isinstance(one, Table)), OPEN_ORDER, COMPLETED_ORDER]
+POINTS = (
+    *LIFE_POINTS,
+    *EVENT_POINTS,
+    WHAT_IF,
+    *sorted(f"in:{table.name}" for table in REQUESTS.values() if table is not START_API),
+    *sorted(f"out:{table.name}" for table in _MESSAGES),
+)
+"""Every point there is."""
+
+
+def check_points(fault: Fault) -> None:
+    """Raise ``ConfigError`` for a fault at a point that nothing ever passes."""
+    for point in (fault.when.on, fault.when.after):
+        if point and point not in POINTS:
+            near = difflib.get_close_matches(point, POINTS, 1)
+            mend = f"; did you mean {near[0]!r}?" if near else ""
+            raise ConfigError(f"fault {fault.name!r}: nothing passes {point!r}{mend}")

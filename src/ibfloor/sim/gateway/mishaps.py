@@ -1,0 +1,57 @@
+"""The broker that can be made to go wrong: forked orders, fills out of turn, corrections, busts."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from ibfloor.sim.account import SimExecution
+from ibfloor.sim.exchange.values import Filled
+from ibfloor.sim.gateway.core import Broker
+from ibfloor.sim.gateway.events import ZERO, Executed, Ticket
+
+FIRST_REVISION = ".01"
+
+
+class FallibleBroker(Broker):
+    """A broker that also does what faults ask of it. Owner: the gateway's one thread."""
+
+    forks_changes = False
+    """While set, a change of a working order becomes a second one under its id, as an outage can do."""
+
+    def place(self, client_id: int, order_id: int, ticket: Ticket, now_ns: int) -> None:
+        """Take a new order, a change of a working one, or a fork of it."""
+        old = self.find(client_id, order_id)
+        if self.forks_changes and old is not None and not old.status.is_done and not ticket.what_if:
+            self._accept(client_id, order_id, ticket, now_ns)
+        else:
+            super().place(client_id, order_id, ticket, now_ns)
+
+    def roll_back_ids(self, by: int) -> None:
+        """Let every client's order ids fall back; orders that are over give free the ids above."""
+        for client_id, highest in self._highest_id.items():
+            self._highest_id[client_id] = max(0, highest - by)
+        for (client_id, order_id), perm_id in list(self._by_client.items()):
+            if order_id > self._highest_id.get(client_id, 0) and self._orders[perm_id].status.is_done:
+                del self._by_client[client_id, order_id]
+
+    def fill_rest(self, perm_id: int, now_ns: int) -> None:
+        """Fill what is left of an order, even of one that was canceled."""
+        order = self._orders[perm_id]
+        qty = order.ticket.qty - order.filled_qty
+        if qty > ZERO:
+            self._exchange.cancel(perm_id, now_ns)
+            px = order.ticket.limit_px or self._price_of(order.ticket.instrument.instrument_id)
+            self._fill(order, Filled(key=perm_id, ts_ns=now_ns, qty=qty, px=px, leaves_qty=ZERO))
+
+    def correct(self, execution: SimExecution, px: Decimal, now_ns: int) -> None:
+        """Give an execution another price, under the next revision of its id; once only."""
+        if not execution.exec_id.endswith(FIRST_REVISION):
+            return
+        revised = self.account.revise(execution.exec_id, px, execution.qty, now_ns)
+        assert revised is not None, "only a quantity of zero busts"
+        order = self._store(self._orders[revised.order_key], avg_px=revised.avg_px, last_px=revised.px)
+        self._emit(Executed(order=order, execution=revised))
+
+    def bust(self, execution: SimExecution) -> None:
+        """Take an execution back; its order says nothing of it."""
+        self.account.revise(execution.exec_id, execution.px, ZERO, execution.ts_ns)
