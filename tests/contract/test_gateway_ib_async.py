@@ -356,8 +356,7 @@ def test_manual_orders_are_bound_to_client_0_and_their_fills_are_seen(connect_ib
 
 
 REFUSED_ORDERS: list[tuple[Order, int]] = [
-    (Order(action="BUY", totalQuantity=10, orderType="TRAIL", auxPrice=1), 387),
-    (Order(action="BUY", totalQuantity=10, orderType="STP LMT", auxPrice=1, lmtPrice=1), 387),
+    (Order(action="BUY", totalQuantity=10, orderType="PEG MID"), 387),
     (Order(action="HOLD", totalQuantity=10, orderType="MKT"), 321),
     (Order(action="BUY", totalQuantity=0, orderType="MKT"), 434),
     (Order(action="BUY", totalQuantity=-5, orderType="MKT"), 321),
@@ -367,8 +366,7 @@ REFUSED_ORDERS: list[tuple[Order, int]] = [
     (Order(action="BUY", totalQuantity=10, orderType="STP", auxPrice=-1), 321),
     (Order(action="BUY", totalQuantity=10, orderType="MKT", tif="GTX"), 10052),
     (Order(action="BUY", totalQuantity=10, orderType="MKT", account="DU9"), 321),
-    (Order(action="BUY", totalQuantity=10, orderType="MKT", ocaGroup="x"), 201),
-    (Order(action="BUY", totalQuantity=10, orderType="MKT", parentId=3), 201),
+    (Order(action="BUY", totalQuantity=10, orderType="MKT", parentId=3), 10006),
 ]
 
 

@@ -11,17 +11,19 @@ from decimal import Decimal
 import msgspec
 
 from ibfloor.model.ids import InstrumentId
-from ibfloor.model.order import OrdType
 from ibfloor.sim.account import SimAccount, SimExecution
 from ibfloor.sim.account.values import MARGINS
 from ibfloor.sim.exchange.engine import CANCELED, REFUSED, Exchange, IsRegular
 from ibfloor.sim.exchange.fees import FIXED_FEES, Traded
 from ibfloor.sim.exchange.values import (
+    Activated,
     ExchangeEvent,
-    ExchangeOrder,
     Filled,
     Gone,
+    Hold,
     MarketTick,
+    Moved,
+    Resized,
     Triggered,
     Working,
 )
@@ -38,11 +40,12 @@ from ibfloor.sim.gateway.events import (
     Refused,
     Ticket,
 )
-from ibfloor.sim.gateway.tickets import TicketError, flaw_of_change
+from ibfloor.sim.gateway.routing import exchange_order, why_held
+from ibfloor.sim.gateway.ticket_errors import TicketError, rejected
+from ibfloor.sim.gateway.tickets import flaw_of_change
 
 MANUAL_CLIENT = 0
 _FIRST_PERM_ID = 1_480_000_001
-_HELD_BY_TRIGGER = "trigger"
 
 
 class Broker:
@@ -123,7 +126,11 @@ class Broker:
             self.refuse(client_id, order_id, TicketError(103, "Duplicate order id"))
         else:
             self._highest_id[client_id] = order_id
-            self._accept(client_id, order_id, ticket, now_ns)
+            flaw = self._flaw_of_parent(client_id, ticket)
+            if flaw is None:
+                self._accept(client_id, order_id, ticket, now_ns)
+            else:
+                self.refuse(client_id, order_id, flaw)
 
     def place_manual_order(self, ticket: Ticket, now_ns: int) -> BrokerOrder:
         """Take an order as if a person had typed it into TWS: no client, order id 0."""
@@ -179,6 +186,12 @@ class Broker:
             self._release_waiting(tick.ts_ns)
         self._apply(self._exchange.on_tick(tick))
 
+    def on_time(self, now_ns: int) -> None:
+        """Let time pass: dates, schedules and auctions of orders, also while nothing ticks."""
+        if self._waiting:
+            self._release_waiting(now_ns)
+        self._apply(self._exchange.on_time(now_ns))
+
     def expire_day_orders(self, now_ns: int, instrument_id: InstrumentId) -> None:
         """End all DAY orders of an instrument: its trading day is over."""
         self._apply(self._exchange.expire(now_ns, (instrument_id,)))
@@ -194,6 +207,7 @@ class Broker:
             status=IbStatus.PRE_SUBMITTED,
             placed_ns=now_ns,
             is_held=not ticket.transmit,
+            parent_perm_id=self._by_client.get((client_id, ticket.parent_id), 0) if ticket.parent_id else 0,
         )
         self._orders[order.perm_id] = order
         if order_id:
@@ -204,23 +218,31 @@ class Broker:
         return self._orders[order.perm_id]
 
     def _transmit(self, order: BrokerOrder, now_ns: int) -> None:
-        ticket = order.ticket
-        self._apply(
-            self._exchange.submit(
-                ExchangeOrder(
-                    key=order.perm_id,
-                    instrument_id=ticket.instrument.instrument_id,
-                    side=ticket.side,
-                    qty=ticket.qty,
-                    ord_type=ticket.ord_type,
-                    limit_px=ticket.limit_px,
-                    stop_px=ticket.stop_px,
-                    time_in_force=ticket.time_in_force,
-                    outside_hours=ticket.outside_hours,
-                ),
-                now_ns,
-            )
-        )
+        # one order's transmit flag sends its whole family, the parents first
+        for member in self._family(order):
+            if member.is_held or member.perm_id == order.perm_id:
+                sent = self._store(member, is_held=False)
+                self._apply(self._exchange.submit(exchange_order(sent), now_ns))
+
+    def _family(self, order: BrokerOrder) -> list[BrokerOrder]:
+        root = order
+        while root.parent_perm_id:
+            root = self._orders[root.parent_perm_id]
+        family = {root.perm_id}
+        for one in self._orders.values():
+            if one.parent_perm_id in family:
+                family.add(one.perm_id)
+        return [self._orders[perm_id] for perm_id in sorted(family) if not self._orders[perm_id].status.is_done]
+
+    def _flaw_of_parent(self, client_id: int, ticket: Ticket) -> TicketError | None:
+        if not ticket.parent_id:
+            return None
+        parent = self.find(client_id, ticket.parent_id)
+        if parent is None:
+            return TicketError(10006, "Missing parent order.")
+        if parent.status in (IbStatus.CANCELLED, IbStatus.INACTIVE):
+            return rejected("Parent order is being cancelled.")
+        return None
 
     def _change(self, old: BrokerOrder, ticket: Ticket, now_ns: int) -> None:
         if old.status.is_done:
@@ -232,13 +254,14 @@ class Broker:
         if flaw is not None:
             self.refuse(old.client_id, old.order_id, flaw)
             return
-        order = self._store(old, ticket=ticket, is_held=old.is_held and not ticket.transmit)
-        if order.is_held:
+        order = self._store(old, ticket=ticket)
+        if old.is_held and not ticket.transmit:
             self._emit(OrderShown(order=order))
         elif old.is_held:
             self._transmit(order, now_ns)
         else:
-            self._apply(self._exchange.replace(order.perm_id, ticket.qty, ticket.limit_px, ticket.stop_px, now_ns))
+            order = self._store(order, live_stop_px=None, live_limit_px=None)
+            self._apply(self._exchange.amend(exchange_order(order), now_ns))
 
     def _cancel(self, order: BrokerOrder, now_ns: int) -> None:
         if order.is_held:
@@ -250,10 +273,16 @@ class Broker:
         for event in events:
             order = self._orders[event.key]
             match event:
-                case Working():
-                    self._show_working(order, event.ts_ns)
+                case Working() | Activated():
+                    self._show_working(order, event.held_by, event.ts_ns)
                 case Triggered():
-                    self._emit(OrderShown(order=self._store(order, status=IbStatus.SUBMITTED, why_held="")))
+                    self._show_working(order, (), event.ts_ns)
+                case Moved():
+                    moved = self._store(order, live_stop_px=event.stop_px, live_limit_px=event.limit_px)
+                    self._emit(OrderShown(order=moved))
+                case Resized():
+                    smaller = msgspec.structs.replace(order.ticket, qty=event.qty)
+                    self._emit(OrderShown(order=self._store(order, ticket=smaller)))
                 case Filled():
                     self._fill(order, event)
                 case Gone():
@@ -261,15 +290,13 @@ class Broker:
                     status = IbStatus.INACTIVE if refused else IbStatus.CANCELLED
                     self._end(order, status, event.reason, event.ts_ns)
 
-    def _show_working(self, order: BrokerOrder, now_ns: int) -> None:
+    def _show_working(self, order: BrokerOrder, holds: tuple[Hold, ...], now_ns: int) -> None:
         ticket = order.ticket
-        status, why_held = IbStatus.SUBMITTED, ""
-        if ticket.ord_type is OrdType.STOP and order.status is IbStatus.PRE_SUBMITTED:
-            status, why_held = IbStatus.PRE_SUBMITTED, _HELD_BY_TRIGGER
-        elif not (ticket.outside_hours or self._is_regular(ticket.instrument.instrument_id, now_ns)):
+        status = IbStatus.PRE_SUBMITTED if holds else IbStatus.SUBMITTED
+        if not holds and not (ticket.outside_hours or self._is_regular(ticket.instrument.instrument_id, now_ns)):
             status = IbStatus.PRE_SUBMITTED
             self._waiting.add(order.perm_id)
-        self._emit(OrderShown(order=self._store(order, status=status, why_held=why_held)))
+        self._emit(OrderShown(order=self._store(order, status=status, why_held=why_held(holds))))
 
     def _release_waiting(self, now_ns: int) -> None:
         for perm_id in sorted(self._waiting):

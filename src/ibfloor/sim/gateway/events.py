@@ -10,6 +10,7 @@ import msgspec
 from ibfloor.model.instrument import Instrument
 from ibfloor.model.order import OrdType, Side, TimeInForce
 from ibfloor.sim.account import SimExecution
+from ibfloor.sim.exchange.values import Approach, Auction, Peg, Slice, Trigger
 from ibfloor.sim.gateway.codec.kinds import Values
 
 ZERO = Decimal(0)
@@ -30,6 +31,22 @@ class IbStatus(StrEnum):
         return self in (IbStatus.FILLED, IbStatus.CANCELLED, IbStatus.INACTIVE)
 
 
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """What makes an order more than a market, limit or stop order: the exchange's words, with its meanings."""
+
+    trigger: Trigger | None = None
+    is_market_to_limit: bool = False
+    auction: Auction | None = None
+    min_qty: Decimal = ZERO
+    is_all_or_none: bool = False
+    good_from_ns: int = 0
+    good_until_ns: int = 0
+    slices: tuple[Slice, ...] = ()
+    peg: Peg | None = None
+    approach: tuple[Approach, ...] = ()
+    grid: Decimal | None = None
+
+
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     """An order as it was asked for. ``attributes`` is all the client sent, to be shown again."""
 
@@ -47,6 +64,24 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     account: str
     order_ref: str
     attributes: Values
+    ib_type: str = ""
+    """The order type in IB's words, where it is more than ``ord_type``."""
+    ib_tif: str = ""
+    rules: Rules = Rules()
+    parent_id: int = 0
+    """The parent's order id, of the same client."""
+    oca_group: str = ""
+    oca_type: int = 0
+
+    @property
+    def type_text(self) -> str:
+        """Return the order type in IB's words."""
+        return self.ib_type or self.ord_type
+
+    @property
+    def tif_text(self) -> str:
+        """Return the time in force in IB's words."""
+        return self.ib_tif or self.time_in_force
 
 
 class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +99,10 @@ class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True):
     why_held: str = ""
     is_held: bool = False
     """Not transmitted: known to the gateway, not to the exchange."""
+    parent_perm_id: int = 0
+    live_stop_px: Decimal | None = None
+    """Where the exchange has moved the trigger to."""
+    live_limit_px: Decimal | None = None
     completed_ns: int = 0
     completed_status: str = ""
 
@@ -71,6 +110,19 @@ class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True):
     def remaining_qty(self) -> Decimal:
         """Return what has not traded; 0 for a filled order."""
         return ZERO if self.status is IbStatus.FILLED else self.ticket.qty - self.filled_qty
+
+    @property
+    def stop_px(self) -> Decimal | None:
+        """Return the trigger price as it is now."""
+        if self.live_stop_px is not None:
+            return self.live_stop_px
+        trigger = self.ticket.rules.trigger
+        return self.ticket.stop_px if trigger is None else trigger.px
+
+    @property
+    def limit_px(self) -> Decimal | None:
+        """Return the limit as it is now."""
+        return self.ticket.limit_px if self.live_limit_px is None else self.live_limit_px
 
 
 class OrderShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,6 +163,14 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     reject_json: str = ""
 
 
+class Warned(msgspec.Struct, frozen=True, kw_only=True):
+    """Something a client should know of its order, which stays."""
+
+    order: BrokerOrder
+    code: int
+    text: str
+
+
 class Executed(msgspec.Struct, frozen=True, kw_only=True):
     """An order traded; ``order`` is how it stands after that."""
 
@@ -118,4 +178,4 @@ class Executed(msgspec.Struct, frozen=True, kw_only=True):
     execution: SimExecution
 
 
-BrokerEvent = OrderShown | OrderCanceled | OrderPreviewed | OrderBound | Refused | Executed
+BrokerEvent = OrderShown | OrderCanceled | OrderPreviewed | OrderBound | Refused | Warned | Executed

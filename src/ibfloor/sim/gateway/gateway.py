@@ -175,6 +175,7 @@ class Gateway:
             self.broker.on_tick(tick)
             self._market_desk.on_tick(tick)
         self.faults.on_time(now_ns)
+        self.broker.on_time(now_ns)
         self._end_days(now_ns)
         self._market_desk.on_time(now_ns)
         self._history_desk.on_time(now_ns)

@@ -60,7 +60,7 @@ class OrderDesk:
         if security is None:
             return
         try:
-            ticket = read_ticket(values, security.instrument, self._account_name(values))
+            ticket = read_ticket(values, security, self._account_name(values), self._clock.now_ns())
         except TicketError as error:
             self._broker.refuse(client_of(session), order_id, error)
         else:

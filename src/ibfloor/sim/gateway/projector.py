@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from typing import assert_never
 
 from ibfloor.model.order import Side
@@ -23,8 +24,11 @@ from ibfloor.sim.gateway.events import (
     OrderPreviewed,
     OrderShown,
     Refused,
+    Warned,
 )
+from ibfloor.sim.gateway.routing import group_name, oca_type
 from ibfloor.sim.gateway.session import NO_REQUEST, Session
+from ibfloor.sim.gateway.ticket_errors import advanced_reject
 from ibfloor.sim.gateway.values import eight_places
 
 MASTER_CLIENT = 0
@@ -59,6 +63,9 @@ class Projector:
                     session.send(
                         tell.ORDER_BOUND, perm_id=order.perm_id, client_id=order.client_id, order_id=order.order_id
                     )
+            case Warned():
+                for session in self._own(event.order.client_id):
+                    session.fail(event.order.order_id, event.code, event.text)
             case Refused():
                 for session in self._own(event.client_id):
                     session.fail(event.order_id, event.code, event.text, event.reject_json)
@@ -71,7 +78,7 @@ class Projector:
         for session in self._own(order.client_id):
             if order.status is IbStatus.INACTIVE:
                 text = f"Order rejected - reason:{reason.removeprefix(REFUSED)}"
-                session.fail(order.order_id, 201, text, '{"rejects":[{"message":"rejected"}]}')
+                session.fail(order.order_id, 201, text, advanced_reject(text))
             else:
                 session.fail(order.order_id, 202, f"Order Canceled - reason:{reason}")
 
@@ -100,6 +107,7 @@ def show_status(session: Session, order: BrokerOrder) -> None:
         remaining=order.remaining_qty,
         avg_fill_price=eight_places(order.avg_px),
         perm_id=order.perm_id,
+        parent_id=order.ticket.parent_id,
         last_fill_price=order.last_px,
         client_id=order.client_id,
         why_held=order.why_held,
@@ -111,6 +119,7 @@ def show_completed(session: Session, order: BrokerOrder) -> None:
     values = {
         **_order_values(order),
         "filled_qty": order.filled_qty,
+        "parent_perm_id": order.parent_perm_id,
         "completed_time": wire_time(order.completed_ns),
         "completed_status": order.completed_status,
     }
@@ -161,15 +170,27 @@ def _order_values(order: BrokerOrder) -> Values:
         "perm_id": order.perm_id,
         "action": ticket.side,
         "total_qty": ticket.qty,
-        "order_type": ticket.ord_type,
-        "lmt_price": ticket.limit_px or 0,
-        "aux_price": ticket.stop_px or 0,
-        "tif": ticket.time_in_force,
+        "order_type": ticket.type_text,
+        "lmt_price": order.limit_px or 0,
+        "aux_price": _aux_price(order),
+        "trail_stop_price": order.stop_px,
+        "tif": ticket.tif_text,
+        "oca_group": group_name(order),
+        "oca_type": oca_type(order),
         "account": ticket.account,
         "order_ref": ticket.order_ref,
         "status": order.status,
         "what_if": False,
     }
+
+
+def _aux_price(order: BrokerOrder) -> Scalar:
+    # a trail and a peg have their distance here, everything else its trigger
+    trigger = order.ticket.rules.trigger
+    if order.ticket.rules.peg is not None or (trigger is not None and trigger.is_trailing):
+        sent = order.ticket.attributes.get("aux_price")
+        return sent if isinstance(sent, Decimal) else 0
+    return order.stop_px or 0
 
 
 def _preview_values(event: OrderPreviewed) -> Values:

@@ -6,65 +6,69 @@ from decimal import Decimal
 
 import msgspec
 
-from ibfloor.model.instrument import Instrument, SecurityType
-from ibfloor.model.order import OrdType, Side, TimeInForce
+from ibfloor.model.instrument import SecurityType
+from ibfloor.model.order import Side
 from ibfloor.sim.gateway.codec.kinds import Values
-from ibfloor.sim.gateway.events import ZERO, Ticket
+from ibfloor.sim.gateway.events import Ticket
+from ibfloor.sim.gateway.ticket_errors import TicketError, invalid, rejected
+from ibfloor.sim.gateway.ticket_prices import grid_of
+from ibfloor.sim.gateway.ticket_rules import lasting, terms_of
+from ibfloor.sim.gateway.values import number_of, text_of
+from ibfloor.sim.market.securities import Security
 
-_SERVED_FLAGS = {
-    "parent_id": "Attached orders are not supported",
-    "oca_group": "One-cancels-all groups are not supported",
+__all__ = ["TicketError", "flaw_of_change", "read_ticket"]
+
+_ABSENT = {
     "conditions": "Conditional orders are not supported",
     "algo_strategy": "Algorithms are not supported",
-    "good_after_time": "Good-after-time is not supported",
     "hedge_type": "Hedging orders are not supported",
-    "all_or_none": "All-or-none is not supported",
     "scale_price_increment": "Scale orders are not supported",
     "cash_qty": "Cash quantity orders are not supported",
 }
+_OCA_TYPES = (0, 1, 2, 3)
 
 
-class TicketError(Exception):
-    """IB's refusal of an order, with its code."""
-
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(text)
-        self.code = code
-        self.text = text
-
-    @property
-    def reject_json(self) -> str:
-        """Return the refusal as IB's advanced reject, for clients that read it; only 201 has one."""
-        if self.code != 201:
-            return ""
-        return msgspec.json.encode({"rejects": [{"code": str(self.code), "message": self.text}]}).decode()
-
-
-def read_ticket(values: Values, instrument: Instrument, account: str) -> Ticket:
+def read_ticket(values: Values, security: Security, account: str, now_ns: int) -> Ticket:
     """Return the ticket of a placeOrder message; raise ``TicketError`` when IB would refuse it."""
+    instrument = security.instrument
     if instrument.contract.security_type is SecurityType.INDEX:
-        raise TicketError(201, "Order rejected - reason:The contract is not available for trading.")
-    ord_type = _ord_type(values)
+        raise rejected("The contract is not available for trading.")
+    side = _side(values)
     if values.get("account") not in ("", account):
-        raise TicketError(321, f"Error validating request.-'bH' : cause - Invalid account code '{values['account']}'.")
-    for name, text in _SERVED_FLAGS.items():
+        raise invalid(f"Invalid account code '{values['account']}'.")
+    for name, text in _ABSENT.items():
         if values.get(name):
-            raise TicketError(201, f"Order rejected - reason:{text} by this gateway.")
+            raise rejected(f"{text} by this gateway.")
+    qty = _qty(values, security)
+    terms = terms_of(values, security, side)
+    time_in_force, rules = lasting(values, terms, security, qty, now_ns)
+    rules = msgspec.structs.replace(
+        rules,
+        min_qty=rules.min_qty or _min_qty(values, qty),
+        is_all_or_none=bool(values.get("all_or_none")),
+        grid=grid_of(instrument),
+    )
     return Ticket(
         instrument=instrument,
-        exchange=str(values.get("exchange") or instrument.exchange),
-        side=_side(values),
-        qty=_qty(values, instrument),
-        ord_type=ord_type,
-        limit_px=_price(values, "lmt_price", instrument) if ord_type is OrdType.LIMIT else None,
-        stop_px=_price(values, "aux_price", instrument) if ord_type is OrdType.STOP else None,
-        time_in_force=_time_in_force(values),
+        exchange=text_of(values, "exchange") or instrument.exchange,
+        side=side,
+        qty=qty,
+        ord_type=terms.ord_type,
+        limit_px=terms.limit_px,
+        stop_px=terms.stop_px,
+        time_in_force=time_in_force,
         outside_hours=bool(values.get("outside_rth")),
         transmit=bool(values.get("transmit", True)),
         what_if=bool(values.get("what_if")),
         account=account,
-        order_ref=str(values.get("order_ref", "")),
+        order_ref=text_of(values, "order_ref"),
         attributes=values,
+        ib_type=text_of(values, "order_type"),
+        ib_tif=text_of(values, "tif") or "DAY",
+        rules=rules,
+        parent_id=number_of(values, "parent_id"),
+        oca_group=text_of(values, "oca_group"),
+        oca_type=_oca_type(values),
     )
 
 
@@ -73,49 +77,44 @@ def flaw_of_change(old: Ticket, new: Ticket) -> TicketError | None:
     same = (
         old.instrument.instrument_id == new.instrument.instrument_id,
         old.side is new.side,
-        old.ord_type is new.ord_type,
-        old.time_in_force is new.time_in_force,
+        old.type_text == new.type_text,
+        old.tif_text == new.tif_text,
+        old.parent_id == new.parent_id,
     )
     return None if all(same) else TicketError(105, "Order being modified does not match original order.")
 
 
-def _ord_type(values: Values) -> OrdType:
-    try:
-        return OrdType(str(values.get("order_type")))
-    except ValueError:
-        raise TicketError(387, "Unsupported order type for this exchange and security type.") from None
-
-
 def _side(values: Values) -> Side:
     try:
-        return Side(str(values.get("action")))
+        return Side(text_of(values, "action"))
     except ValueError:
-        raise TicketError(321, "Error validating request.-'bH' : cause - Invalid side.") from None
+        raise invalid("Invalid side.") from None
 
 
-def _time_in_force(values: Values) -> TimeInForce:
-    try:
-        return TimeInForce(str(values.get("tif") or "DAY"))
-    except ValueError:
-        raise TicketError(10052, f"Invalid time in force:{values.get('tif')}.") from None
+def _oca_type(values: Values) -> int:
+    kind = number_of(values, "oca_type")
+    if kind not in _OCA_TYPES:
+        raise invalid(f"Invalid OCA type {kind}.")
+    return kind if values.get("oca_group") else 0
 
 
-def _qty(values: Values, instrument: Instrument) -> Decimal:
+def _qty(values: Values, security: Security) -> Decimal:
     qty = values.get("total_qty")
     if not isinstance(qty, Decimal) or not qty.is_finite() or qty < 0:
-        raise TicketError(321, "Error validating request.-'bH' : cause - The order quantity is invalid.")
+        raise invalid("The order quantity is invalid.")
     if qty == 0:
         raise TicketError(434, "The order size cannot be zero.")
-    if qty % 1 and instrument.contract.security_type is not SecurityType.FOREX:
+    if qty % 1 and security.instrument.contract.security_type is not SecurityType.FOREX:
         raise TicketError(10243, "Fractional-sized order cannot be placed via API.")
+    if qty < security.min_size:
+        raise TicketError(388, "Order size is smaller than the minimum requirement.")
+    if qty % security.size_increment:
+        raise TicketError(481, "Order size does not conform to market rule.")
     return qty
 
 
-def _price(values: Values, name: str, instrument: Instrument) -> Decimal:
-    px = values.get(name)
-    if not isinstance(px, Decimal) or not px.is_finite() or px <= ZERO:
-        what = "limit" if name == "lmt_price" else "stop"
-        raise TicketError(321, f"Error validating request.-'bH' : cause - The {what} price is missing or invalid.")
-    if not instrument.is_on_grid(px):
-        raise TicketError(110, "The price does not conform to the minimum price variation for this contract.")
-    return px
+def _min_qty(values: Values, qty: Decimal) -> Decimal:
+    least = number_of(values, "min_qty")
+    if not 0 <= least <= qty:
+        raise invalid(f"The minimum quantity {least} is not within the order's quantity.")
+    return Decimal(least)
