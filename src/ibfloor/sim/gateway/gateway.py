@@ -30,6 +30,7 @@ from ibfloor.sim.gateway.projector import Projector
 from ibfloor.sim.gateway.reference_desk import ReferenceDesk
 from ibfloor.sim.gateway.session import NO_REQUEST, Session
 from ibfloor.sim.gateway.streams import Streams
+from ibfloor.sim.gateway.study_desk import StudyDesk
 from ibfloor.sim.market.securities import Security
 from ibfloor.sim.market.source import Market
 
@@ -76,12 +77,14 @@ class Gateway:
         self._account_desk = AccountDesk(self.broker, market, clock)
         self._market_desk = MarketDesk(market, clock)
         self._history_desk = HistoryDesk(market, clock)
+        self._study_desk = StudyDesk(market, clock)
         self._desks = (
             OrderDesk(self.broker, market, clock),
             self._account_desk,
             self._market_desk,
             self._history_desk,
             ReferenceDesk(market, clock),
+            self._study_desk,
         )
         self._routes: dict[Table, Route] = {}
         for desk in self._desks:
@@ -174,10 +177,12 @@ class Gateway:
                 self.faults.on_time(tick.ts_ns)
             self.broker.on_tick(tick)
             self._market_desk.on_tick(tick)
+            self._study_desk.on_tick(tick)
         self.faults.on_time(now_ns)
         self.broker.on_time(now_ns)
         self._end_days(now_ns)
         self._market_desk.on_time(now_ns)
+        self._study_desk.on_time(now_ns)
         self._history_desk.on_time(now_ns)
         self._account_desk.on_time(now_ns)
         self.flush()
