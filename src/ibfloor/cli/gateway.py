@@ -60,9 +60,15 @@ def gateway(
     hold: Annotated[
         bool, typer.Option("--hold-until-client", help="Let market time stand until the first client connects.")
     ] = False,
-    account: Annotated[str, typer.Option("--account", help="The account's name.")] = "DU1000001",
+    account: Annotated[
+        str, typer.Option("--account", help="The account's name; several with commas between.")
+    ] = "DU1000001",
     cash: Annotated[str, typer.Option("--cash", help="Its opening balance.")] = "1000000",
     currency: Annotated[str, typer.Option("--currency", help="Its base currency.")] = "USD",
+    events: Annotated[
+        Path | None,
+        typer.Option("--events", metavar="FILE", help="TOML file of dated events: halts, gaps, dividends, splits."),
+    ] = None,
     book: Annotated[
         Path | None,
         typer.Option("--book", metavar="FILE", help="Write the broker's own book here at the end, and on SIGUSR1."),
@@ -91,6 +97,7 @@ def gateway(
             account=account,
             cash=Decimal(cash),
             base_currency=Currency(currency.upper()),
+            events=events,
             book_path=book,
             parent_pipe=parent_pipe,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -20,7 +20,9 @@ from ibfloor.sim.gateway.codec.table import Table
 from ibfloor.sim.gateway.events import BrokerEvent, Executed
 from ibfloor.sim.gateway.faults.desk import FaultDesk
 from ibfloor.sim.gateway.faults.host import Links
+from ibfloor.sim.gateway.happenings import AccountEvent
 from ibfloor.sim.gateway.history_desk import HistoryDesk
+from ibfloor.sim.gateway.lifecycle import Lifecycle
 from ibfloor.sim.gateway.limits import LimitDesk, Limits
 from ibfloor.sim.gateway.market_desk import MarketDesk
 from ibfloor.sim.gateway.marks import mark_of
@@ -28,6 +30,7 @@ from ibfloor.sim.gateway.mishaps import FallibleBroker
 from ibfloor.sim.gateway.order_desk import OrderDesk
 from ibfloor.sim.gateway.projector import Projector
 from ibfloor.sim.gateway.reference_desk import ReferenceDesk
+from ibfloor.sim.gateway.schedule import Schedule
 from ibfloor.sim.gateway.session import NO_REQUEST, Session
 from ibfloor.sim.gateway.streams import Streams
 from ibfloor.sim.gateway.study_desk import StudyDesk
@@ -59,6 +62,7 @@ class Gateway:
         *,
         faults: FaultPlan | None = None,
         limits: Limits | None = None,
+        events: Sequence[AccountEvent] = (),
     ) -> None:
         self.clock = clock
         self.market = market
@@ -73,6 +77,10 @@ class Gateway:
         exchange = _primed_exchange(market, self._is_regular)
         self.broker = FallibleBroker(exchange, account, self._is_regular, self._price_of, self._on_event)
         self._day_ends = {one.instrument_id: _day_end_ns(one, clock.now_ns()) for one in market.master}
+        self._next_day_end_ns = min(self._day_ends.values(), default=0)
+        self.schedule = Schedule(clock.now_ns())
+        """The nightly restart and the Sunday reset, for whoever subscribes."""
+        self.lifecycle = Lifecycle(self.broker, market, self.tell_position, events)
         self._projector = Projector(self._sessions.get)
         self._account_desk = AccountDesk(self.broker, market, clock)
         self._market_desk = MarketDesk(market, clock)
@@ -113,7 +121,7 @@ class Gateway:
         session.client_id = client_id
         self._sessions[client_id] = session
         self.clock.release()
-        session.send(tell.MANAGED_ACCOUNTS, accounts=self.broker.account.account)
+        session.send(tell.MANAGED_ACCOUNTS, accounts=",".join(self.broker.accounts))
         session.send(tell.NEXT_VALID_ID, order_id=self.broker.next_order_id(client_id))
         for code, text in _FARMS:
             session.fail(NO_REQUEST, code, text)
@@ -180,7 +188,10 @@ class Gateway:
             self._study_desk.on_tick(tick)
         self.faults.on_time(now_ns)
         self.broker.on_time(now_ns)
-        self._end_days(now_ns)
+        self.schedule.on_time(now_ns)
+        self.lifecycle.on_time(now_ns)
+        if now_ns >= self._next_day_end_ns:
+            self._end_days(now_ns)
         self._market_desk.on_time(now_ns)
         self._study_desk.on_time(now_ns)
         self._history_desk.on_time(now_ns)
@@ -223,8 +234,13 @@ class Gateway:
             if now_ns >= end_ns:
                 security = self.market.master.by_id(instrument_id)
                 assert security is not None, "the ends are of the master's securities"
-                self._day_ends[instrument_id] = _day_end_ns(security, now_ns)
                 self.broker.expire_day_orders(now_ns, instrument_id)
+                next_ns = end_ns
+                while next_ns <= now_ns:
+                    self.lifecycle.on_day_end(security, next_ns)
+                    next_ns = _day_end_ns(security, next_ns)
+                self._day_ends[instrument_id] = next_ns
+        self._next_day_end_ns = min(self._day_ends.values(), default=0)
 
     def _price_of(self, instrument_id: InstrumentId) -> Decimal:
         mark = mark_of(self.market, instrument_id)

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -20,12 +20,16 @@ from ibfloor.model.money import Currency
 from ibfloor.sim.account import SimAccount
 from ibfloor.sim.gateway.clock import SimClock, last_trading_day, market_start_ns
 from ibfloor.sim.gateway.gateway import Gateway
+from ibfloor.sim.gateway.happenings import Happenings, read_happenings
 from ibfloor.sim.gateway.tcp import GatewayServer
 from ibfloor.sim.market.generated import GeneratedMarket
 from ibfloor.sim.market.listing import Listing, read_listing
+from ibfloor.sim.market.plan import MarketEvent
 from ibfloor.sim.market.replay import ReplayMarket
 from ibfloor.sim.market.securities import SecurityMaster
 from ibfloor.sim.market.stream import StreamMarket
+
+_EXEC_SESSION = 0xE0D5
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +49,10 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     symbols: tuple[str, ...] = ()
     securities: Path | None = None
     """A TOML file of securities beside the default list; ``world``: the list that comes with it."""
+    events: Path | None = None
+    """A TOML file of dated events: halts, gaps, dividends, splits."""
     account: str = "DU1000001"
+    """Several with commas between: each has ``cash``."""
     base_currency: str = "USD"
     cash: Decimal = Decimal(1_000_000)
     book_path: Path | None = None
@@ -80,7 +87,21 @@ def build_clock(settings: GatewaySettings) -> SimClock:
     return SimClock(start_ns, settings.speed, is_held=True)
 
 
-def build_market(settings: GatewaySettings, start_ns: int) -> StreamMarket:
+def build_accounts(settings: GatewaySettings) -> list[SimAccount]:
+    """Return the login's accounts, the first one first."""
+    base = Currency(settings.base_currency)
+    names = [name.strip() for name in settings.account.split(",")]
+    if not all(names) or len(set(names)) < len(names):
+        raise ConfigError(
+            f"account is {settings.account!r}: take a name, or several different ones with commas between"
+        )
+    return [
+        SimAccount(AccountId(name), {base: settings.cash}, base_currency=base, session=f"{_EXEC_SESSION + n:08x}")
+        for n, name in enumerate(names)
+    ]
+
+
+def build_market(settings: GatewaySettings, start_ns: int, plan: Sequence[MarketEvent] = ()) -> StreamMarket:
     """Return the market the settings ask for; raise ``ConfigError`` for unknown symbols or bad files."""
     market: StreamMarket
     listing = Listing()
@@ -88,9 +109,9 @@ def build_market(settings: GatewaySettings, start_ns: int) -> StreamMarket:
         listing = read_listing(settings.securities, to_datetime(start_ns).date())
     if settings.market == "replay":
         assert settings.data is not None, "check_settings came first"
-        market = ReplayMarket(settings.data, start_ns, settings.symbols, seed=settings.seed, listing=listing)
+        market = ReplayMarket(settings.data, start_ns, settings.symbols, seed=settings.seed, listing=listing, plan=plan)
     else:
-        market = GeneratedMarket(settings.seed, start_ns, settings.symbols, listing=listing)
+        market = GeneratedMarket(settings.seed, start_ns, settings.symbols, listing=listing, plan=plan)
     # a contract without a tape has neither quotes nor history: better that nobody knows it
     known = set(market.instrument_ids)
     market.master = SecurityMaster(tuple(one for one in market.master if one.instrument_id in known))
@@ -100,10 +121,13 @@ def build_market(settings: GatewaySettings, start_ns: int) -> StreamMarket:
 def build_gateway(settings: GatewaySettings) -> Gateway:
     """Return a whole gateway without its socket; raise ``ConfigError`` for settings that make no sense."""
     check_settings(settings)
-    base = Currency(settings.base_currency)
-    account = SimAccount(AccountId(settings.account), {base: settings.cash}, base_currency=base)
+    happenings = Happenings() if settings.events is None else read_happenings(settings.events)
+    accounts = build_accounts(settings)
     clock = build_clock(settings)
-    gateway = Gateway(build_market(settings, clock.now_ns()), account, clock)
+    market = build_market(settings, clock.now_ns(), happenings.market)
+    gateway = Gateway(market, accounts[0], clock, events=happenings.accounts)
+    for account in accounts[1:]:
+        gateway.broker.add_account(account)
     if not settings.hold_until_client:
         clock.release()  # not before: making the market takes seconds, which are minutes at speed
     return gateway

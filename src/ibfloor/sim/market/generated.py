@@ -36,7 +36,7 @@ from ibfloor.sim.market.derived import Followers, FollowerSource
 from ibfloor.sim.market.frames import DayBar, DayFrames, Floats
 from ibfloor.sim.market.listing import Listing
 from ibfloor.sim.market.minutes import MinuteMaker
-from ibfloor.sim.market.plan import MarketEvent, PlannedSource
+from ibfloor.sim.market.plan import MarketEvent, planned
 from ibfloor.sim.market.profiles import EVENING, PROFILES
 from ibfloor.sim.market.securities import Security, SecurityMaster, default_master
 from ibfloor.sim.market.sessions import US_STOCKS, at_minute
@@ -110,10 +110,8 @@ class _Studio:
         self._followers = Followers(self._days, {one.name: one for one in listing.listed}, seed)
         master = listing.master_with(default_master(f"{to_datetime(start_ns):%Y%m%d}"))
         self._master = master
-        self._plan: dict[InstrumentId, list[MarketEvent]] = {}
-        for event in plan:
-            (security,) = chosen(master, (event.symbol,))
-            self._plan.setdefault(security.instrument_id, []).append(event)
+        self._plan = plan
+        chosen(master, [event.symbol for event in plan])  # says which are unknown
         self._tapes: dict[InstrumentId, Tape] = {}
 
     def tapes(self, securities: Sequence[Security]) -> list[Tape]:
@@ -122,8 +120,8 @@ class _Studio:
     def _tape(self, security: Security) -> Tape:
         key = security.instrument_id
         if key not in self._tapes:
-            source, events = self._source(security), self._plan.get(key)
-            self._tapes[key] = Tape(security, PlannedSource(source, events) if events else source, self._seed)
+            source = planned(self._source(security), security, self._master, self._plan)
+            self._tapes[key] = Tape(security, source, self._seed)
         return self._tapes[key]
 
     def _source(self, security: Security) -> TapeSource:

@@ -17,6 +17,7 @@ import numpy as np
 from ibfloor.model.errors import ConfigError
 from ibfloor.model.moment import NS_PER_MINUTE, from_datetime
 from ibfloor.sim.market.frames import ASK, BID, QUOTES, TRADE, VOLUME, DayBar, DayFrames, seal
+from ibfloor.sim.market.securities import Security, SecurityMaster
 from ibfloor.sim.market.tape import TapeSource
 
 _ZONE = ZoneInfo("America/New_York")
@@ -72,6 +73,12 @@ def event_time_ns(text: str) -> int:
     except ValueError:
         raise ConfigError(f"at is {text!r}: write New York time as '2013-10-09 10:05'") from None
     return from_datetime(moment)
+
+
+def planned(source: TapeSource, security: Security, master: SecurityMaster, plan: Sequence[MarketEvent]) -> TapeSource:
+    """Return a source with the plan's events of one security in it; itself when there are none."""
+    events = [event for event in plan if master.by_symbol(event.symbol) is security]
+    return PlannedSource(source, events) if events else source
 
 
 class PlannedSource:

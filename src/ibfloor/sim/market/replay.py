@@ -27,6 +27,7 @@ from ibfloor.model.moment import to_datetime
 from ibfloor.sim.market.files import MarketFolder
 from ibfloor.sim.market.generated import NOTHING_LISTED, chosen, generated_tapes
 from ibfloor.sim.market.listing import Listing
+from ibfloor.sim.market.plan import MarketEvent, planned
 from ibfloor.sim.market.profiles import PROFILES
 from ibfloor.sim.market.recorded import Recorded, RecordedSource
 from ibfloor.sim.market.securities import Security, default_master
@@ -57,6 +58,7 @@ class ReplayMarket(StreamMarket):
         *,
         seed: int = 0,
         listing: Listing = NOTHING_LISTED,
+        plan: Sequence[MarketEvent] = (),
     ) -> None:
         master = listing.master_with(default_master(f"{to_datetime(start_ns):%Y%m%d}"))
         listed = {one.security.instrument_id for one in listing.listed}
@@ -64,14 +66,17 @@ class ReplayMarket(StreamMarket):
         files = MarketFolder(folder)
         self.sources: dict[str, str] = {}
         tapes: list[Tape] = []
-        for security, substitute in zip(securities, generated_tapes(seed, start_ns, securities, listing), strict=True):
+        for security, substitute in zip(
+            securities, generated_tapes(seed, start_ns, securities, listing, plan), strict=True
+        ):
             record = None if security.instrument_id in listed else _record(files, security)
             if record is None or record.is_empty:
                 self.sources[security.name] = GENERATED
                 tapes.append(substitute)
                 continue
             self.sources[security.name] = MINUTES if record.minute_days else DAYS
-            tapes.append(Tape(security, _source(record, folder, start_ns, seed), seed))
+            source = planned(_source(record, folder, start_ns, seed), security, master, plan)
+            tapes.append(Tape(security, source, seed))
         super().__init__(master, tapes, start_ns)
 
 
