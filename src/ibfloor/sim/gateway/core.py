@@ -176,7 +176,7 @@ class Broker:
     def cancel_all(self, now_ns: int) -> None:
         """Cancel every order of the account, whoever placed it."""
         for order in self.open_orders():
-            self._cancel(order, now_ns)
+            self._cancel(self._orders[order.perm_id], now_ns)
 
     # -- what the market does
 
@@ -264,8 +264,13 @@ class Broker:
             self._apply(self._exchange.amend(exchange_order(order), now_ns))
 
     def _cancel(self, order: BrokerOrder, now_ns: int) -> None:
+        if order.status.is_done:
+            return  # ended with its parent
         if order.is_held:
             self._end(order, IbStatus.CANCELLED, "", now_ns)
+            for child in self.open_orders():
+                if child.is_held and child.parent_perm_id == order.perm_id:
+                    self._cancel(child, now_ns)
         else:
             self._apply(self._exchange.cancel(order.perm_id, now_ns))
 
