@@ -20,6 +20,7 @@ from ibapi.client import EClient
 from ibapi.contract import Contract
 from ibapi.execution import ExecutionFilter
 from ibapi.order import Order
+from ibapi.scanner import ScannerSubscription
 from ibapi.wrapper import EWrapper
 
 WAIT_S = 8.0
@@ -288,7 +289,76 @@ def after_orders(judge: Judge) -> None:
     judge.until("updatePortfolio", lambda args: int(args[1]) == 100)
 
 
-STEPS = (start, contracts, market_data, tick_by_tick, history, accounts, orders, after_orders)
+def study(judge: Judge) -> None:
+    req = judge.ask()
+    judge.reqMktDepth(req, stock(), 3, True, [])
+    assert judge.until("updateMktDepthL2", lambda args: args[0] == req and args[3:5] == (0, 1))[5] > 100
+    judge.cancelMktDepth(req, True)
+    judge.reqMktDepthExchanges()
+    judge.until("mktDepthExchanges", lambda args: any(one.exchange == "ARCA" for one in args[0]))
+    judge.reqScannerParameters()
+    judge.until("scannerParameters", lambda args: "TOP_PERC_GAIN" in args[0])
+    req, scan = judge.ask(), ScannerSubscription()
+    scan.instrument, scan.locationCode, scan.scanCode = "STK", "STK.US.MAJOR", "MOST_ACTIVE"
+    judge.reqScannerSubscription(req, scan, [], [])
+    assert judge.answer("scannerData", req)[2].contract.symbol == "SPY"
+    judge.answer("scannerDataEnd", req)
+    judge.cancelScannerSubscription(req)
+    at = "20131007 10:00:00 US/Eastern"
+    for what, name in (
+        ("TRADES", "historicalTicksLast"),
+        ("BID_ASK", "historicalTicksBidAsk"),
+        ("MIDPOINT", "historicalTicks"),
+    ):
+        req = judge.ask()
+        judge.reqHistoricalTicks(req, stock(), at, "", 5, what, 0, False, [])
+        assert judge.answer(name, req)[1], what
+    req = judge.ask()
+    judge.reqHistogramData(req, stock(), False, "1 day")
+    assert [point.price for point in judge.answer("histogramData", req)[1]] == [167.5, 167.6, 167.7, 167.8, 168]
+    req = judge.ask()
+    judge.reqHeadTimeStamp(req, stock(), "TRADES", 0, 1)
+    judge.answer("headTimestamp", req)
+
+
+def lookups(judge: Judge) -> None:
+    req = judge.ask()
+    judge.reqMatchingSymbols(req, "SP")
+    assert judge.answer("symbolSamples", req)[1][0].contract.symbol == "SPY"
+    judge.reqMarketRule(26)
+    judge.answer("marketRule", 26)
+    judge.reqSecDefOptParams(req, "SPY", "", "STK", 756733)
+    judge.answer("securityDefinitionOptionParameterEnd", req)
+    judge.reqSoftDollarTiers(req)
+    judge.answer("softDollarTiers", req)
+    judge.reqFamilyCodes()
+    judge.until("familyCodes")
+    judge.reqSmartComponents(req, "9c0001")
+    assert len(judge.answer("smartComponents", req)[1]) > 5
+    judge.reqNewsProviders()
+    assert judge.until("newsProviders") == ([],)
+    judge.reqHistoricalNews(req, 756733, "BZ", "", "", 10, [])
+    judge.answer("historicalNewsEnd", req)
+
+
+def refusals(judge: Judge) -> None:
+    req = judge.ask()
+    judge.reqFundamentalData(req, stock(), "ReportSnapshot", [])
+    judge.refusal(req, 430)
+    judge.queryDisplayGroups(req)
+    judge.refusal(req, 321)
+    judge.reqNewsArticle(req, "BZ", "BZ$1", [])
+    judge.refusal(req, 10172)
+    judge.calculateOptionPrice(req + 1, stock(), 0.2, 100.0, [])
+    judge.refusal(req + 1, 321)
+    if hasattr(judge, "reqWshMetaData"):
+        judge.reqWshMetaData(req)
+        judge.refusal(req, 10276)
+        judge.reqUserInfo(req)
+        judge.answer("userInfo", req)
+
+
+STEPS = (start, contracts, market_data, tick_by_tick, history, accounts, orders, after_orders, study, lookups, refusals)
 
 
 def _run(judge: Judge, failures: list[str]) -> None:

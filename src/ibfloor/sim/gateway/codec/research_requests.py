@@ -13,7 +13,8 @@ _V = Field("version", COUNT)
 _REQ = Field("req_id", COUNT)
 _EXPIRED = Field("include_expired", BOOL)
 _OPTIONS = Field("options", TEXT)
-_COUNTED_OPTIONS = (Field("options_count", COUNT), _OPTIONS)
+# the newest build of the official client leaves the count out: its empty options are read as no count then
+_COUNTED_OPTIONS = (Field("options_count", COUNT), Field("options", TEXT, may_miss=True))
 
 REQ_MARKET_DEPTH = Table(
     "req_market_depth", 10, _V, _REQ, *C12, Field("rows", COUNT), Field("is_smart", BOOL), _OPTIONS

@@ -28,6 +28,8 @@ class Field(NamedTuple):
     """The last version that has it."""
     default: Scalar = None
     constant: bool = False
+    may_miss: bool = False
+    """Some clients end the message before it: then it has its default."""
 
 
 class Block(NamedTuple):
@@ -118,6 +120,10 @@ class _Cursor:
         self._fields = fields
         self._index = 1
 
+    @property
+    def is_over(self) -> bool:
+        return self._index >= len(self._fields)
+
     def take(self, name: str) -> str:
         if self._index >= len(self._fields):
             raise FieldError(f"the message ends before {name!r}")
@@ -163,6 +169,9 @@ def _compile_field(field: Field) -> tuple[_Encode, _Decode]:
         out.append(to_text(values.get(name, default)))  # type: ignore[arg-type]  # a scalar, by its table
 
     def decode(cursor: _Cursor, values: dict[str, Scalar | Sequence[Values]]) -> None:
+        if field.may_miss and cursor.is_over:
+            values[name] = default
+            return
         text = cursor.take(name)
         try:
             values[name] = from_text(text)
