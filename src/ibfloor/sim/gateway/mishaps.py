@@ -47,11 +47,13 @@ class FallibleBroker(Broker):
         """Give an execution another price, under the next revision of its id; once only."""
         if not execution.exec_id.endswith(FIRST_REVISION):
             return
-        revised = self.account.revise(execution.exec_id, px, execution.qty, now_ns)
+        order = self._orders[execution.order_key]
+        revised = self.account_of(order.ticket.account).revise(execution.exec_id, px, execution.qty, now_ns)
         assert revised is not None, "only a quantity of zero busts"
-        order = self._store(self._orders[revised.order_key], avg_px=revised.avg_px, last_px=revised.px)
+        order = self._store(order, avg_px=revised.avg_px, last_px=revised.px)
         self._emit(Executed(order=order, execution=revised))
 
     def bust(self, execution: SimExecution) -> None:
         """Take an execution back; its order says nothing of it."""
-        self.account.revise(execution.exec_id, execution.px, ZERO, execution.ts_ns)
+        account = self.account_of(self._orders[execution.order_key].ticket.account)
+        account.revise(execution.exec_id, execution.px, ZERO, execution.ts_ns)

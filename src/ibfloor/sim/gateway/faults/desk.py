@@ -134,8 +134,8 @@ class FaultDesk:
         fired = self._fire(f"in:{request.name}", session, self._host.streams.symbol_of(values))
         if session.is_closing or not self._states.lets_in(session, request, values):
             return
-        if any(isinstance(fault.what, do.RequestAction) for fault in fired) or self._states.forks_changes:
-            self._orders.serve(session, request, values, fired, forks=self._states.forks_changes)
+        if any(isinstance(fault.what, do.RequestAction) for fault in fired):
+            self._orders.serve(session, request, values, fired)
         else:
             self._inward.send(session, request, values, fired)
 

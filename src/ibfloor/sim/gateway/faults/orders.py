@@ -51,8 +51,9 @@ class OrderFaults:
             case _:
                 pass  # not of the account
 
-    def serve(self, session: Session, request: Table, values: Values, faults: list[Fault], *, forks: bool) -> None:
-        """Serve a request that faults change; ``forks`` makes of every change a second order."""
+    def serve(self, session: Session, request: Table, values: Values, faults: list[Fault]) -> None:
+        """Serve a request that faults change."""
+        forks = False
         remarks: list[do.Remark] = []
         key = "order_id" if "order_id" in values else "req_id"
         subject = number_of(values, key) or NO_REQUEST

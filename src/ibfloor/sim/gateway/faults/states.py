@@ -114,11 +114,6 @@ class States:
         """Tell whether anything lasts just now."""
         return bool(self._on)
 
-    @property
-    def forks_changes(self) -> bool:
-        """Tell whether a change makes a second order just now."""
-        return any(isinstance(action, do.LoseUpstream) and action.fork for action in self._on.values())
-
     # -- what goes out
 
     def lets_out(self, message: Table) -> bool:
@@ -237,9 +232,11 @@ class States:
         self._tell_all(code, _UPSTREAM[code])
         self._tell_waiting()
         requests, self._waiting_requests = self._waiting_requests, []
+        self._host.broker.forks_changes = action.fork
         for session, request, values in requests:
             if not session.is_closing:
                 self._host.route(session, request, values)
+        self._host.broker.forks_changes = False
 
     def _mend_farm(self, action: Lasting) -> None:
         assert isinstance(action, do.FarmDown)
