@@ -34,7 +34,7 @@ from ibfloor.manager.account_thread import AccountThread
 from ibfloor.manager.commands import CommandDesk
 from ibfloor.manager.desk import StrategySpec
 from ibfloor.manager.floor_rows import FloorCounts, LinkNow
-from ibfloor.manager.floor_state import Applied
+from ibfloor.manager.floor_state import Applied, FloorState
 from ibfloor.manager.kill_switch import KillSwitch
 from ibfloor.manager.lag import percentile
 from ibfloor.manager.mailroom import Mailroom
@@ -55,7 +55,7 @@ from ibfloor.manager.summary import FloorSummary, strategy_summaries
 from ibfloor.manager.supervision import RestartPolicy
 from ibfloor.model.errors import ConfigError, ConnectivityError
 from ibfloor.model.fact import OrderDoubted, SessionChanged
-from ibfloor.model.ids import AccountId
+from ibfloor.model.ids import UNASSIGNED, AccountId
 from ibfloor.model.money import USD, Currency
 from ibfloor.ops.children import Children
 from ibfloor.ops.log_tail import LogTail
@@ -94,12 +94,12 @@ def run_floor(
     Raises ``ConfigError`` (also for a gateway that is absent at the start) or ``LedgerError`` when it
     cannot start; nothing is left half-started then.
     """
-    preflight(settings)
     if settings.floor.pin_core is not None and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {settings.floor.pin_core})
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     paths, clock, tail = LedgerPaths(settings.home), FloorClock(), LogTail()
     with FloorLock(paths.lock), floor_logging(settings.home, clock, tail=tail):
+        preflight(settings)
         return asyncio.run(_live(settings, paths, clock, tail, for_s, open_browser, on_ready))
 
 
@@ -229,11 +229,8 @@ class Floor:
         await self._settle_first()
         for section in settings.strategies:
             await self._strategies.add(_spec(section))
-        await asyncio.wrap_future(
-            self._queue.ask(lambda state: self._mark_keeper.watch(state.books.instruments_held()))
-        )
-        watching = tasks.create_task(self._kill_switch.watch())
-        stack.callback(watching.cancel)
+        await asyncio.wrap_future(self._queue.ask(self._look_after_holdings))
+        stack.enter_context(self._kill_switch.watching(tasks))
 
     def publisher(self, tail: LogTail) -> Publisher:
         """Return the one that makes the screen's rows."""
@@ -309,6 +306,16 @@ class Floor:
         if not settled.done():
             raise ConfigError(f"[gateway]: the account could not be read within {FIRST_SETTLE_TIMEOUT_S:.0f} s")
 
+    def _look_after_holdings(self, state: FloorState) -> None:
+        self._mark_keeper.watch(state.books.instruments_held())
+        named = {section.name for section in self._settings.strategies} | {UNASSIGNED}
+        for name in state.books.strategies():
+            if name not in named and state.books.book(name).open_positions:
+                log.warning("a book has positions, but its strategy is not in floor.toml", strategy=name)
+        for order in state.orders.working():
+            if order.request.strategy not in named:
+                log.warning("an order works whose strategy is not in floor.toml", cl_ord_id=order.cl_ord_id)
+
     def _after_fact(self, applied: Applied) -> None:
         self._gate.apply(applied.fact, applied.order)
         self._ledger.notify()
@@ -337,7 +344,12 @@ class Floor:
 
     def _follow(self, market_ns: int, speed: float) -> None:
         if self._settings.clock.follow is ClockSource.SYSTEM:
-            log.error('the gateway is simulated and runs on another clock; set [clock] follow = "gateway"')
+            mend = (
+                "a live floor cannot run on it"
+                if self._settings.floor.mode is Mode.LIVE
+                else 'write [clock] follow = "gateway" in floor.toml'
+            )
+            self._fail(ConfigError(f"the gateway is a simulated one and keeps a time of its own: {mend}"))
             return
         self._clock.follow(market_ns, speed)
         self._loop.call_soon_threadsafe(self._followed.set)

@@ -129,3 +129,38 @@ def test_broken_strategy_added_while_running_disturbs_no_other(scene: Any, tools
 def test_live_account_is_refused_while_the_mode_is_paper(scene: Any) -> None:
     scene.write_config("")
     mistaken(scene, "U7654321 is a live account", also='mode = "live"')
+
+
+def test_account_that_the_login_does_not_have_is_refused_at_once(scene: Any) -> None:
+    scene.write_config("")
+    scene.config.write_text(scene.config.read_text().replace("[floor]", '[floor]\naccount = "DU999"'))
+    mistaken(scene, "DU999 is not among", also="DU1000001")
+
+
+def test_simulated_clock_is_refused_where_nobody_asked_for_it(scene: Any) -> None:
+    scene.write_config("")
+    scene.config.write_text(scene.config.read_text().replace('follow = "gateway"', 'follow = "system"'))
+    mistaken(scene, "keeps a time of its own", also='follow = "gateway"')
+
+
+@pytest.mark.parametrize("name", ["UNASSIGNED", "", "../evil", "a:b", "Bad_Name", "master"])
+def test_name_unfit_for_a_book_is_refused_while_running_too(scene: Any, name: str, tmp_path: Path) -> None:
+    scene.write_config("")
+    scene.floor()
+    file = tmp_path / "still.py"
+    file.write_text(HEAD + GOOD)
+    refused = scene.cli("strategy", "add", name, str(file))
+    assert refused.returncode in (1, 2), refused.stdout
+    assert scene.view("strategies") == {}
+
+
+def test_strategy_file_that_never_ends_importing_leaves_the_kill_switch_alive(scene: Any, tools: Any) -> None:
+    scene.write_config(tools.strategy_table("revert", "mean_reversion.py", symbol="QQQ", qty=100, inventory_max=200))
+    floor = scene.floor()
+    scene.until(lambda: scene.view("floor")["floor"]["orders_working"], floor)
+    endless = scene.folder / "endless.py"
+    endless.write_text("while True:\n    pass\n")
+    refused = scene.cli("strategy", "add", "endless", str(endless))
+    assert (refused.returncode, "did not end within" in refused.stderr) == (1, True), refused.stderr
+    assert scene.cli("kill", "frozen").returncode == 0  # the file still spins, on a thread of its own
+    assert [row for row in scene.book().orders if row.status in ("PreSubmitted", "Submitted")] == []

@@ -27,6 +27,8 @@ def finish(scene: Any, floor: Any) -> dict[str, Any]:
     floor.signal(signal.SIGTERM)
     summary: dict[str, Any] = json.loads(floor.output().splitlines()[-1])
     assert floor.wait() == 0, floor.words()
+    verified = scene.cli("ledger", "verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
     return summary
 
 

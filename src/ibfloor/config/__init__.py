@@ -16,6 +16,7 @@ from ibfloor.config.sections import (
     StopPolicy,
     StrategySection,
     WebSection,
+    check_strategy_name,
 )
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "StopPolicy",
     "StrategySection",
     "WebSection",
+    "check_strategy_name",
     "load_home",
     "load_settings",
 ]

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt
 
+from ibfloor.model.errors import ConfigError
 from ibfloor.model.ids import AccountId, StrategyId
 
 SESSION_NAMES = ("master", "data")
@@ -67,6 +68,14 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def check_strategy_name(name: str) -> str:
+    """Return a fit name for a strategy; raise ``ConfigError`` that says what a name is made of."""
+    try:
+        return _strategy_name(name)
+    except ValueError as error:
+        raise ConfigError(f"{name!r} is no name for a strategy: {error}") from None
 
 
 def _strategy_name(name: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from ibfloor.control.protocol import ViewChanges, ViewSnapshot
@@ -11,11 +13,17 @@ class ViewDiffer:
     """The floor's last rows and what changed since the last ``take``. Owner: one thread.
 
     A row is a struct; an ``array_like`` one (bars, curve points) always travels whole. ``keep``
-    bounds topics that only grow: the oldest rows go, and followers are told so.
+    bounds topics that only grow: the oldest rows go, and followers are told so; rows that
+    ``is_pinned`` says must stay do not count.
     """
 
-    def __init__(self, keep: dict[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        keep: dict[str, int] | None = None,
+        is_pinned: Callable[[msgspec.Struct], bool] = lambda row: False,
+    ) -> None:
         self._keep = dict(keep or {})
+        self._is_pinned = is_pinned
         self._seq = 0
         self._rows: dict[str, dict[str, msgspec.Struct]] = {}
         self._changed: dict[str, dict[str, object]] = {}
@@ -44,7 +52,9 @@ class ViewDiffer:
             self._changed.setdefault(topic, {})[key] = row
         rows[key] = row
         if last is None and len(rows) > self._keep.get(topic, len(rows)):
-            self.remove(topic, next(iter(rows)))
+            oldest = next((old for old, each in rows.items() if not self._is_pinned(each)), None)
+            if oldest is not None:
+                self.remove(topic, oldest)
 
     def remove(self, topic: str, key: str) -> None:
         """Drop a row; an absent one is no error."""

@@ -158,15 +158,13 @@ class TradeManager:
             ts_submitted_ns=now_ns,
             ts_updated_ns=now_ns,
         )
+        # The queue must know the order before an answer to it can arrive on the account's session.
+        self._sink(submitted)
         self._door.track(order_id, request.cl_ord_id)
         try:
             self._door.submit(request, ticket.instrument, order_id)
         except ConnectivityError as error:
-            self._sink(submitted)
             return self._not_sent(request, str(error))
-        # Told after the write: waking the queue's thread before it costs the order its time. An answer
-        # on another session may overtake this fact; the order table keeps it until the order is known.
-        self._sink(submitted)
         return Accepted(request.cl_ord_id)
 
     def replace(

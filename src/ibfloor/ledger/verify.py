@@ -55,6 +55,8 @@ class _Audit:
         self._facts = self._first = self._last = 0
         self._journal_records = self._torn_bytes = 0
         self._orders: set[str] = set()
+        self._orphans: dict[str, tuple[int, str]] = {}
+        """First execution of an order not known yet: the order's own fact may come after it."""
 
     def report(self) -> VerifyReport:
         with LedgerStore(self._paths.database, is_read_only=True) as store, LedgerStore.in_memory() as again:
@@ -79,6 +81,9 @@ class _Audit:
         records = self._checked(store)
         while batch := list(islice(records, BATCH)):
             again.add(batch)
+        for cl_ord_id, (seq, exec_id) in self._orphans.items():
+            if cl_ord_id not in self._orders:
+                self._complain(f"fact {seq}: execution {exec_id} is of order {cl_ord_id}, which no fact knows")
 
     def _checked(self, store: LedgerStore) -> Iterator[Record]:
         for seq, body in store.bodies():
@@ -95,9 +100,7 @@ class _Audit:
             if isinstance(fact, OrderSubmitted):
                 self._orders.add(fact.request.cl_ord_id)
             elif isinstance(fact, OrderFilled) and fact.cl_ord_id and fact.cl_ord_id not in self._orders:
-                self._complain(
-                    f"fact {seq}: execution {fact.exec_id} is of order {fact.cl_ord_id}, which no fact knows"
-                )
+                self._orphans.setdefault(fact.cl_ord_id, (seq, fact.exec_id))
             yield Record(seq, fact, body, 0)
 
     def _compare_journal(self, store: LedgerStore) -> None:

@@ -7,8 +7,10 @@ which ``ibfloor kill`` writes when nothing of the floor answers.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
+from threading import Event, Thread
 
 import structlog
 
@@ -97,12 +99,31 @@ class KillSwitch:
         log.warning("kill switch reset", actor=actor, reason=reason)
         return Done("the kill switch is open: start the strategies when you are ready")
 
-    async def watch(self) -> None:
-        """Watch the latch file: it must work when no command gets through."""
-        while True:
-            await asyncio.sleep(WATCH_S)
-            if not self._is_latched and (found := self._latch.state()) is not None:
-                await self.kill(found.actor, found.reason, flatten=False)
+    @contextmanager
+    def watching(self, tasks: asyncio.TaskGroup) -> Iterator[None]:
+        """Watch the latch file on a thread of its own: it must work when the main loop does not."""
+        loop, is_over = asyncio.get_running_loop(), Event()
+
+        def watch() -> None:
+            while not is_over.wait(WATCH_S):
+                found = self._latch.state()
+                if self._is_latched or found is None:
+                    continue
+                self._gate.kill(found.reason)
+                self._cancel_account()
+                self._strategies.cancel_all()
+                kill = self.kill(found.actor, found.reason, flatten=False)
+                loop.call_soon_threadsafe(tasks.create_task, kill)
+                while not self._is_latched and not is_over.wait(WATCH_S):
+                    pass  # the main loop takes it up as soon as it can
+
+        thread = Thread(target=watch, name="kill-watch", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            thread.join()
 
     def _block(self, actor: str, reason: str) -> None:
         self._gate.kill(reason)
@@ -129,7 +150,10 @@ class KillSwitch:
             self._gate.allow_reducing(is_allowed=False)
         left = await self._holders()
         if left:
-            return Denied(f"trading is halted; not flat yet: {', '.join(left)}. Close these positions in TWS")
+            return Denied(
+                f"trading is halted; not flat yet: {', '.join(left)}. A strategy that is not on the floor any more "
+                "keeps its position: add it again, reset the switch, and stop it with the policy flatten"
+            )
         return Done("trading is halted, all orders are canceled, and every strategy is flat")
 
     async def _holders(self) -> list[StrategyId]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import msgspec
+
 from ibfloor.control.differ import ViewDiffer
 from ibfloor.control.protocol import BarsQuery, ViewChanges, ViewSnapshot
 from ibfloor.data.manager import DataManager
@@ -20,7 +22,8 @@ from ibfloor.model.fact import DayOpened
 from ibfloor.model.ids import InstrumentId
 from ibfloor.model.market import Bar
 from ibfloor.model.moment import NS_PER_MINUTE, Clock
-from ibfloor.model.view import BarView, FloorView, LogView
+from ibfloor.model.order import OrdStatus
+from ibfloor.model.view import BarView, FloorView, LogView, OrderView
 
 PERIOD_S = 0.2
 KEEP = {"orders": 400, "fills": 400, "log": 300, "equity": 900}
@@ -55,7 +58,7 @@ class Publisher:
         self._link = link
         self._name = name
         self._mode = mode
-        self._differ = ViewDiffer(KEEP)
+        self._differ = ViewDiffer(KEEP, _must_show)
         self.stored_bars: Callable[[], int] = lambda: 0
         """How many bars the recorder has stored; set once there is a recorder."""
         self.web_url = ""
@@ -129,6 +132,10 @@ class Publisher:
             if bar is not None:
                 rows.append(("bars", f"{row.instrument_id}/1 min", _view(bar, is_closed=is_closed)))
         return rows
+
+
+def _must_show(row: msgspec.Struct) -> bool:
+    return isinstance(row, OrderView) and not OrdStatus(row.status).is_done
 
 
 def _view(bar: Bar, *, is_closed: bool) -> BarView:

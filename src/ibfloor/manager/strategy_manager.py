@@ -7,7 +7,9 @@ from concurrent.futures import Future
 
 import structlog
 
+from ibfloor.config import check_strategy_name
 from ibfloor.manager.desk import DeskNow, StrategySpec
+from ibfloor.manager.loading import load_in_time
 from ibfloor.manager.mailroom import Mailroom
 from ibfloor.manager.services import Services
 from ibfloor.manager.supervision import RestartBudget, RestartPolicy
@@ -17,7 +19,7 @@ from ibfloor.model.errors import ConfigError, ConnectivityError, FloorError
 from ibfloor.model.fact import ClientAssigned, SessionChanged, SessionState, StrategyChanged, StrategyState
 from ibfloor.model.ids import ClientOrderId, StrategyId
 from ibfloor.model.order import Refusal
-from ibfloor.strategy.registry import make_strategy
+from ibfloor.strategy.registry import MadeStrategy
 from ibfloor.strategy.values import Connection
 
 log = structlog.get_logger("manager")
@@ -41,6 +43,14 @@ class Desk:
         self.supervision: asyncio.Task[None] | None = None
         self.must_stop = asyncio.Event()
         self.is_paused = False
+        self._symbols: tuple[str, ...] = ()
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Return what the strategy watches, or has watched last."""
+        if self.worker is not None and self.worker.symbols:
+            self._symbols = self.worker.symbols
+        return self._symbols
 
 
 class StrategyManager:
@@ -61,6 +71,7 @@ class StrategyManager:
         self._policy = policy
         self._first_client_id = first_client_id
         self._desks: dict[StrategyId, Desk] = {}
+        self._being_added: set[StrategyId] = set()
 
     def desks_now(self) -> tuple[DeskNow, ...]:
         """Return what is known of every strategy at this moment, for the screen."""
@@ -69,11 +80,11 @@ class StrategyManager:
                 name=name,
                 class_name=desk.class_name,
                 state=desk.state,
-                reason=desk.reason,
+                reason=desk.reason or (desk.worker.complaint if desk.worker else ""),
                 restarts=desk.restarts,
                 client_id=desk.client_id,
                 loop_lag_ms=desk.worker.lag.last_ms if desk.worker else 0.0,
-                symbols=desk.worker.symbols if desk.worker else (),
+                symbols=desk.symbols,
             )
             for name, desk in self._desks.items()
         )
@@ -84,9 +95,17 @@ class StrategyManager:
 
     async def add(self, spec: StrategySpec) -> None:
         """Give a strategy its desk and its fixed client id; raises ``ConfigError`` when its file is unfit."""
-        if spec.name in self._desks:
+        check_strategy_name(spec.name)
+        if spec.name in self._desks or spec.name in self._being_added:
             raise ConfigError(f"a strategy named {spec.name} is on the floor already: choose another name")
-        made = make_strategy(spec.name, file=spec.file, class_name=spec.class_name, params=spec.params)
+        self._being_added.add(spec.name)
+        try:
+            made = await load_in_time(spec)
+            await self._seat(spec, made)
+        finally:
+            self._being_added.discard(spec.name)
+
+    async def _seat(self, spec: StrategySpec, made: MadeStrategy) -> None:
         known, following = await asyncio.wrap_future(
             self._services.queue.ask(
                 lambda state: (state.record(spec.name).client_id, state.next_client_id(self._first_client_id))
@@ -180,9 +199,9 @@ class StrategyManager:
 
     def cancel_all(self) -> None:
         """Have every worker cancel its own orders."""
-        for desk in self._desks.values():
-            if desk.worker is not None:
-                desk.worker.cancel_all()
+        for desk in list(self._desks.values()):  # also called from the latch's watch
+            if (worker := desk.worker) is not None:
+                worker.cancel_all()
 
     async def flatten_left_behind(self, names: list[StrategyId]) -> None:
         """Bring strategies that are not up to flat, each under its own client id."""

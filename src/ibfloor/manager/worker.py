@@ -25,6 +25,7 @@ from ibfloor.manager.answers import respond
 from ibfloor.manager.desk import StrategySpec
 from ibfloor.manager.handler_pump import HandlerPump
 from ibfloor.manager.lag import LagMeter
+from ibfloor.manager.loading import load
 from ibfloor.manager.mailroom import Mailroom
 from ibfloor.manager.notice import Homecoming, Notice
 from ibfloor.manager.runner import StrategyRunner
@@ -34,7 +35,6 @@ from ibfloor.model.errors import ConfigError, StrategyError
 from ibfloor.model.ids import ClientOrderId
 from ibfloor.model.instrument import Contract
 from ibfloor.model.order import OrdType, Refusal, Side
-from ibfloor.strategy.registry import make_strategy
 from ibfloor.strategy.values import Connection, Wanted
 
 SETTLE_TIMEOUT_S = 5.0
@@ -60,6 +60,8 @@ class Worker:
         self.lag = LagMeter()
         self.symbols: tuple[str, ...] = ()
         """What the strategy watches, for the screen; swapped as a whole."""
+        self.complaint = ""
+        """What a person should know of a strategy that runs: a subscription that was refused."""
         self._spec = spec
         self._services = services
         self._mailroom = mailroom
@@ -165,7 +167,7 @@ class Worker:
         self, context: WorkerContext, subscriber: Subscriber, session: OrderSession
     ) -> tuple[Finish, BaseException | None]:
         spec = self._spec
-        made = make_strategy(spec.name, file=spec.file, class_name=spec.class_name, params=spec.params)
+        made = load(spec)
         made.strategy.bind(context)
         async with asyncio.TaskGroup() as tasks:
             pump = HandlerPump(tasks)
@@ -241,6 +243,7 @@ class Worker:
             self._runner.take_market(delivery)
 
     def _refused_subscription(self, contract: Contract, text: str) -> None:
+        self.complaint = f"no market data of {contract}: {text}"
         self._log.error("subscription refused", contract=str(contract), reason=text)
 
     def take_connection(self, connection: Connection) -> None:

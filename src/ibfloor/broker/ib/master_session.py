@@ -25,7 +25,7 @@ from ibfloor.broker.ib.settings import IbWiring
 from ibfloor.broker.ib.wrapper import Handler
 from ibfloor.broker.port import AccountSink
 from ibfloor.model.account import AccountPosition, AccountReported, BrokerSnapshot, ListedOrder
-from ibfloor.model.errors import ConnectivityError
+from ibfloor.model.errors import ConfigError, ConnectivityError
 from ibfloor.model.fact import FeeReported, OrderFilled
 from ibfloor.model.ids import AccountId, InstrumentId
 from ibfloor.model.money import Currency, Money
@@ -56,6 +56,7 @@ class IbMasterSession(IbSession):
         Raises ``ConnectivityError`` when any part does not end in time.
         """
         async with self._one_snapshot:
+            began_ns = self._clock.now_ns()
             self._statuses.clear()
             fees = self._requests.start(_FEES)
             try:
@@ -68,7 +69,7 @@ class IbMasterSession(IbSession):
             finally:
                 self._requests.end(_FEES)
                 fee_items = await self._requests.answer(fees, timeout_s=1.0, what=_FEES)
-        return self._build(open_orders, completed, fills, fee_items, positions, summary)
+        return self._build(began_ns, open_orders, completed, fills, fee_items, positions, summary)
 
     def cancel_everything(self) -> None:
         """Cancel every working order of the account; raises ``ConnectivityError`` when nothing was written."""
@@ -102,6 +103,11 @@ class IbMasterSession(IbSession):
 
     async def _prepare(self, client: LeanClient) -> None:
         self._accounts = list(client.getAccounts())
+        if self._settings.account and self._settings.account not in self._accounts:
+            raise ConfigError(
+                f"[floor] account: {self._settings.account} is not among the accounts of this login "
+                f"({', '.join(self._accounts)}): correct it, or leave it out to take the login's only one"
+            )
         self._values.clear()
         if self._client_id == 0:
             client.reqAutoOpenOrders(True)  # type: ignore[no-untyped-call]
@@ -172,6 +178,7 @@ class IbMasterSession(IbSession):
 
     def _build(
         self,
+        began_ns: int,
         open_orders: list[tuple[Contract, Order, OrderState]],
         completed: list[tuple[Contract, Order, OrderState]],
         fills: list[OrderFilled],
@@ -184,7 +191,7 @@ class IbMasterSession(IbSession):
         if net is None:
             raise ConnectivityError(f"the account summary of {self.account!r} has no NetLiquidation")
         return BrokerSnapshot(
-            ts_event_ns=self._clock.now_ns(),
+            ts_event_ns=began_ns,
             account=self.account,
             base_currency=Currency(net[1]),
             open_orders=tuple(self._open_order(*listed) for listed in _last_by_perm_id(open_orders)),
