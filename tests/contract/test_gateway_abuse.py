@@ -5,18 +5,54 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Awaitable, Callable
+from functools import partial
 from random import Random
 
-from ib_async import IB
+import pytest
+from ib_async import IB, Contract, Ticker
 
-from ibfloor.sim.gateway.codec.kinds import Scalar
-from ibfloor.sim.gateway.codec.requests import REQUESTS
+from ibfloor.sim.gateway.codec.kinds import TEXT, Scalar
+from ibfloor.sim.gateway.codec.requests import REQUESTS, START_API
+from ibfloor.sim.gateway.codec.table import Field
 from ibfloor.sim.gateway.lab import GatewayLab
 from ibfloor.sim.gateway.wire import frame, split_fields
 
 ConnectIb = Callable[[GatewayLab, int], Awaitable[IB]]
+Until = Callable[[Callable[[], object]], Awaitable[None]]
 HELLO = b"API\0" + struct.pack(">I", 9) + b"v157..178"
 FRAMES = 500
+BATCH = 500
+_TEXTS: dict[str, Scalar] = {
+    "symbol": "SPY",
+    "sec_type": "STK",
+    "exchange": "SMART",
+    "currency": "USD",
+    "action": "BUY",
+    "order_type": "LMT",
+    "tif": "DAY",
+    "bar_size": "1 min",
+    "duration": "1 D",
+    "what": "TRADES",
+    "kind": "Last",
+    "period": "1 day",
+    "tags": "NetLiquidation",
+    "start": "20131007 10:00:00 US/Eastern",
+    "scan_code": "MOST_ACTIVE",
+    "location": "STK.US",
+    "instrument": "STK",
+    "pattern": "S",
+}
+_NUMBERS: dict[str, Scalar] = {
+    "total_qty": 10,
+    "lmt_price": 100,
+    "subscribe": True,
+    "bar_size": 5,
+    "rows": 5,
+    "is_smart": True,
+    "count": 10,
+    "con_id": 756733,
+    "transmit": True,
+}
 _SCRAPS = [
     "",
     "0",
@@ -81,11 +117,25 @@ class Peer:
             if fields[0] == "4" and not fields[3].startswith("21"):
                 errors.append((fields[2], fields[3]))
 
+    async def errors_until_unknown(self) -> list[tuple[str, str]]:
+        """Send a message that nobody knows; return the (request id, code) of all errors that come before its own."""
+        self.write(frame(["47110"]))
+        errors: list[tuple[str, str]] = []
+        while True:
+            fields = await self.read()
+            if fields[0] == "4" and "'47110'" in fields[4]:
+                return errors
+            if fields[0] == "4":
+                errors.append((fields[2], fields[3]))
+
     def close(self) -> None:
         self._writer.close()
 
 
-def test_five_hundred_garbage_frames_disturb_neither_server_nor_another_client(connect_ib: ConnectIb) -> None:
+@pytest.mark.parametrize("frames", [2_000, pytest.param(100_000, marks=[pytest.mark.slow, pytest.mark.timeout(400)])])
+def test_random_and_mutated_frames_crash_nothing_leak_nothing_and_disturb_nobody(
+    connect_ib: ConnectIb, until: Until, ib_complaints: Callable[[], list[str]], frames: int
+) -> None:
     async def scene() -> None:
         random = Random(7)
         loop_errors: list[object] = []
@@ -93,20 +143,65 @@ def test_five_hundred_garbage_frames_disturb_neither_server_nor_another_client(c
         async with GatewayLab() as lab:
             lab.quote("SPY", "168.00", "168.02")
             other = await connect_ib(lab, 1)
-            peer = await Peer.greet(lab, 2)
-            ids = [*REQUESTS, 0, 108, 999, -5]
-            ids.remove(71)
-            for _ in range(FRAMES):
-                scraps = [random.choice(_SCRAPS) for _ in range(random.randrange(90))]
-                peer.write(frame([str(random.choice(ids)), *scraps]))
-            assert await peer.errors_until_time()
-            assert await other.reqCurrentTimeAsync()
+            ticker = other.reqMktData(Contract(secType="STK", conId=756733, symbol="SPY", exchange="SMART"))
+            await other.reqCurrentTimeAsync()
+            tasks = len(asyncio.all_tasks())
+            answered = 0
+            for batch in range(frames // BATCH):
+                peer = await Peer.greet(lab, 2)
+                for _ in range(BATCH):
+                    peer.write(_bad_frame(random))
+                answered += len(await peer.errors_until_unknown())
+                peer.close()
+                lab.advance(1)
+                await until(lambda: list(lab.gateway.sessions) == [1])
+                torn = Peer(*await asyncio.open_connection("127.0.0.1", lab.port))
+                torn.write(HELLO + _bad_stream(random))
+                torn.close()
+                lab.quote("SPY", f"{150 + batch % 90}.50", "250.00", after_s=1)
+                await until(partial(_has_bid, ticker, 150.5 + batch % 90))
+            assert answered > frames // 4
             assert other.isConnected()
-            peer.close()
+            assert ib_complaints() == []
+            await until(lambda: len(asyncio.all_tasks()) == tasks)
             other.disconnect()
         assert loop_errors == []
 
     asyncio.run(scene())
+
+
+def _has_bid(ticker: Ticker, bid: float) -> bool:
+    return ticker.bid == bid
+
+
+def _bad_frame(random: Random) -> bytes:
+    """Return a whole frame: scraps under any id, or a sound request with some of its fields or bytes changed."""
+    if random.random() < 0.3:
+        ids = [*(number for number in REQUESTS if number != START_API.message_id), 0, 108, 999, -5]
+        return frame([str(random.choice(ids)), *random.choices(_SCRAPS, k=random.randrange(90))])
+    table = random.choice([table for table in REQUESTS.values() if table is not START_API])
+    numbers = {**_NUMBERS, "req_id": random.randrange(50), "order_id": random.randrange(1, 10**6)}
+    texts = {item.name for item in table.items if isinstance(item, Field) and item.kind is TEXT}
+    sound = {**numbers, **{name: text for name, text in _TEXTS.items() if name in texts}}
+    fields = split_fields(table.layout(178).encode(sound)[4:])
+    for _ in range(random.randrange(4)):
+        at = random.randrange(1, len(fields) + 1)
+        if random.random() < 0.3:
+            del fields[at:]
+            break
+        fields[at : at + 1] = random.choices(_SCRAPS, k=random.randrange(3))
+    data = bytearray(frame(fields))
+    while random.random() < 0.2:
+        data[random.randrange(min(6, len(data) - 1), len(data))] = random.randrange(256)
+    return bytes(data)
+
+
+def _bad_stream(random: Random) -> bytes:
+    """Return bytes whose lengths may lie: they end, or end the connection."""
+    data = bytearray(frame(["71", "2", "3", ""]) + b"".join(_bad_frame(random) for _ in range(5)))
+    for _ in range(4):
+        data[random.randrange(len(data))] = random.randrange(256)
+    return bytes(data[: random.randrange(len(data))])
 
 
 def test_a_mutated_order_is_refused_or_taken_but_never_breaks_the_session(connect_ib: ConnectIb) -> None:
