@@ -34,11 +34,9 @@ class AccountThread:
     async def __aenter__(self) -> Self:
         self._thread.start(self._serve)
         try:
-            ends: list[asyncio.Future[None]] = [
-                asyncio.wrap_future(self._opened),
-                asyncio.wrap_future(self._thread.ended),
-            ]
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            ended = asyncio.wrap_future(self._thread.ended)
+            ended.add_done_callback(_look)  # its error is told by ``on_failure``, or raised right here
+            await asyncio.wait([asyncio.wrap_future(self._opened), ended], return_when=asyncio.FIRST_COMPLETED)
             if self._thread.ended.done():
                 self._thread.ended.result()
         except BaseException:
@@ -77,3 +75,8 @@ class AccountThread:
     def _cancel_everything(self) -> None:
         with contextlib.suppress(ConnectivityError):  # the session is down: every worker cancels its own
             self._session.cancel_everything()
+
+
+def _look(ended: asyncio.Future[None]) -> None:
+    if not ended.cancelled():
+        ended.exception()
