@@ -44,6 +44,11 @@ def test_reference_pages_say_what_the_code_says(page: str, writer: str) -> None:
     assert (ROOT / "docs" / page).read_text() == text, "run: python scripts/reference.py"
 
 
+def test_the_page_of_the_gateways_messages_says_what_the_gateway_says() -> None:
+    text = runpy.run_path(str(ROOT / "scripts" / "gateway_reference.py"))["page"]()
+    assert (ROOT / "docs" / "gateway-messages.md").read_text() == text, "run: python scripts/gateway_reference.py"
+
+
 def test_every_command_has_an_example() -> None:
     commands = runpy.run_path(str(ROOT / "scripts" / "reference.py"))["commands"]
     assert [name for name, command, _ in commands() if f"ibfloor {name}" not in (command.epilog or "")] == []
