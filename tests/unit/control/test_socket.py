@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 import stat
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -256,6 +257,14 @@ def test_a_leftover_of_a_killed_floor_is_named(tmp_path: Path) -> None:
     write_endpoint(endpoint_path(tmp_path), Endpoint(host="127.0.0.1", port=1, token="t", pid=1))
     with pytest.raises(ConnectivityError, match=r"nothing listens on 127\.0\.0\.1:1, the control file is a leftover"):
         fetch_snapshot(tmp_path)
+
+
+def test_a_floor_that_runs_but_hangs_is_not_called_absent(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = Endpoint(host="127.0.0.1", port=silent.getsockname()[1], token="t", pid=os.getpid())
+        write_endpoint(endpoint_path(tmp_path), endpoint)
+        with pytest.raises(ConnectivityError, match=rf"the floor \(process {os.getpid()}\) runs but does not answer"):
+            fetch_snapshot(tmp_path, timeout_s=0.2)
 
 
 def test_a_damaged_control_file_is_named(tmp_path: Path) -> None:

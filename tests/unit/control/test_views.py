@@ -49,6 +49,17 @@ def test_an_equal_row_changes_nothing() -> None:
     assert differ.seq == 1
 
 
+def test_a_pinned_row_stays_however_many_newer_ones_come() -> None:
+    differ = ViewDiffer({"risk": 2}, lambda row: isinstance(row, RiskView) and row.used == "working")
+    differ.update("risk", "stop", risk("stop", used="working"))
+    for number in range(5):
+        differ.update("risk", str(number), risk(str(number)))
+    assert list(differ.snapshot().rows["risk"]) == ["stop", "4"]
+    differ.update("risk", "stop", risk("stop", used="filled"))
+    differ.update("risk", "5", risk("5"))
+    assert list(differ.snapshot().rows["risk"]) == ["4", "5"]
+
+
 def test_a_topic_that_only_grows_keeps_its_newest_rows_and_says_which_went() -> None:
     differ = ViewDiffer({"risk": 2})
     for rule in ("a", "b", "c"):
