@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from ibfloor.control.endpoint import endpoint_path, no_floor, read_endpoint
+from ibfloor.control.endpoint import endpoint_path, is_alive, no_floor, read_endpoint
 from ibfloor.control.framing import FrameError, FrameSplitter, decode_from_floor, encode_frame
 from ibfloor.control.protocol import (
     Answer,
@@ -192,9 +192,17 @@ async def _open(path: Path, name: str, timeout_s: float) -> Opened:
     try:
         async with asyncio.timeout(timeout_s):
             reader, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
-            writer.write(encode_frame(Hello(token=endpoint.token, name=name)))
-            return reader, writer, *await _welcomed(reader, path)
+            try:
+                writer.write(encode_frame(Hello(token=endpoint.token, name=name)))
+                return reader, writer, *await _welcomed(reader, path)
+            except BaseException:
+                writer.transport.abort()
+                raise
     except TimeoutError:
+        if is_alive(endpoint.pid):
+            raise ConnectivityError(
+                f"the floor (process {endpoint.pid}) runs but does not answer within {timeout_s:g} s ({where})"
+            ) from None
         raise ConnectivityError(no_floor(path, f"{where} did not answer within {timeout_s:g} s")) from None
     except OSError as error:
         reason = f"nothing listens on {where}" if isinstance(error, ConnectionRefusedError) else str(error)

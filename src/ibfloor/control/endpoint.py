@@ -43,6 +43,8 @@ def read_endpoint(path: Path) -> Endpoint:
         return msgspec.json.decode(path.read_bytes(), type=Endpoint)
     except FileNotFoundError:
         raise ConnectivityError(no_floor(path, "there is no control file")) from None
+    except NotADirectoryError:
+        raise ConnectivityError(no_floor(path, f"{path.parent} is a file, not a home folder")) from None
     except PermissionError:
         raise ConnectivityError(f"{path} belongs to another user: run this as the floor's user") from None
     except msgspec.DecodeError as error:
@@ -67,6 +69,17 @@ def write_private(path: Path, content: bytes) -> None:
     with os.fdopen(fd, "wb") as file:
         file.write(content)
     draft.replace(path)
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether a process of this number runs, whoever it belongs to."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def no_floor(path: Path, reason: str) -> str:
