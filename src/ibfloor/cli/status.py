@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
 
 def status(config: ConfigOption = CONFIG_DEFAULT, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Show the floor's state: gate, kill switch, sessions, account, breaks."""
+    """Show the floor's state: gate, kill switch, account, sessions, breaks, strategies in trouble."""
     from ibfloor.control.once import fetch_snapshot
 
     rows = fetch_snapshot(home_of(config, home)).rows
@@ -32,7 +32,8 @@ def status_lines(rows: Rows) -> list[str]:
     lines = [line for row in _of(rows, "floor") for line in _floor_lines(row)]
     lines += [_account_line(row) for row in _of(rows, "account")]
     lines += [_session_line(row) for row in _of(rows, "sessions")]
-    lines += [f"BREAK     {row.get('text')}" for row in _of(rows, "breaks")]
+    lines += [f"BREAK     {row.get('text')}" for row in _of(rows, "breaks")] or ["breaks    none"]
+    lines += [f"strategy  {_trouble(row)}" for row in _of(rows, "strategies") if row.get("reason")]
     return lines
 
 
@@ -64,11 +65,15 @@ def _account_line(row: Row) -> str:
             equal = "BOOKS DIFFER FROM THE ACCOUNT"
         case _:
             equal = "books equal the account"
-    worth = cell(row.get("net_liquidation"), "number")
-    day = cell(row.get("day_pnl"), "money")
+    worth = cell(row.get("net_liquidation"), "money")
+    day = cell(row.get("day_pnl"), "gain")
     return f"account   {row.get('account') or MISSING}: {worth} {row.get('base_currency')}, day {day}; {equal}"
 
 
 def _session_line(row: Row) -> str:
     detail = f" ({row['detail']})" if row.get("detail") else ""
     return f"session   {row.get('session')} (client {row.get('client_id')}): {row.get('state')}{detail}"
+
+
+def _trouble(row: Row) -> str:
+    return f"{row.get('name')} is {row.get('state')}: {row.get('reason')}"

@@ -10,55 +10,58 @@ import typer
 
 from ibfloor.cli.options import CONFIG_DEFAULT, ConfigOption, HomeOption, JsonOption, examples, home_of
 from ibfloor.cli.output import Column, Row, print_json, print_table
+from ibfloor.model.errors import FloorError
+from ibfloor.model.ids import UNASSIGNED
 
 STRATEGIES = (
     Column("name", "Strategy"),
     Column("state", "State"),
-    Column("positions", "Positions"),
-    Column("pnl", "P&L", "money"),
-    Column("fees", "Fees", "money"),
+    Column("positions", "Positions", "words"),
+    Column("pnl", "P&L", "gain"),
+    Column("fees", "Fees", "money", spare=2),
     Column("orders", "Orders", "number"),
-    Column("orders_working", "Working", "number"),
+    Column("orders_working", "Working", "number", spare=3),
     Column("fills", "Fills", "number"),
-    Column("rejected", "Rejected", "number"),
-    Column("restarts", "Restarts", "number"),
-    Column("reason", "Reason"),
+    Column("rejected", "Rejected", "number", spare=4),
+    Column("restarts", "Restarts", "number", spare=5),
+    Column("reason", "Reason", "words", spare=1),
 )
 ORDERS = (
     Column("cl_ord_id", "Order"),
     Column("symbol", "Symbol"),
     Column("side", "Side"),
-    Column("ord_type", "Type"),
-    Column("order_qty", "Quantity", "number"),
+    Column("ord_type", "Type", spare=3),
+    Column("order_qty", "Qty", "number"),
     Column("cum_qty", "Filled", "number"),
-    Column("avg_px", "Average", "number"),
-    Column("limit_px", "Limit", "number"),
-    Column("stop_px", "Stop", "number"),
+    Column("avg_px", "Average", "price"),
+    Column("limit_px", "Limit", "price"),
+    Column("stop_px", "Stop", "price"),
     Column("status", "Status"),
-    Column("ts_submitted_ns", "Submitted (UTC)", "time"),
-    Column("text", "Text"),
+    Column("ts_submitted_ns", "Submitted (UTC)", "time", spare=4),
+    Column("text", "Text", "words", spare=2),
 )
 FILLS = (
     Column("ts_ns", "Time (UTC)", "time"),
-    Column("strategy", "Strategy"),
+    Column("strategy", "Strategy", spare=1),
     Column("symbol", "Symbol"),
     Column("side", "Side"),
-    Column("last_qty", "Quantity", "number"),
-    Column("last_px", "Price", "number"),
-    Column("fee", "Fee", "number"),
+    Column("last_qty", "Qty", "number"),
+    Column("last_px", "Price", "price"),
+    Column("fee", "Fee", "money"),
     Column("cl_ord_id", "Order"),
-    Column("exec_id", "Execution"),
+    Column("exec_id", "Execution", spare=2),
 )
 POSITIONS = (
     Column("strategy", "Strategy"),
     Column("symbol", "Symbol"),
-    Column("qty", "Quantity", "number"),
-    Column("avg_px", "Average", "number"),
-    Column("mark_px", "Mark", "number"),
-    Column("unrealised_pnl", "Unrealised", "money"),
-    Column("realised_pnl", "Realised", "money"),
-    Column("currency", "Currency"),
+    Column("qty", "Qty", "number"),
+    Column("avg_px", "Average", "price"),
+    Column("mark_px", "Mark", "price"),
+    Column("unrealised_pnl", "Unrealised", "gain"),
+    Column("realised_pnl", "Realised", "gain"),
+    Column("currency", "Currency", spare=1),
 )
+Topics = dict[str, dict[str, object]]
 DONE = {"FILLED", "CANCELED", "REJECTED"}
 
 StrategyFilter = Annotated[str, typer.Option("--strategy", "-s", help="Show this strategy's rows only.")]
@@ -75,7 +78,8 @@ def register(app: typer.Typer) -> None:
 
 def strategies(config: ConfigOption = CONFIG_DEFAULT, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """List strategies with their state, positions and profit."""
-    _show(sorted(_rows(config, home, "strategies"), key=_by("name")), STRATEGIES, as_json, "no strategies")
+    rows = _rows(_topics(config, home), "strategies")
+    _show(sorted(rows, key=_by("name")), STRATEGIES, as_json, "no strategies")
 
 
 def orders(
@@ -87,8 +91,10 @@ def orders(
     as_json: JsonOption = False,
 ) -> None:
     """List orders, oldest first."""
-    rows = [row for row in _of(strategy, _rows(config, home, "orders")) if not working or row.get("status") not in DONE]
+    topics = _topics(config, home)
+    rows = [row for row in _of(strategy, topics, "orders") if not working or row.get("status") not in DONE]
     _show(_newest(rows, "ts_submitted_ns", limit), ORDERS, as_json, "no orders")
+    _say_what_is_older(topics, "orders", "orders_total", len(rows), limit)
 
 
 def fills(
@@ -99,8 +105,10 @@ def fills(
     as_json: JsonOption = False,
 ) -> None:
     """List fills, oldest first."""
-    rows = _of(strategy, _rows(config, home, "fills"))
+    topics = _topics(config, home)
+    rows = _of(strategy, topics, "fills")
     _show(_newest(rows, "ts_ns", limit), FILLS, as_json, "no fills")
+    _say_what_is_older(topics, "fills", "fills", len(rows), limit)
 
 
 def positions(
@@ -110,19 +118,39 @@ def positions(
     as_json: JsonOption = False,
 ) -> None:
     """List positions of every strategy's book, and of UNASSIGNED: what no strategy owns."""
-    rows = _of(strategy, _rows(config, home, "positions"))
+    rows = _of(strategy, _topics(config, home), "positions")
     _show(sorted(rows, key=_by("strategy", "symbol")), POSITIONS, as_json, "no positions")
 
 
-def _rows(config: Path, home: Path | None, topic: str) -> list[Row]:
+def _topics(config: Path, home: Path | None) -> Topics:
     from ibfloor.control.once import fetch_snapshot
 
-    topics = fetch_snapshot(home_of(config, home)).rows
+    return fetch_snapshot(home_of(config, home)).rows
+
+
+def _rows(topics: Topics, topic: str) -> list[Row]:
     return [row for row in topics.get(topic, {}).values() if isinstance(row, dict)]
 
 
-def _of(strategy: str, rows: list[Row]) -> list[Row]:
-    return [row for row in rows if not strategy or row.get("strategy") == strategy]
+def _of(strategy: str, topics: Topics, topic: str) -> list[Row]:
+    rows = _rows(topics, topic)
+    if not strategy:
+        return rows
+    found = [row for row in rows if row.get("strategy") == strategy]
+    # A book outlives its strategy: rows that name one that is no longer loaded are found too.
+    if not found and strategy not in {*topics.get("strategies", {}), UNASSIGNED}:
+        there = ", ".join(sorted(topics.get("strategies", {}))) or "none"
+        raise FloorError(f"there is no strategy {strategy}; on the floor are: {there}")
+    return found
+
+
+def _say_what_is_older(topics: Topics, topic: str, count: str, matching: int, limit: int) -> None:
+    held = len(_rows(topics, topic))
+    total = next((int(str(row.get(count) or 0)) for row in _rows(topics, "floor")), 0)
+    if total > held:
+        typer.echo(f"looked at the newest {held:,} of {total:,} {topic}; the ledger has all", err=True)
+    if matching > limit:
+        typer.echo(f"newest {limit:,} of {matching:,} {topic}; -n {matching} shows them", err=True)
 
 
 def _newest(rows: list[Row], field: str, limit: int) -> list[Row]:
