@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -311,5 +312,93 @@ def test_minimum_quantity_and_all_or_none_wait_for_size(connect_ib: ConnectIb, u
         lab.quote("SPY", "167.99", "168.01", size=2200, after_s=1)
         await until(lambda: least.isDone() and whole.isDone())
         assert [fill.execution.shares for fill in whole.fills] == [1500]
+
+    play(scene)
+
+
+def test_an_order_beyond_the_margin_is_rejected_with_ibs_json(connect_ib: ConnectIb, until: Until) -> None:
+    async def scene(lab: GatewayLab) -> None:
+        ib = await connect_ib(lab, 1)
+        contract = await spy(ib)
+        heard: list[tuple[int, str, str]] = []
+        ib.errorEvent += lambda req_id, code, text, about: heard.append((code, text, ""))
+        trade = ib.placeOrder(contract, order("MKT", qty=20000))
+        await until(lambda: trade.isDone() and heard)
+        assert heard[0][0] == 201
+        assert "EQUITY WITH LOAN VALUE [1000000.00 USD] MUST EXCEED THE INITIAL MARGIN [1680100.00 USD]" in heard[0][1]
+        assert json.loads(trade.advancedError)["rejects"][0]["code"] == "201"
+        assert [row.status for row in lab.book.orders] == ["Inactive"]
+        bracketed = bracket(ib, contract, qty=20000)
+        await until(lambda: all(one.isDone() for one in bracketed))
+        small = ib.placeOrder(contract, order("MKT", qty=100))
+        await until(lambda: status(small) == "Filled")
+
+    play(scene)
+
+
+def test_a_limit_that_nobody_means_is_109_unless_overridden(connect_ib: ConnectIb, until: Until) -> None:
+    async def scene(lab: GatewayLab) -> None:
+        ib = await connect_ib(lab, 1)
+        contract = await spy(ib)
+        heard: list[int] = []
+        ib.errorEvent += lambda req_id, code, text, about: heard.append(code)
+        ib.placeOrder(contract, order("LMT", lmtPrice=1680))
+        meant = ib.placeOrder(contract, order("LMT", lmtPrice=1680, overridePercentageConstraints=True))
+        await until(lambda: status(meant) == "Filled")
+        assert heard == [109]
+
+    play(scene)
+
+
+def test_a_short_sale_is_held_until_the_shares_are_located(connect_ib: ConnectIb, until: Until) -> None:
+    async def scene(lab: GatewayLab) -> None:
+        broker = lab.gateway.broker
+        key = lab.instrument("SPY").instrument_id
+        broker.unlocated.add(key)
+        ib = await connect_ib(lab, 1)
+        heard: list[int] = []
+        ib.errorEvent += lambda req_id, code, text, about: heard.append(code)
+        trade = ib.placeOrder(await spy(ib), order("MKT", "SELL"))
+        gone = ib.placeOrder(await spy(ib), order("LMT", "SELL", lmtPrice=169))
+        await until(lambda: trade.orderStatus.whyHeld == gone.orderStatus.whyHeld == "locate")
+        assert heard == [404, 404]
+        ib.cancelOrder(gone.order)
+        await until(lambda: status(gone) == "Cancelled")
+        broker.locate(key, lab.gateway.now_ns())
+        lab.advance(1)
+        await until(lambda: status(trade) == "Filled")
+        assert lab.book.positions[0].qty == -100
+
+    play(scene)
+
+
+WHAT_IFS: list[Order] = [
+    order("MKT"),
+    order("STP LMT", auxPrice=170, lmtPrice=170.1),
+    order("TRAIL", trailingPercent=2),
+    order("MOC"),
+    order("REL", auxPrice=0.01),
+    order("LMT", lmtPrice=168, tif="FOK"),
+]
+
+
+def test_what_if_tells_margins_before_and_after_for_every_kind(connect_ib: ConnectIb, until: Until) -> None:
+    async def scene(lab: GatewayLab) -> None:
+        ib = await connect_ib(lab, 1)
+        contract = await spy(ib)
+        bought = ib.placeOrder(contract, order("MKT"))
+        await until(bought.isDone)
+        for asked in WHAT_IFS:
+            state = await ib.whatIfOrderAsync(contract, asked)
+            before, change, after = (
+                float(value) for value in (state.initMarginBefore, state.initMarginChange, state.initMarginAfter)
+            )
+            assert before == 8400.5
+            assert change > 8300
+            assert after == pytest.approx(before + change)
+            assert (state.commission, float(state.equityWithLoanBefore)) == (1.0, 999998.0)
+        closing = await ib.whatIfOrderAsync(contract, order("MKT", "SELL"))
+        assert float(closing.initMarginChange) < 0
+        assert len(lab.book.orders) == 1
 
     play(scene)

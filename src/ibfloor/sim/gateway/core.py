@@ -12,9 +12,7 @@ import msgspec
 
 from ibfloor.model.ids import InstrumentId
 from ibfloor.sim.account import SimAccount, SimExecution
-from ibfloor.sim.account.values import MARGINS
-from ibfloor.sim.exchange.engine import CANCELED, REFUSED, Exchange, IsRegular
-from ibfloor.sim.exchange.fees import FIXED_FEES, Traded
+from ibfloor.sim.exchange.engine import CANCELED, PARENT_GONE, REFUSED, Exchange, IsRegular
 from ibfloor.sim.exchange.values import (
     Activated,
     ExchangeEvent,
@@ -27,6 +25,7 @@ from ibfloor.sim.exchange.values import (
     Triggered,
     Working,
 )
+from ibfloor.sim.gateway.credit import OUT_OF_RANGE, Credit, needs_locate
 from ibfloor.sim.gateway.events import (
     ZERO,
     BrokerEvent,
@@ -39,19 +38,26 @@ from ibfloor.sim.gateway.events import (
     OrderShown,
     Refused,
     Ticket,
+    Warned,
 )
 from ibfloor.sim.gateway.routing import exchange_order, why_held
-from ibfloor.sim.gateway.ticket_errors import TicketError, rejected
+from ibfloor.sim.gateway.ticket_errors import TicketError, invalid, rejected
 from ibfloor.sim.gateway.tickets import flaw_of_change
 
 MANUAL_CLIENT = 0
 _FIRST_PERM_ID = 1_480_000_001
+_LOCATE = "locate"
+_LOCATE_TEXT = (
+    "Shares for this order are not immediately available for short sale. "
+    "The order will be held while we attempt to locate the shares."
+)
 
 
 class Broker:
     """All orders of one account. Owner: the gateway's one thread.
 
-    ``price_of`` values a market order that is only a question; ``emit`` gets every event in order.
+    ``price_of`` values an order without a price; ``emit`` gets every event in order. Without a
+    ``credit`` nothing is refused for its margin, and what-if orders are.
     """
 
     def __init__(
@@ -61,6 +67,7 @@ class Broker:
         is_regular: IsRegular,
         price_of: Callable[[InstrumentId], Decimal],
         emit: Callable[[BrokerEvent], None],
+        credit: Credit | None = None,
     ) -> None:
         self.account = account
         """The login's first account."""
@@ -69,6 +76,9 @@ class Broker:
         self._is_regular = is_regular
         self._price_of = price_of
         self._emit = emit
+        self._credit = credit
+        self.unlocated: set[InstrumentId] = set()
+        """Stocks that cannot be sold short before ``locate``: such orders are held."""
         self._orders: dict[int, BrokerOrder] = {}
         self._by_client: dict[tuple[int, int], int] = {}
         self._highest_id: dict[int, int] = {}
@@ -126,7 +136,7 @@ class Broker:
             self.refuse(client_id, order_id, TicketError(103, "Duplicate order id"))
         else:
             self._highest_id[client_id] = order_id
-            flaw = self._flaw_of_parent(client_id, ticket)
+            flaw = self._flaw_of_new(client_id, ticket)
             if flaw is None:
                 self._accept(client_id, order_id, ticket, now_ns)
             else:
@@ -192,6 +202,13 @@ class Broker:
             self._release_waiting(now_ns)
         self._apply(self._exchange.on_time(now_ns))
 
+    def locate(self, instrument_id: InstrumentId, now_ns: int) -> None:
+        """Let shares be found: short sales that waited for them go out."""
+        self.unlocated.discard(instrument_id)
+        for order in self.open_orders():
+            if order.why_held == _LOCATE and order.ticket.instrument.instrument_id == instrument_id:
+                self._transmit(order, now_ns)
+
     def expire_day_orders(self, now_ns: int, instrument_id: InstrumentId) -> None:
         """End all DAY orders of an instrument: its trading day is over."""
         self._apply(self._exchange.expire(now_ns, (instrument_id,)))
@@ -221,8 +238,22 @@ class Broker:
         # one order's transmit flag sends its whole family, the parents first
         for member in self._family(order):
             if member.is_held or member.perm_id == order.perm_id:
-                sent = self._store(member, is_held=False)
-                self._apply(self._exchange.submit(exchange_order(sent), now_ns))
+                self._send(self._store(member, is_held=False), now_ns)
+
+    def _send(self, order: BrokerOrder, now_ns: int) -> None:
+        account, ticket = self.account_of(order.ticket.account), order.ticket
+        parent = self._orders.get(order.parent_perm_id)
+        flaw = None if self._credit is None else self._credit.flaw(account, ticket)
+        if parent is not None and parent.status.is_done and not parent.filled_qty:
+            self._end(order, IbStatus.CANCELLED, PARENT_GONE, now_ns)
+        elif flaw is not None:
+            self._end(order, IbStatus.INACTIVE, REFUSED + flaw.reason, now_ns)
+        elif needs_locate(account, ticket, self.unlocated):
+            self._emit(OrderShown(order=self._store(order, is_held=True, why_held=_LOCATE)))
+            if order.why_held != _LOCATE:
+                self._emit(Warned(order=order, code=404, text=_LOCATE_TEXT))
+        else:
+            self._apply(self._exchange.submit(exchange_order(self._store(order, why_held="")), now_ns))
 
     def _family(self, order: BrokerOrder) -> list[BrokerOrder]:
         root = order
@@ -234,7 +265,9 @@ class Broker:
                 family.add(one.perm_id)
         return [self._orders[perm_id] for perm_id in sorted(family) if not self._orders[perm_id].status.is_done]
 
-    def _flaw_of_parent(self, client_id: int, ticket: Ticket) -> TicketError | None:
+    def _flaw_of_new(self, client_id: int, ticket: Ticket) -> TicketError | None:
+        if self._credit is not None and self._credit.is_off_market(ticket):
+            return OUT_OF_RANGE
         if not ticket.parent_id:
             return None
         parent = self.find(client_id, ticket.parent_id)
@@ -250,7 +283,7 @@ class Broker:
             code, text = (104, "Cannot modify a filled order.") if filled else (103, "Duplicate order id")
             self.refuse(old.client_id, old.order_id, TicketError(code, text))
             return
-        flaw = flaw_of_change(old.ticket, ticket)
+        flaw = flaw_of_change(old.ticket, ticket) or self._flaw_of_growth(old, ticket)
         if flaw is not None:
             self.refuse(old.client_id, old.order_id, flaw)
             return
@@ -262,6 +295,12 @@ class Broker:
         else:
             order = self._store(order, live_stop_px=None, live_limit_px=None)
             self._apply(self._exchange.amend(exchange_order(order), now_ns))
+
+    def _flaw_of_growth(self, old: BrokerOrder, ticket: Ticket) -> TicketError | None:
+        more = ticket.qty - old.filled_qty
+        if self._credit is None or old.is_held or more <= old.remaining_qty:
+            return None
+        return self._credit.flaw(self.account_of(ticket.account), msgspec.structs.replace(ticket, qty=more))
 
     def _cancel(self, order: BrokerOrder, now_ns: int) -> None:
         if order.status.is_done:
@@ -343,16 +382,18 @@ class Broker:
             status=IbStatus.PRE_SUBMITTED,
             placed_ns=now_ns,
         )
-        kind = ticket.instrument.contract.security_type
-        px = ticket.limit_px or ticket.stop_px or self._price_of(ticket.instrument.instrument_id)
-        traded = Traded().plus(ticket.qty, px, ticket.instrument.multiplier)
-        initial, maintenance = MARGINS[kind]
+        if self._credit is None:
+            self.refuse(client_id, order_id, invalid("What-if orders are not served."))
+            return
+        account = self.account_of(ticket.account)
+        preview = self._credit.preview(account, ticket)
         self._emit(
             OrderPreviewed(
                 order=order,
-                init_margin=traded.value * initial,
-                maint_margin=traded.value * maintenance,
-                commission=FIXED_FEES[kind].order_fee(traded),
+                before=preview.before,
+                after=preview.after,
+                commission=preview.commission,
+                margin_currency=account.base_currency,
             )
         )
 

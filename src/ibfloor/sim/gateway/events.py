@@ -138,13 +138,22 @@ class OrderCanceled(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """What an account is worth and must keep, in its base currency."""
+
+    equity: Decimal = ZERO
+    initial: Decimal = ZERO
+    maintenance: Decimal = ZERO
+
+
 class OrderPreviewed(msgspec.Struct, frozen=True, kw_only=True):
     """What an order would cost, had it not been a question only."""
 
     order: BrokerOrder
-    init_margin: Decimal
-    maint_margin: Decimal
+    before: Standing
+    after: Standing
     commission: Decimal
+    margin_currency: str
 
 
 class OrderBound(msgspec.Struct, frozen=True, kw_only=True):

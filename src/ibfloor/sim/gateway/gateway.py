@@ -17,6 +17,7 @@ from ibfloor.sim.gateway.clock import SimClock
 from ibfloor.sim.gateway.codec import responses as tell
 from ibfloor.sim.gateway.codec.kinds import Values
 from ibfloor.sim.gateway.codec.table import Table
+from ibfloor.sim.gateway.credit import Credit
 from ibfloor.sim.gateway.events import BrokerEvent, Executed
 from ibfloor.sim.gateway.faults.desk import FaultDesk
 from ibfloor.sim.gateway.faults.host import Links
@@ -75,7 +76,9 @@ class Gateway:
         self._sessions: dict[int, Session] = {}
         self._dirty: dict[Session, None] = {}
         exchange = _primed_exchange(market, self._is_regular)
-        self.broker = FallibleBroker(exchange, account, self._is_regular, self._price_of, self._on_event)
+        self.broker = FallibleBroker(
+            exchange, account, self._is_regular, self._price_of, self._on_event, Credit(market)
+        )
         self._day_ends = {one.instrument_id: _day_end_ns(one, clock.now_ns()) for one in market.master}
         self._next_day_end_ns = min(self._day_ends.values(), default=0)
         self.schedule = Schedule(clock.now_ns())

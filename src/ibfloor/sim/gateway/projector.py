@@ -194,10 +194,18 @@ def _aux_price(order: BrokerOrder) -> Scalar:
 
 
 def _preview_values(event: OrderPreviewed) -> Values:
+    before, after = event.before, event.after
     margins: dict[str, Scalar] = {
-        "init_margin_change": event.init_margin,
-        "maint_margin_change": event.maint_margin,
-        "equity_with_loan_change": 0,
+        "init_margin_before": before.initial,
+        "maint_margin_before": before.maintenance,
+        "equity_with_loan_before": before.equity,
+        "init_margin_change": after.initial - before.initial,
+        "maint_margin_change": after.maintenance - before.maintenance,
+        "equity_with_loan_change": after.equity - before.equity,
+        "init_margin_after": after.initial,
+        "maint_margin_after": after.maintenance,
+        "equity_with_loan_after": after.equity,
+        "margin_currency": event.margin_currency,
         "commission": event.commission,
         "min_commission": event.commission,
         "max_commission": event.commission,

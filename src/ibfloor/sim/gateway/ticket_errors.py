@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 REJECTED = 201
+_REJECTED_TEXT = "Order rejected - reason:"
 
 
 class TicketError(Exception):
@@ -14,6 +15,11 @@ class TicketError(Exception):
         super().__init__(text)
         self.code = code
         self.text = text
+
+    @property
+    def reason(self) -> str:
+        """Return a rejection's reason, without the words that every rejection begins with."""
+        return self.text.removeprefix(_REJECTED_TEXT)
 
     @property
     def reject_json(self) -> str:
@@ -28,7 +34,7 @@ def advanced_reject(text: str) -> str:
 
 def rejected(reason: str) -> TicketError:
     """Return a rejection with its reason."""
-    return TicketError(REJECTED, f"Order rejected - reason:{reason}")
+    return TicketError(REJECTED, _REJECTED_TEXT + reason)
 
 
 def invalid(cause: str) -> TicketError:

@@ -17,6 +17,7 @@ from ibfloor.sim.gateway.events import (
     OrderPreviewed,
     OrderShown,
     Refused,
+    Warned,
 )
 from ibfloor.sim.gateway.faults.host import Host
 from ibfloor.sim.gateway.faults.links import LinkFaults
@@ -34,6 +35,7 @@ _EVENT_POINTS: dict[type[BrokerEvent], str] = {
     OrderPreviewed: "event:previewed",
     OrderBound: "event:bound",
     Refused: "event:refused",
+    Warned: "event:warned",
 }
 
 
