@@ -8,7 +8,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from ib_async import IB, Contract, Option, ScannerSubscription, Stock, TagValue
+from ib_async import IB, Contract, MarketOrder, Option, ScannerSubscription, Stock, TagValue
 
 from ibfloor.sim.gateway.lab import LAB_DAY, GatewayLab
 from ibfloor.sim.market.listing import WORLD, read_listing
@@ -243,6 +243,30 @@ def test_a_subscribed_option_brings_its_greeks_and_follows_its_underlying(connec
     play(scene)
 
 
+def test_an_option_that_is_held_and_in_the_money_can_be_exercised(connect_ib: ConnectIb, until: Until) -> None:
+    async def scene(lab: GatewayLab) -> None:
+        listed_options(lab)
+        ib = await connect_ib(lab, 1)
+        errors = errors_of(ib)
+        call = await spy_call(ib)
+        for px in (call.strike - 5, call.strike + 5):
+            lab.quote("SPY", f"{px:.2f}", f"{px + 0.01:.2f}", after_s=1)
+            lab.quote(call.localSymbol, "6.00", "6.10", after_s=1)
+            if px < call.strike:
+                bought = ib.placeOrder(call, MarketOrder("BUY", 2))
+                await until(bought.isDone)
+                raw(ib.client).exerciseOptions(900, call, 1, 1, "", 0)  # out of the money
+                raw(ib.client).exerciseOptions(901, call, 1, 3, "", 1)  # more than is held
+                raw(ib.client).exerciseOptions(902, call, 2, 1, "", 1)  # lapse
+                await until(lambda: len(errors) == 3)
+        assert errors == [(900, 322), (901, 322), (902, 322)]
+        raw(ib.client).exerciseOptions(903, call, 1, 1, "", 0)
+        await until(lambda: {held.contract.secType: held.position for held in ib.positions()} == {"OPT": 1, "STK": 100})
+        assert len(errors) == 3
+
+    play(scene)
+
+
 def test_lookups_of_the_gateway_itself_are_answered(connect_ib: ConnectIb, ib_complaints: Complaints) -> None:
     async def scene(lab: GatewayLab) -> None:
         ib = await connect_ib(lab, 1)
@@ -281,7 +305,7 @@ def test_what_a_private_account_may_not_have_is_refused_in_ibs_words(connect_ib:
             (14, 321),
             (15, 10172),
             (16, 10276),
-            (17, 322),
+            (17, 200),
             (-1, 321),
         ]
 

@@ -19,6 +19,7 @@ from ibfloor.sim.gateway.codec.kinds import Values
 from ibfloor.sim.gateway.codec.table import Table
 from ibfloor.sim.gateway.credit import Credit
 from ibfloor.sim.gateway.events import BrokerEvent, Executed
+from ibfloor.sim.gateway.exercise_desk import ExerciseDesk
 from ibfloor.sim.gateway.faults.desk import FaultDesk
 from ibfloor.sim.gateway.faults.host import Links
 from ibfloor.sim.gateway.happenings import AccountEvent
@@ -96,6 +97,7 @@ class Gateway:
             self._history_desk,
             ReferenceDesk(market, clock),
             self._study_desk,
+            ExerciseDesk(self.broker, self.lifecycle, market, clock),
         )
         self._routes: dict[Table, Route] = {}
         for desk in self._desks:

@@ -57,7 +57,18 @@ class Lifecycle:
                 case Split() if security is not None:
                     self._told(split(account, security.instrument, event.ratio, now_ns), security)
                 case Exercise() if security is not None:
-                    self._exercise(account, security, event.qty, now_ns)
+                    self.exercise_option(account, security, event.qty, now_ns)
+
+    def exercise_option(self, account: SimAccount, option: Security, qty: Decimal, now_ns: int) -> None:
+        """Exercise what is held of an option, or assign what is written (``qty`` below 0), up to so many."""
+        position, under = account.position(option.instrument_id), self._under(option)
+        held = Decimal(0) if position is None else position.qty
+        if under is None or held * qty <= 0:
+            return
+        capped = min(qty, held) if qty > 0 else max(qty, held)
+        exercise(account, option.instrument, under.instrument, capped, now_ns)
+        self._told(True, option)
+        self._told(True, under)
 
     def on_day_end(self, security: Security, now_ns: int) -> None:
         """Settle a future; end a contract whose last day is over."""
@@ -82,16 +93,6 @@ class Lifecycle:
             if expire_option(account, option.instrument, under.instrument, px, now_ns):
                 self._told(held is not None, option)
                 self._told(account.position(under.instrument_id) is not None, under)
-
-    def _exercise(self, account: SimAccount, option: Security, qty: Decimal, now_ns: int) -> None:
-        position, under = account.position(option.instrument_id), self._under(option)
-        held = Decimal(0) if position is None else position.qty
-        if under is None or held * qty <= 0:
-            return
-        capped = min(qty, held) if qty > 0 else max(qty, held)
-        exercise(account, option.instrument, under.instrument, capped, now_ns)
-        self._told(True, option)
-        self._told(True, under)
 
     def _under(self, option: Security) -> Security | None:
         return self._market.master.by_id(InstrumentId(option.under_con_id))

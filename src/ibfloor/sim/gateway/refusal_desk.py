@@ -18,7 +18,6 @@ _FUNDAMENTALS = (430, "We are sorry, but fundamentals data for the security spec
 REFUSED: dict[Table, tuple[int, str]] = {
     study.REQ_ADVISOR_DATA: _ADVISOR,
     study.REPLACE_ADVISOR_DATA: _ADVISOR,
-    study.EXERCISE_OPTIONS: (322, "Error processing request.-'bK' : cause - No long position in the option is held."),
     study.REQ_FUNDAMENTALS: _FUNDAMENTALS,
     study.VERIFY_REQUEST: _VERIFICATION,
     study.VERIFY_MESSAGE: _VERIFICATION,
