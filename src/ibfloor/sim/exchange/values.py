@@ -121,7 +121,7 @@ class ExchangeOrder(msgspec.Struct, frozen=True, kw_only=True):
     """The price step of prices that the exchange itself makes."""
 
 
-class BookTop(msgspec.Struct, frozen=True, kw_only=True):
+class BookTop(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The displayed best bid and ask of one instrument at one time; ``None`` where a side is empty."""
 
     instrument_id: InstrumentId
@@ -132,7 +132,7 @@ class BookTop(msgspec.Struct, frozen=True, kw_only=True):
     ask_qty: Decimal
 
 
-class TapePrint(msgspec.Struct, frozen=True, kw_only=True):
+class TapePrint(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One trade between others."""
 
     instrument_id: InstrumentId

@@ -82,6 +82,10 @@ class ScriptedMarket:
                 self._count(tick)
             yield tick
 
+    def make_ahead(self) -> bool:
+        """Make nothing: every tick is written by hand."""
+        return False
+
     def top(self, instrument_id: InstrumentId) -> BookTop | None:
         """Return the newest quote."""
         return self._tops.get(instrument_id)

@@ -98,6 +98,8 @@ class GatewayServer:
         gateway = self.gateway
         while True:
             gateway.step()
+            if self._pause_s() >= STEP_MIN_S and gateway.clock.is_running:
+                gateway.market.make_ahead()
             await asyncio.sleep(self._pause_s())
 
     def _pause_s(self) -> float:

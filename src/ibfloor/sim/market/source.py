@@ -43,6 +43,12 @@ class Market(Protocol):
         do not depend on how time is sliced.
         """
 
+    def make_ahead(self) -> bool:
+        """Make something that will be streamed later; ``False`` when there is nothing to make.
+
+        For idle moments: what is streamed does not depend on it.
+        """
+
     def top(self, instrument_id: InstrumentId) -> BookTop | None:
         """Return the newest quote; ``None`` before the first."""
 

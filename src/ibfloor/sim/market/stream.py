@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from operator import attrgetter
 
 from ibfloor.model.ids import InstrumentId
+from ibfloor.model.moment import NS_PER_S
 from ibfloor.sim.exchange.values import BookTop, MarketTick, TapePrint
 from ibfloor.sim.market.bars import NS_PER_DAY, BarKind, SimBar
 from ibfloor.sim.market.history import TapeHistory
@@ -31,6 +33,9 @@ class StreamMarket:
         self._tapes = {tape.instrument.instrument_id: tape for tape in tapes}
         self._now_ns = start_ns - 1
         self._pending: deque[MarketTick] = deque()
+        self._made: dict[Tape, tuple[int, list[MarketTick]]] = {}
+        self._runs: list[_Run] = []
+        self._slice_ns = 0
         self._tops: dict[InstrumentId, BookTop] = {}
         self._prints: dict[InstrumentId, TapePrint] = {}
         self._days: dict[InstrumentId, _RunningDay] = {}
@@ -110,18 +115,51 @@ class StreamMarket:
         for tick in shown:
             self._apply(tick)
 
+    def make_ahead(self) -> bool:
+        """Make one instrument's coming minute now, so that the turn of the minute has less to do.
+
+        What is streamed does not depend on it. Returns ``False`` when all is made.
+        """
+        for tape in self._tapes.values():
+            if tape not in self._made and tape.next_minute_ns is not None:
+                self._made[tape] = (tape.next_minute_ns, tape.play())
+                return True
+        return False
+
     def _refill(self) -> bool:
-        minutes = [tape.next_minute_ns for tape in self._tapes.values()]
-        nearest = min((minute for minute in minutes if minute is not None), default=None)
+        while not self._next_slice():
+            if not self._next_minute():
+                return False
+        return True
+
+    def _next_minute(self) -> bool:
+        minutes = {
+            tape: self._made[tape][0] if tape in self._made else tape.next_minute_ns for tape in self._tapes.values()
+        }
+        nearest = min((minute for minute in minutes.values() if minute is not None), default=None)
         if nearest is None:
             return False
-        played: list[MarketTick] = []
-        for tape, minute in zip(self._tapes.values(), minutes, strict=True):
-            if minute == nearest:
-                played += tape.play()
-        played.sort(key=_BY_TIME)
-        self._pending.extend(played)
+        self._slice_ns = nearest
+        self._runs = [
+            _Run(self._made.pop(tape)[1] if tape in self._made else tape.play())
+            for tape, minute in minutes.items()
+            if minute == nearest
+        ]
         return True
+
+    def _next_slice(self) -> bool:
+        # a second at a time: sorting a whole minute of many instruments would hold everything up
+        while self._runs:
+            self._slice_ns += NS_PER_S
+            batch: list[MarketTick] = []
+            for run in self._runs:
+                batch += run.until(self._slice_ns)
+            self._runs = [run for run in self._runs if run.has_more]
+            if batch:
+                batch.sort(key=_BY_TIME)
+                self._pending.extend(batch)
+                return True
+        return False
 
     def _apply(self, tick: MarketTick) -> None:
         if isinstance(tick, BookTop):
@@ -146,6 +184,24 @@ class StreamMarket:
             running.open_px, running.high_px, running.low_px = bar.open_px * px, bar.high_px * px, bar.low_px * px
         running.volume = Decimal(past.volume(day))
         return running
+
+
+class _Run:
+    """One instrument's minute, given out in pieces."""
+
+    __slots__ = ("_at", "_ticks")
+
+    def __init__(self, ticks: list[MarketTick]) -> None:
+        self._ticks = ticks
+        self._at = 0
+
+    @property
+    def has_more(self) -> bool:
+        return self._at < len(self._ticks)
+
+    def until(self, end_ns: int) -> list[MarketTick]:
+        start, self._at = self._at, bisect_left(self._ticks, end_ns, lo=self._at, key=_BY_TIME)
+        return self._ticks[start : self._at]
 
 
 class _RunningDay:

@@ -246,3 +246,18 @@ def test_demo_has_enough_ticks_and_makes_them_quickly(start_ns: int) -> None:
     per_minute = len(ticks) / 40
     assert 300 < per_minute < 1000  # at 60x: events in a second of wall time
     assert len(ticks) / spent > 50_000
+
+
+def test_making_ticks_ahead_changes_none_of_them(start_ns: int) -> None:
+    plain, ahead = GeneratedMarket(4, start_ns), GeneratedMarket(4, start_ns)
+    until = [start_ns + n * 7 * NS_PER_S for n in range(1, 40)]
+    expected = [tick for end_ns in until for tick in plain.ticks(end_ns)]
+    streamed: list[MarketTick] = []
+    for end_ns in until:
+        ahead.make_ahead()
+        streamed += ahead.ticks(end_ns)
+    assert streamed == expected
+    assert all(ahead.make_ahead() for _ in range(3))
+    while ahead.make_ahead():
+        pass
+    assert list(ahead.ticks(until[-1] + NS_PER_MINUTE)) == list(plain.ticks(until[-1] + NS_PER_MINUTE))
