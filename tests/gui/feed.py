@@ -56,6 +56,7 @@ MINUTE_NS = 60_000_000_000
 OPEN_NS = 1_380_634_200_000_000_000  # 2013-10-01 09:30 in New York
 HISTORY_MINUTES = 140
 SPEED = 60.0
+CROWD = 220
 WORKING = ("NEW", "PARTIALLY_FILLED")
 EVIL = "<img src=x onerror=alert(1)>"
 """What a broker's text may bring: it must reach the page as letters."""
@@ -134,6 +135,7 @@ class Feed:
         self._kill = ""
         self._logged = 0
         self._beats = 0
+        self._forgotten = ""
         self._strategies: dict[str, StrategyView] = {}
         self._orders: dict[str, OrderView] = {}
         self._fills: dict[str, FillView] = {}
@@ -326,7 +328,8 @@ class Feed:
             self._curve(120 + self._beats // 5, self._now_ns)
         working: dict[str, int] = {}
         for order in self._orders.values():
-            self.differ.update("orders", order.cl_ord_id, order)
+            if order.cl_ord_id != self._forgotten:
+                self.differ.update("orders", order.cl_ord_id, order)
             if order.status in WORKING:
                 working[order.strategy] = working.get(order.strategy, 0) + 1
         for fill in self._fills.values():
@@ -411,19 +414,29 @@ class Feed:
         )
         self.differ.update("equity", str(number), point)
 
-    def _session(self, session: str, client_id: int) -> None:
+    def crowd(self) -> None:
+        """Let so many orders come and go that the working ones are the oldest, and forget one of those."""
+        model = next(order for order in self._orders.values() if order.status in WORKING)
+        for number in range(CROWD):
+            cl_ord_id = f"crowd:{number}"
+            self._orders[cl_ord_id] = msgspec.structs.replace(
+                model, cl_ord_id=cl_ord_id, status="CANCELED", ts_submitted_ns=self._now_ns + number
+            )
+        self._forgotten = model.cl_ord_id
+        self.differ.remove("orders", model.cl_ord_id)
+
+    def _session(self, session: str, client_id: int, state: str = "CONNECTED") -> None:
         self.differ.update(
             "sessions",
             session,
-            SessionView(
-                session=session, client_id=client_id, state="CONNECTED", detail="", round_trip_ms=1.8, reconnects=0
-            ),
+            SessionView(session=session, client_id=client_id, state=state, detail="", round_trip_ms=1.8, reconnects=0),
         )
 
     def _turn(self, name: str, state: str) -> CommandResult:
         if name not in self._strategies:
             return Denied(f"there is no strategy called {name}")
         self._strategies[name] = msgspec.structs.replace(self._strategies[name], state=state, reason="")
+        self._session(name, self._strategies[name].client_id, "CLOSED" if state == "STOPPED" else "CONNECTED")
         self._log("INFO", "manager", f"{name} is {state.lower()}")
         return Done(f"{name} is {state.lower()}")
 
@@ -485,11 +498,13 @@ def _folded(bars: list[BarView], bar_ns: int) -> list[list[float | int | bool]]:
     return folded
 
 
-async def serve(home: Path, *, seed: int, mode: str, broken: bool) -> None:
+async def serve(home: Path, *, seed: int, mode: str, broken: bool, crowded: bool) -> None:
     """Run a feed until standard input ends; prints one ready line."""
     feed = Feed(seed, mode)
     if broken:
         feed.break_books()
+    if crowded:
+        feed.crowd()
     async with ControlServer(
         endpoint_path(home),
         floor="demo",
@@ -510,5 +525,6 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--mode", default="paper")
     parser.add_argument("--broken", action="store_true", help="show a break between books and account")
+    parser.add_argument("--crowded", action="store_true", help="more orders than a page holds, working ones the oldest")
     given = parser.parse_args()
-    asyncio.run(serve(given.home, seed=given.seed, mode=given.mode, broken=given.broken))
+    asyncio.run(serve(given.home, seed=given.seed, mode=given.mode, broken=given.broken, crowded=given.crowded))

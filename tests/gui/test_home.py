@@ -97,6 +97,19 @@ def test_a_working_order_and_then_all_of_them_can_be_canceled(start_floor: Start
     home.until("document.querySelector('[data-test=count-orders]').textContent === '0'")
 
 
+def test_a_working_order_is_never_lost_among_many_others(start_floor: Start, visit: Start) -> None:
+    floor = start_floor("--crowded")
+    home = visit()
+    home.log_in(floor)
+    working = int(home.text("count-orders"))
+    states = home.page.evaluate("[...document.querySelectorAll('tr[data-order]')].map((row) => row.dataset.status)")
+    assert len(states) == 200
+    assert sum(state in ("NEW", "PARTIALLY_FILLED") for state in states[: working - 1]) == working - 1
+    assert "1 more working order" in home.text("unseen")
+    home.page.click("[data-test=stop-all]")
+    assert f"{working} working orders" in home.text("stop-counts")
+
+
 def test_the_stop_needs_a_hold_and_shows_every_order_until_none_works(start_floor: Start, visit: Start) -> None:
     floor = start_floor()
     home = visit()
@@ -114,7 +127,11 @@ def test_the_stop_needs_a_hold_and_shows_every_order_until_none_works(start_floo
     home.page.click("[data-test=stop-close]")
     home.until("document.querySelectorAll('tr[data-state=RUNNING]').length === 0")
     assert "Trading is halted" in home.text("banner-halt")
+    home.until("document.querySelector('footer').textContent.includes('Strategies closed')")
+    assert home.page.locator("footer .is-down").count() == 0
+    assert home.page.locator("tr[data-strategy] button[aria-label^=Start]:enabled").count() == 0
     _reset(home)
+    home.until("document.querySelector('tr[data-strategy] button[aria-label^=Start]:enabled') !== null")
 
 
 def _reset(home: Any) -> None:

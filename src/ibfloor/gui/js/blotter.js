@@ -4,7 +4,7 @@ import { Icon } from "./icons.js";
 import { html, pure, useState } from "./lib.js";
 import { give } from "./rest.js";
 import { instrumentOf, select, useSelection } from "./selection.js";
-import { useTopic } from "./store.js";
+import { useRow, useTopic } from "./store.js";
 
 const ROWS_MAX = 200;
 const CONFIRM_MS = 4000;
@@ -22,12 +22,12 @@ export function Blotter() {
   const [tab, setTab] = useState("Orders");
   const [isOnlyChosen, setOnlyChosen] = useState(false);
   const { strategy } = useSelection();
+  const atWork = useRow("floor", "floor")?.orders_working ?? 0; // the floor's count: this page holds the newest orders only
   const orders = [...useTopic("orders").values()];
   const fills = [...useTopic("fills").values()];
   const positions = [...useTopic("positions").values()].filter((row) => Number(row.qty) !== 0);
-  const working = orders.filter(isWorking);
   const only = (rows) => (isOnlyChosen ? rows.filter((row) => row.strategy === strategy) : rows);
-  const tabs = [["Orders", working.length], ["Fills", fills.length], ["Positions", positions.length]];
+  const tabs = [["Orders", atWork], ["Fills", fills.length], ["Positions", positions.length]];
   return html`<section id="orders" class="panel blotter" aria-label="Orders, fills and positions">
     <div class="panel-head">
       <div class="tabs" role="tablist">
@@ -37,10 +37,10 @@ export function Blotter() {
       <span class="space"></span>
       ${strategy && html`<label class="only"><input type="checkbox" checked=${isOnlyChosen}
         onChange=${(event) => setOnlyChosen(event.target.checked)} />Only ${strategy}</label>`}
-      ${tab === "Orders" && html`<${CancelAll} count=${working.length} />`}
+      ${tab === "Orders" && html`<${CancelAll} count=${atWork} />`}
     </div>
     <div class="scroll" role="tabpanel" aria-label=${tab}>
-      ${tab === "Orders" && html`<${Orders} rows=${only(orders)} />`}
+      ${tab === "Orders" && html`<${Orders} rows=${only(orders)} unseen=${atWork - orders.filter(isWorking).length} />`}
       ${tab === "Fills" && html`<${Fills} rows=${only(fills)} />`}
       ${tab === "Positions" && html`<${Positions} rows=${only(positions)} />`}
     </div>
@@ -60,7 +60,7 @@ function CancelAll({ count }) {
     give("/cancel-all");
   };
   return html`<button type="button" class=${`link ${isAsking ? "is-asking" : ""}`} disabled=${count === 0} onClick=${press}
-    data-test="cancel-all">${isAsking ? `Cancel ${count} orders?` : "Cancel all working"}</button>`;
+    data-test="cancel-all">${isAsking ? `Cancel ${count} ${count === 1 ? "order" : "orders"}?` : "Cancel all working"}</button>`;
 }
 
 function Table({ heads, empty, children }) {
@@ -70,8 +70,8 @@ function Table({ heads, empty, children }) {
   </tr></thead><tbody>${children}</tbody></table>`;
 }
 
-function newest(rows, time) {
-  return rows.slice().sort((a, b) => b[time] - a[time]).slice(0, ROWS_MAX);
+function newest(rows, time, most = ROWS_MAX) {
+  return rows.slice().sort((a, b) => b[time] - a[time]).slice(0, Math.max(0, most));
 }
 
 function digitsOf(symbol) {
@@ -84,9 +84,14 @@ function Side({ side }) {
 
 const ORDER_HEADS = [["Time", "time"], ["Strategy"], ["Symbol"], ["Side"], ["Filled", "num"], ["Type", "type"], ["Price", "num"], ["Status", "outcome"], ["", "acts"]];
 
-function Orders({ rows }) {
-  const shown = newest(rows, "ts_submitted_ns").sort((a, b) => isWorking(b) - isWorking(a));
-  return html`<${Table} heads=${ORDER_HEADS} empty="No orders yet.">
+// Working orders stand first and are never cut off by the limit on rows.
+function Orders({ rows, unseen }) {
+  const working = rows.filter(isWorking);
+  const done = newest(rows.filter((row) => !isWorking(row)), "ts_submitted_ns", ROWS_MAX - working.length);
+  const shown = [...newest(working, "ts_submitted_ns", working.length), ...done];
+  return html`
+  ${unseen > 0 && html`<p class="unseen" data-test="unseen">${unseen} more working ${unseen === 1 ? "order is" : "orders are"} too old for this list.</p>`}
+  <${Table} heads=${ORDER_HEADS} empty="No orders yet.">
     ${shown.map((row) => html`<${OrderRow} key=${row.cl_ord_id} row=${row} digits=${digitsOf(row.symbol)} />`)}
   <//>`;
 }

@@ -10,11 +10,11 @@ export function Footer() {
   const lag = useCell(uiLagMs);
   const named = ["master", "data"].map((name) => sessions.find((row) => row.session === name)).filter(Boolean);
   const others = sessions.filter((row) => !named.includes(row));
-  const up = others.filter((row) => row.state === "CONNECTED").length;
+  const open = others.filter((row) => row.state !== "CLOSED"); // ended on purpose: no fault, and nothing to count
   return html`<footer>
-    ${named.map((row) => html`<${Light} key=${row.session} isUp=${row.state === "CONNECTED"} title=${row.detail}
+    ${named.map((row) => html`<${Light} key=${row.session} kind=${kindOf([row])} title=${row.detail}
       text=${`${f.words(row.session)} · client ${row.client_id}`} />`)}
-    ${others.length > 0 && html`<${Light} isUp=${up === others.length} text=${`Strategies ${up} / ${others.length} · clients ${idsOf(others)}`} />`}
+    ${others.length > 0 && html`<${Light} kind=${kindOf(open)} text=${strategiesText(open)} />`}
     ${floor && html`<span>${f.plain(floor.messages_per_s, 0)} msg/s</span>
       <span>${f.plain(floor.bars_stored, 0)} bars stored</span>
       <span title="Loop lag of the floor, 99th percentile">loop ${f.plain(floor.loop_lag_p99_ms, 1)} ms</span>`}
@@ -25,8 +25,21 @@ export function Footer() {
   </footer>`;
 }
 
-function Light({ isUp, text, title = "" }) {
-  return html`<span title=${title} class=${classes("footer-light", isUp ? "is-up" : "is-down")}><i class="light"></i>${text}</span>`;
+function kindOf(rows) {
+  const states = new Set(rows.map((row) => row.state));
+  if (states.has("DISCONNECTED") || states.has("FAILED")) return "is-down";
+  if (states.has("CONNECTING") || states.has("DEGRADED")) return "is-weak";
+  return states.has("CONNECTED") ? "is-up" : "";
+}
+
+function strategiesText(open) {
+  if (open.length === 0) return "Strategies closed";
+  const up = open.filter((row) => row.state === "CONNECTED").length;
+  return `Strategies ${up} / ${open.length} · clients ${idsOf(open)}`;
+}
+
+function Light({ kind, text, title = "" }) {
+  return html`<span title=${title} class=${classes("footer-light", kind)} data-test="footer-light"><i class="light"></i>${text}</span>`;
 }
 
 function idsOf(rows) {

@@ -46,11 +46,10 @@ function Dialog() {
 
 function Choice({ flatten, setFlatten, problem, onStop, onBack }) {
   const floor = useRow("floor", "floor");
-  const working = [...useTopic("orders").values()].filter(isWorking).length;
   const positions = [...useTopic("positions").values()].filter((row) => Number(row.qty) !== 0).length;
   return html`
-    <p data-test="stop-counts">${count(floor?.strategies_running ?? 0, "strategy", "strategies")} running,
-      ${" "}${count(working, "working order", "working orders")}, ${count(positions, "open position", "open positions")}.
+    <p data-test="stop-counts">${count(floor?.strategies_running, "strategy", "strategies")} running,
+      ${" "}${count(floor?.orders_working, "working order", "working orders")}, ${count(positions, "open position", "open positions")}.
       This affects the whole account.</p>
     <div class="options" role="radiogroup" aria-label="What to do">
       <${Option} isOn=${!flatten} onPick=${() => setFlatten(false)} title="Halt and cancel"
@@ -81,15 +80,16 @@ function Progress({ watched, flatten, onClose }) {
   const positions = [...useTopic("positions").values()].filter((row) => Number(row.qty) !== 0).length;
   const left = [...orders.values()].filter(isWorking);
   const shown = [...new Set([...watched, ...left.map((order) => order.cl_ord_id)])].map((id) => orders.get(id)).filter(Boolean);
-  const isOver = floor?.kill_latched && left.length === 0 && (!flatten || positions === 0);
+  const working = Math.max(floor?.orders_working ?? 1, left.length); // the floor counts also what this page does not hold
+  const isOver = floor?.kill_latched && working === 0 && (!flatten || positions === 0);
   return html`
     <p class="progress-words" aria-live="polite" data-test="stop-progress">${
       isOver
         ? `Trading is halted. No working order remains${flatten ? ", no position is open" : ""}.`
         : !floor?.kill_latched
           ? "Telling the floor to halt…"
-          : left.length > 0
-            ? `Halted. ${count(left.length, "order is", "orders are")} still working: waiting for the broker.`
+          : working > 0
+            ? `Halted. ${count(working, "order is", "orders are")} still working: waiting for the broker.`
             : `No working order remains. ${count(positions, "position", "positions")} still to close.`
     }</p>
     <ul class="progress">

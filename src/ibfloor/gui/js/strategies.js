@@ -5,7 +5,7 @@ import { classes, html, pure, useEffect, useRef, useState } from "./lib.js";
 import { give } from "./rest.js";
 import { instrumentOf, select, useSelection } from "./selection.js";
 import { Sparkline } from "./sparkline.js";
-import { useTopic } from "./store.js";
+import { useRow, useTopic } from "./store.js";
 
 const RESORT_MS = 1000;
 const ISSUES = new Set(["FAILED", "RESTARTING"]);
@@ -36,6 +36,7 @@ export function Strategies() {
   const body = useRef(null);
   const order = useStableOrder(rows, sort, body);
   const { strategy } = useSelection();
+  const isHalted = Boolean(useRow("floor", "floor")?.kill_latched);
   const shown = order.filter(FILTERS[filter]);
   return html`<section id="strategies" class="panel strategies" aria-label="Strategies">
     <div class="panel-head">
@@ -52,7 +53,7 @@ export function Strategies() {
         <tbody ref=${body}>
           ${shown.map(
             (row) => html`<${StrategyRow} key=${row.name} row=${row} last=${lastOf(row)} digits=${digitsOf(row)}
-              isSelected=${row.name === strategy} />`,
+              isSelected=${row.name === strategy} isHalted=${isHalted} />`,
           )}
         </tbody>
       </table>
@@ -112,7 +113,7 @@ function sorted(rows, { column, down }) {
   });
 }
 
-const StrategyRow = pure(({ row, last, digits, isSelected }) => {
+const StrategyRow = pure(({ row, last, digits, isSelected, isHalted }) => {
   const pnl = row.pnl ?? row.realised_pnl;
   const isIdle = row.state === "STOPPED" && row.fills === 0;
   return html`<tr class=${classes(isSelected && "is-selected", row.state === "FAILED" && "is-failed")}
@@ -125,7 +126,7 @@ const StrategyRow = pure(({ row, last, digits, isSelected }) => {
     <td class=${`num unreal ${f.tone(row.unrealised_pnl)}`}>${f.signed(row.unrealised_pnl)}</td>
     <td class=${`num pnl ${f.tone(pnl)}`}>${f.signed(pnl)}</td>
     <td class="spark"><${Sparkline} values=${isIdle ? [] : row.spark} /></td>
-    <td class="acts"><${Controls} row=${row} /></td>
+    <td class="acts"><${Controls} row=${row} isHalted=${isHalted} /></td>
   </tr>`;
 });
 
@@ -145,19 +146,19 @@ function Status({ row }) {
   </span>`;
 }
 
-function Controls({ row }) {
+function Controls({ row, isHalted }) {
   const path = `/strategies/${encodeURIComponent(row.name)}`;
   const isOff = row.state === "STOPPED" || row.state === "FAILED";
   const isPaused = row.state === "PAUSED";
   return html`
-    <${Control} icon="play" verb=${isPaused ? "Resume" : "Start"} name=${row.name} isOn=${isOff || isPaused}
-      path=${`${path}/${isPaused ? "resume" : "start"}`} />
+    <${Control} icon="play" verb=${isPaused ? "Resume" : "Start"} name=${row.name} isOn=${(isOff || isPaused) && !isHalted}
+      why=${isHalted ? "Trading is halted: reset it first" : ""} path=${`${path}/${isPaused ? "resume" : "start"}`} />
     <${Control} icon="pause" verb="Pause" name=${row.name} isOn=${row.state === "RUNNING"} path=${`${path}/pause`} />
     <${Control} icon="stop" verb="Stop" name=${row.name} isOn=${!isOff && row.state !== "STOPPING"} path=${`${path}/stop`} />
   `;
 }
 
-function Control({ icon, verb, name, isOn, path }) {
+function Control({ icon, verb, name, isOn, path, why = "" }) {
   const [isBusy, setBusy] = useState(false);
   const press = async (event) => {
     event.stopPropagation();
@@ -166,5 +167,5 @@ function Control({ icon, verb, name, isOn, path }) {
     setBusy(false);
   };
   return html`<button type="button" class="icon-button" disabled=${!isOn || isBusy} onClick=${press}
-    title=${verb} aria-label=${`${verb} ${name}`}><${Icon} name=${icon} size="16" /></button>`;
+    title=${why || verb} aria-label=${`${verb} ${name}`}><${Icon} name=${icon} size="16" /></button>`;
 }
