@@ -33,6 +33,9 @@ CANCEL_ORDER = Table(
     Field("version", COUNT, until=191),
     Field("order_id", COUNT),
     Field("manual_cancel_time", TEXT, since=169),
+    Field("rfq_operator", TEXT, since=187, until=189),
+    Field("rfq_user", TEXT, since=187, until=189),
+    Field("rfq_value", INT, since=187, until=189),
     Field("ext_operator", TEXT, since=192),
     Field("manual_order_indicator", INT, since=192),
 )
