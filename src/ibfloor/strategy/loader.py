@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 import inspect
 import itertools
@@ -16,6 +17,7 @@ import msgspec
 
 from ibfloor.model.errors import ConfigError
 from ibfloor.strategy.base import Strategy
+from ibfloor.strategy.handlers import HANDLERS
 from ibfloor.strategy.params import StrategyParams
 
 _loads = itertools.count(1)
@@ -41,6 +43,7 @@ def load_strategy(file: Path, class_name: str = "") -> LoadedStrategy:
     source = _read(file)
     module = _import(file, source)
     strategy_class = _choose(file, _strategies_in(module), class_name)
+    _refuse_handlers_nobody_calls(strategy_class)
     return LoadedStrategy(
         file=file,
         class_name=strategy_class.__name__,
@@ -108,6 +111,21 @@ def _choose(file: Path, found: dict[str, type[Strategy[Any]]], class_name: str) 
     if len(found) > 1:
         raise ConfigError(f'{file} has several strategies ({names}): say which with `class = "..."`')
     return next(iter(found.values()))
+
+
+def _refuse_handlers_nobody_calls(strategy_class: type[Strategy[Any]]) -> None:
+    for cls in strategy_class.__mro__:
+        if cls is Strategy:
+            break
+        for name, value in vars(cls).items():
+            if name.startswith("on_") and inspect.isfunction(value) and name not in HANDLERS:
+                close = difflib.get_close_matches(name, HANDLERS, n=1)
+                mean = f"did you mean {close[0]}?" if close else f"the handlers are {', '.join(HANDLERS)}."
+                code = value.__code__
+                raise ConfigError(
+                    f"{code.co_filename}:{code.co_firstlineno}: {cls.__name__}.{name} is no handler and would never "
+                    f"be called: {mean} A method of your own takes a name without on_"
+                )
 
 
 def _params_class(file: Path, strategy_class: type[Strategy[Any]]) -> type[StrategyParams]:

@@ -92,6 +92,14 @@ def test_parameters_of_a_base_class_are_found(write: Write) -> None:
             "from ibfloor import Strategy\nclass A(Strategy[int]): ...",
             r"A takes <class 'int'> as parameters: make them a subclass of StrategyParams",
         ),
+        (
+            GOOD + "\n    def on_bra(self, bar: Bar) -> None: ...",
+            r"mine\.py:13: Good\.on_bra is no handler and would never be called: did you mean on_bar\?",
+        ),
+        (
+            GOOD + "\n    async def on_blue_moon(self) -> None: ...",
+            r"mine\.py:13: Good\.on_blue_moon is no handler .*the handlers are on_start, .*without on_",
+        ),
     ],
 )
 def test_bad_file_is_one_message_with_place_and_mend(write: Write, source: str, message: str) -> None:
