@@ -8,6 +8,7 @@ import msgspec
 
 from ibfloor.model.instrument import SecurityType
 from ibfloor.model.order import Side
+from ibfloor.sim.gateway.algos import with_algo
 from ibfloor.sim.gateway.codec.kinds import Values
 from ibfloor.sim.gateway.events import Ticket
 from ibfloor.sim.gateway.ticket_errors import TicketError, invalid, rejected
@@ -20,7 +21,6 @@ __all__ = ["TicketError", "flaw_of_change", "read_ticket"]
 
 _ABSENT = {
     "conditions": "Conditional orders are not supported",
-    "algo_strategy": "Algorithms are not supported",
     "hedge_type": "Hedging orders are not supported",
     "scale_price_increment": "Scale orders are not supported",
     "cash_qty": "Cash quantity orders are not supported",
@@ -43,7 +43,7 @@ def read_ticket(values: Values, security: Security, account: str, now_ns: int) -
     terms = terms_of(values, security, side)
     time_in_force, rules = lasting(values, terms, security, qty, now_ns)
     rules = msgspec.structs.replace(
-        rules,
+        with_algo(rules, values, security, qty, now_ns),
         min_qty=rules.min_qty or _min_qty(values, qty),
         is_all_or_none=bool(values.get("all_or_none")),
         grid=grid_of(instrument),
