@@ -19,8 +19,9 @@ Every command that talks to a floor finds it by the home folder that `floor.toml
 |---|---|
 | 0 | done |
 | 1 | failed, denied, or a check found problems |
-| 2 | wrong usage or configuration; the message names file, line or option, and the mend |
-| 3 | no floor is running, or a peer cannot be reached |
+| 2 | wrong usage or configuration; the message names file, line or option, and the mend. \
+Also a gateway that is absent when `run` starts |
+| 3 | no running floor answers, or the gateway was lost for good while a floor ran |
 | 130 | stopped by Ctrl-C before there was anything to end in good order |
 """
 CONFIGURATION_HEAD = """\
@@ -70,6 +71,8 @@ def cli_page() -> str:
 def _leaves(group: Any, parent: Any) -> Iterator[tuple[str, Any, Any]]:
     for name, command in group.commands.items():
         context = command.make_context(name, [], parent=parent, resilient_parsing=True, terminal_width=WIDTH)
+        if getattr(command, "invoke_without_command", False):
+            yield name, command, context
         if hasattr(command, "commands"):
             yield from ((f"{name} {inner}", leaf, its) for inner, leaf, its in _leaves(command, context))
         else:

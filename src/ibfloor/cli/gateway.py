@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from ibfloor.cli import gateway_console
 from ibfloor.cli.options import examples
 from ibfloor.model.errors import ConfigError
 from ibfloor.model.money import Currency
@@ -29,21 +30,39 @@ SecuritiesOption = Annotated[
 ]
 SpeedOption = Annotated[float, typer.Option("--speed", min=1.0, max=1000.0, help="Market seconds per wall second.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="The generated market's seed.")]
+FaultsOption = Annotated[
+    str,
+    typer.Option(
+        "--faults", metavar="PRESET|FILE", help="What goes wrong: presets with commas between, or a TOML file."
+    ),
+]
+LimitsOption = Annotated[
+    str, typer.Option("--limits", metavar="ib|off", help="Refuse what is too much, as IB does, or take it all.")
+]
+BookOption = Annotated[
+    Path | None,
+    typer.Option("--book", metavar="FILE", help="Write the broker's own book here at the end, and on SIGUSR1."),
+]
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(
+    """Add the command and those below it."""
+    group = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
+    group.callback(
         epilog=examples(
             "ibfloor gateway --port 4002",
             "ibfloor gateway --port 4002 --speed 60 --start 09:26 --seed 7",
             "ibfloor gateway --port 4002 --securities world",
             "ibfloor gateway --port 4002 --market replay --data ../shared/market",
+            "ibfloor gateway --port 4002 --faults corrections,late-fees --seed 7",
         )
     )(gateway)
+    gateway_console.register(group)
+    app.add_typer(group, name="gateway")
 
 
 def gateway(
+    ctx: typer.Context,
     host: Annotated[str, typer.Option("--host", help="Loopback address to listen on.")] = "127.0.0.1",
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 takes a free one.")
@@ -69,17 +88,23 @@ def gateway(
         Path | None,
         typer.Option("--events", metavar="FILE", help="TOML file of dated events: halts, gaps, dividends, splits."),
     ] = None,
-    book: Annotated[
-        Path | None,
-        typer.Option("--book", metavar="FILE", help="Write the broker's own book here at the end, and on SIGUSR1."),
-    ] = None,
+    faults: FaultsOption = "",
+    limits: LimitsOption = "ib",
+    book: BookOption = None,
     parent_pipe: Annotated[
         bool, typer.Option("--parent-pipe", help="End when standard input ends: for a parent process.")
     ] = False,
 ) -> None:
     """Run a simulated IB Gateway that speaks the TWS wire protocol, until Ctrl-C."""
+    if ctx.invoked_subcommand is not None:
+        return
     if not re.fullmatch(r"\d+(\.\d{1,2})?", cash):
         raise ConfigError(f"--cash {cash}: write an amount such as 1000000")
+    if limits not in ("ib", "off"):
+        raise ConfigError(f"--limits {limits}: take 'ib' or 'off'")
+    from ibfloor.sim.faults import FaultPlan
+    from ibfloor.sim.faults.presets import plan_of
+    from ibfloor.sim.gateway.limits import Limits
     from ibfloor.sim.gateway.server import GatewaySettings, run_gateway
 
     run_gateway(
@@ -98,6 +123,9 @@ def gateway(
             cash=Decimal(cash),
             base_currency=Currency(currency.upper()),
             events=events,
+            faults=plan_of(faults, seed) if faults else FaultPlan(seed=seed),
+            limits=Limits() if limits == "ib" else None,
+            console=True,
             book_path=book,
             parent_pipe=parent_pipe,
         )

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from decimal import Decimal
 from pathlib import Path
 
@@ -18,9 +19,12 @@ from ibfloor.model.ids import AccountId
 from ibfloor.model.moment import to_datetime
 from ibfloor.model.money import Currency
 from ibfloor.sim.account import SimAccount
+from ibfloor.sim.faults import FaultPlan
 from ibfloor.sim.gateway.clock import SimClock, last_trading_day, market_start_ns
+from ibfloor.sim.gateway.console import Console, console_path
 from ibfloor.sim.gateway.gateway import Gateway
 from ibfloor.sim.gateway.happenings import Happenings, read_happenings
+from ibfloor.sim.gateway.limits import Limits
 from ibfloor.sim.gateway.tcp import GatewayServer
 from ibfloor.sim.market.generated import GeneratedMarket
 from ibfloor.sim.market.listing import Listing, read_listing
@@ -55,6 +59,11 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Several with commas between: each has ``cash``."""
     base_currency: str = "USD"
     cash: Decimal = Decimal(1_000_000)
+    faults: FaultPlan = FaultPlan()
+    limits: Limits | None = Limits()
+    """``None``: it takes whatever comes."""
+    console: bool = False
+    """Open a console on a loopback port, so that faults can be injected and the book be read."""
     book_path: Path | None = None
     parent_pipe: bool = False
     """End when standard input ends: the process that started this one is gone."""
@@ -125,7 +134,9 @@ def build_gateway(settings: GatewaySettings) -> Gateway:
     accounts = build_accounts(settings)
     clock = build_clock(settings)
     market = build_market(settings, clock.now_ns(), happenings.market)
-    gateway = Gateway(market, accounts[0], clock, events=happenings.accounts)
+    gateway = Gateway(
+        market, accounts[0], clock, events=happenings.accounts, faults=settings.faults, limits=settings.limits
+    )
     for account in accounts[1:]:
         gateway.broker.add_account(account)
     if not settings.hold_until_client:
@@ -150,7 +161,10 @@ async def _serve(settings: GatewaySettings, gateway: Gateway) -> None:
     loop.add_signal_handler(signal.SIGUSR1, _writer(gateway, settings.book_path))
     if settings.parent_pipe:
         loop.add_reader(sys.stdin.fileno(), _on_parent, loop, stop)
-    async with GatewayServer(gateway, settings.host, settings.port) as server:
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(GatewayServer(gateway, settings.host, settings.port))
+        if settings.console:
+            await stack.enter_async_context(Console(gateway, console_path(server.port)))
         _say_ready(server)
         ended = asyncio.create_task(stop.wait())
         market = asyncio.create_task(server.wait())

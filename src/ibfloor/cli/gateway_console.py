@@ -1,0 +1,139 @@
+"""``ibfloor gateway fault ...`` and ``ibfloor gateway book``: break a running simulated gateway, read its book."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ibfloor.cli.options import JsonOption, examples
+from ibfloor.cli.output import Column, print_json, print_table
+from ibfloor.model.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ibfloor.sim.faults import Fault, FaultRow
+
+PortOption = Annotated[
+    int | None, typer.Option("--port", help="The running gateway's port; not needed where only one runs.")
+]
+_FAULT_COLUMNS = (
+    Column("name", "fault"),
+    Column("do", "does"),
+    Column("on", "at"),
+    Column("seen", "seen", "number"),
+    Column("fired", "happened", "number"),
+    Column("is_spent", "spent"),
+)
+_PRESET_COLUMNS = (Column("preset", "preset"), Column("line", "what goes wrong"))
+
+fault = typer.Typer(
+    name="fault", help="Make a running simulated gateway fail.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(fault)
+    app.command(epilog=examples("ibfloor gateway book", "ibfloor gateway book --port 4002 --json"))(book)
+
+
+@fault.command(epilog=examples("ibfloor gateway fault presets"))
+def presets(as_json: JsonOption = False) -> None:
+    """List the named faults."""
+    from ibfloor.sim.faults.presets import PRESETS
+
+    rows: list[dict[str, object]] = [{"preset": name, "line": preset.line} for name, preset in PRESETS.items()]
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows, _PRESET_COLUMNS, empty="")
+
+
+@fault.command(name="list", epilog=examples("ibfloor gateway fault list", "ibfloor gateway fault list --json"))
+def list_faults(port: PortOption = None, as_json: JsonOption = False) -> None:
+    """List the faults of a running gateway, and how often each has happened."""
+    from ibfloor.sim.gateway.console import ask_console
+
+    _print_rows(ask_console(_path(port), "list").rows, as_json)
+
+
+@fault.command(
+    epilog=examples(
+        "ibfloor gateway fault inject outage",
+        "ibfloor gateway fault inject faults.toml --port 4002",
+        'ibfloor gateway fault inject \'{"name": "x", "what": {"do": "notice", "code": 2108, "text": "idle"}}\'',
+    )
+)
+def inject(
+    what: Annotated[str, typer.Argument(help="Presets with commas between, a .toml file, or one fault as JSON.")],
+    port: PortOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Arm faults at a running gateway, now."""
+    from ibfloor.sim.gateway.console import ask_console
+
+    _print_rows(ask_console(_path(port), "inject", faults=_faults(what)).rows, as_json)
+
+
+@fault.command(epilog=examples("ibfloor gateway fault clear outage"))
+def clear(
+    name: Annotated[str, typer.Argument(help="The fault's name, as in the list.")],
+    port: PortOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Disarm a fault, and end what it goes on doing."""
+    from ibfloor.sim.gateway.console import ask_console
+
+    _print_rows(ask_console(_path(port), "clear", name=name).rows, as_json)
+
+
+def book(port: PortOption = None, as_json: JsonOption = False) -> None:
+    """Show the simulated broker's own book: orders, executions, positions, cash, what clients were told."""
+    import msgspec
+
+    from ibfloor.sim.gateway.book import BookReport, book_hash
+    from ibfloor.sim.gateway.console import ask_console
+
+    answer = ask_console(_path(port), "book")
+    if as_json:
+        typer.echo(bytes(answer.book))
+        return
+    report = msgspec.json.decode(answer.book, type=BookReport)
+    typer.echo(
+        f"account {report.account}, cash " + ", ".join(f"{amount} {name}" for name, amount in report.cash.items())
+    )
+    for position in report.positions:
+        typer.echo(f"position {position.symbol} {position.qty} at {position.avg_cost}")
+    typer.echo(
+        f"{len(report.orders)} orders, {len(report.executions)} executions, {len(report.refusals)} refusals, "
+        f"{len(report.sent)} messages about orders; hash {book_hash(report)[:16]}"
+    )
+
+
+def _path(port: int | None) -> Path:
+    from ibfloor.sim.gateway.console import console_path, running_consoles
+
+    if port is not None:
+        return console_path(port)
+    running = running_consoles()
+    if len(running) > 1:
+        ports = ", ".join(path.stem.removeprefix("gateway-") for path in running)
+        raise ConfigError(f"several gateways run here: give --port with one of {ports}")
+    return running[0] if running else console_path(4002)
+
+
+def _faults(what: str) -> tuple[Fault, ...]:
+    from ibfloor.sim.faults import read_fault
+    from ibfloor.sim.faults.presets import plan_of
+
+    return (read_fault(what.encode()),) if what.lstrip().startswith("{") else plan_of(what).faults
+
+
+def _print_rows(rows: list[FaultRow], as_json: bool) -> None:
+    if as_json:
+        print_json(rows)
+        return
+    import msgspec
+
+    print_table([msgspec.structs.asdict(row) for row in rows], _FAULT_COLUMNS, empty="no faults")
