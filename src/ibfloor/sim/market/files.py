@@ -53,7 +53,7 @@ class MarketFolder:
         traded = np.searchsorted(minute_ns, trades["time"])
         rows[traded, TRADE] = _ticks(trades, _OHLC, tick)
         rows[traded, VOLUME] = trades["volume"]
-        return _carried(minute_ns, rows)
+        return carried(minute_ns, rows)
 
     def stock_days(self, security: Security, around: date) -> list[DayBar]:
         """Return daily bars of a stock, from hours where there are no days; maybe none."""
@@ -134,8 +134,8 @@ def _ticks(table: dict[str, Any], columns: Sequence[str], tick: float) -> Ints:
     return np.rint(np.nan_to_num(px)).astype(np.int64)
 
 
-def _carried(minute_ns: Ints, rows: Ints) -> Minutes:
-    # minutes without a quote keep the last one; those before the first are dropped
+def carried(minute_ns: Ints, rows: Ints) -> Minutes:
+    """Return minutes in which those without a quote keep the last one; those before the first are dropped."""
     is_quoted = (rows[:, BID] > 0).all(axis=1) & (rows[:, ASK] > 0).all(axis=1)
     last = np.maximum.accumulate(np.where(is_quoted, np.arange(len(rows)), -1))
     carried = np.flatnonzero(~is_quoted & (last >= 0))
