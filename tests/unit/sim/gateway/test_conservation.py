@@ -34,21 +34,24 @@ from ibfloor.sim.market.securities import Security, SecurityMaster
 EUR = Currency("EUR")
 START = Decimal(5_000_000)
 CENT = Decimal("0.01")
-DAY = date(2026, 11, 23)
+DAY, LAST_DAY = date(2026, 11, 23), date(2026, 11, 27)  # options end on the second, at 13:00
 NAMES = (
     "SPY", "AAPL", "KO", "BAC", "ESZ6", "ESH7", "VXMZ6", "EUR.USD", "GBP.USD", "RY@TSE", "USD.CAD",
     "AAPL  261127C00180000", "AAPL  261127P00185000", "SPY   261127P00445000",
 )  # fmt: skip
 ORDER_TYPES = ("MKT", "LMT", "STP", "STP LMT", "TRAIL")
-EVENTS: tuple[AccountEvent, ...] = (
-    Dividend(at="2026-11-23 10:00", symbol="KO", amount=Decimal("0.485")),
-    Interest(at="2026-11-23 10:05", currency=USD, percent=Decimal("4.83"), days=3),
-    Interest(at="2026-11-23 10:06", currency=EUR, percent=Decimal("2.9"), days=3),
-    Split(at="2026-11-23 10:10", symbol="BAC", ratio=Decimal(3)),
-    Exercise(at="2026-11-23 10:15", symbol="AAPL  261127C00180000", qty=Decimal(2)),
-    Exercise(at="2026-11-23 10:16", symbol="AAPL  261127P00185000", qty=Decimal(-2)),
-    Deposit(at="2026-11-23 10:20", currency=EUR, amount=Decimal("-1234.56")),
-)
+
+
+def events(day: date) -> tuple[AccountEvent, ...]:
+    return (
+        Dividend(at=f"{day} 09:36", symbol="KO", amount=Decimal("0.485")),
+        Interest(at=f"{day} 09:37", currency=USD, percent=Decimal("4.83"), days=3),
+        Interest(at=f"{day} 09:38", currency=EUR, percent=Decimal("2.9"), days=3),
+        Split(at=f"{day} 09:40", symbol="BAC", ratio=Decimal(3)),
+        Exercise(at=f"{day} 09:44", symbol="AAPL  261127C00180000", qty=Decimal(2)),
+        Exercise(at=f"{day} 09:45", symbol="AAPL  261127P00185000", qty=Decimal(-2)),
+        Deposit(at=f"{day} 09:46", currency=EUR, amount=Decimal("-1234.56")),
+    )
 
 
 class Client:
@@ -74,9 +77,9 @@ class Client:
 class RandomSession:
     """Two accounts, three clients, and a day in which everybody does as a seed says."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, day: date) -> None:
         self._random = random.Random(seed)
-        start_ns = market_start_ns(DAY, "09:31")
+        start_ns = market_start_ns(day, "09:31")
         market = GeneratedMarket(seed, start_ns, NAMES, listing=read_listing(WORLD, DAY))
         known = set(market.instrument_ids)
         market.master = SecurityMaster(tuple(one for one in market.master if one.instrument_id in known))
@@ -85,7 +88,7 @@ class RandomSession:
             for n, base in ((1, USD), (2, EUR))
         ]
         clock = SimClock(start_ns, is_stepped=True)
-        self.gateway = Gateway(market, self.accounts[0], clock, events=EVENTS)
+        self.gateway = Gateway(market, self.accounts[0], clock, events=events(day))
         self.gateway.broker.add_account(self.accounts[1])
         self._securities = list(market.master)
         self._clients = [Client(self.gateway, n) for n in (1, 2, 3)]
@@ -211,14 +214,17 @@ def equity_of(
     return worth.quantize(CENT, rounding=ROUND_HALF_UP)
 
 
-def session_of(seed: int, actions: int) -> RandomSession:
-    session = RandomSession(seed)
+def session_of(seed: int, actions: int, day: date = DAY, hours_after: int = 0) -> RandomSession:
+    session = RandomSession(seed, day)
     session.run(actions)
+    for _ in range(hours_after):
+        session.gateway.advance(60 * NS_PER_MINUTE)
     return session
 
 
-def check_twice(seed: int, actions: int) -> None:
-    first, second = session_of(seed, actions), session_of(seed, actions)
+def check_twice(seed: int, actions: int, day: date, hours_after: int, moves: set[str]) -> None:
+    first, second = (session_of(seed, actions, day, hours_after) for _ in range(2))
+    assert {move.kind for account in first.accounts for move in account.moves} >= moves
     assert sum(len(account.executions) for account in first.accounts) > actions / 5
     kinds = {execution.instrument.contract.security_type for each in first.accounts for execution in each.executions}
     assert kinds >= {SecurityType.STOCK, SecurityType.FUTURE, SecurityType.FOREX, SecurityType.OPTION}
@@ -228,7 +234,7 @@ def check_twice(seed: int, actions: int) -> None:
 
 
 def test_a_short_session_reconciles_to_the_cent_and_repeats() -> None:
-    check_twice(7, 300)
+    check_twice(7, 300, DAY, 0, {"dividend", "interest", "split", "deposit"})
     assert session_of(8, 50).digest() != session_of(9, 50).digest()
 
 
@@ -236,4 +242,4 @@ def test_a_short_session_reconciles_to_the_cent_and_repeats() -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_long_session_reconciles_to_the_cent_and_repeats(seed: int) -> None:
-    check_twice(seed, 5000)
+    check_twice(seed, 5000, LAST_DAY, 8, {"interest", "split", "exercise", "expiry", VARIATION})
