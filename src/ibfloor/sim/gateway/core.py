@@ -11,7 +11,7 @@ from decimal import Decimal
 import msgspec
 
 from ibfloor.model.ids import InstrumentId
-from ibfloor.sim.account import SimAccount, SimExecution
+from ibfloor.sim.account import SimAccount
 from ibfloor.sim.exchange.engine import CANCELED, PARENT_GONE, REFUSED, Exchange, IsRegular
 from ibfloor.sim.exchange.values import (
     Activated,
@@ -25,7 +25,7 @@ from ibfloor.sim.exchange.values import (
     Triggered,
     Working,
 )
-from ibfloor.sim.gateway.credit import OUT_OF_RANGE, Credit, needs_locate
+from ibfloor.sim.gateway.credit import LOCATE, LOCATE_TEXT, OUT_OF_RANGE, Credit, needs_locate
 from ibfloor.sim.gateway.events import (
     ZERO,
     BrokerEvent,
@@ -34,26 +34,21 @@ from ibfloor.sim.gateway.events import (
     IbStatus,
     OrderBound,
     OrderCanceled,
-    OrderPreviewed,
     OrderShown,
     Refused,
     Ticket,
     Warned,
 )
+from ibfloor.sim.gateway.register import Register
 from ibfloor.sim.gateway.routing import exchange_order, why_held
 from ibfloor.sim.gateway.ticket_errors import TicketError, invalid, rejected
 from ibfloor.sim.gateway.tickets import flaw_of_change
 
 MANUAL_CLIENT = 0
 _FIRST_PERM_ID = 1_480_000_001
-_LOCATE = "locate"
-_LOCATE_TEXT = (
-    "Shares for this order are not immediately available for short sale. "
-    "The order will be held while we attempt to locate the shares."
-)
 
 
-class Broker:
+class Broker(Register):
     """All orders of one account. Owner: the gateway's one thread.
 
     ``price_of`` values an order without a price; ``emit`` gets every event in order. Without a
@@ -69,9 +64,7 @@ class Broker:
         emit: Callable[[BrokerEvent], None],
         credit: Credit | None = None,
     ) -> None:
-        self.account = account
-        """The login's first account."""
-        self.accounts = {str(account.account): account}
+        super().__init__(account)
         self._exchange = exchange
         self._is_regular = is_regular
         self._price_of = price_of
@@ -79,49 +72,10 @@ class Broker:
         self._credit = credit
         self.unlocated: set[InstrumentId] = set()
         """Stocks that cannot be sold short before ``locate``: such orders are held."""
-        self._orders: dict[int, BrokerOrder] = {}
-        self._by_client: dict[tuple[int, int], int] = {}
-        self._highest_id: dict[int, int] = {}
         self._waiting: set[int] = set()
         self._next_bound_id = -1
         self.is_binding = False
         """Whether client 0 asked that manual orders be bound to it as they come."""
-
-    # -- what there is
-
-    def order(self, perm_id: int) -> BrokerOrder:
-        """Return an order by its permanent id; raise ``KeyError`` for none."""
-        return self._orders[perm_id]
-
-    def add_account(self, account: SimAccount) -> None:
-        """Let the login have one more account; tickets name theirs."""
-        self.accounts[account.account] = account
-
-    def account_of(self, name: str) -> SimAccount:
-        """Return the account of a name, the first one for a name that is none."""
-        return self.accounts.get(name, self.account)
-
-    def executions(self) -> list[SimExecution]:
-        """Return the executions of all accounts, oldest first."""
-        told = [execution for account in self.accounts.values() for execution in account.executions]
-        return sorted(told, key=lambda execution: execution.ts_ns)
-
-    def find(self, client_id: int, order_id: int) -> BrokerOrder | None:
-        """Return the order a client placed under an id."""
-        perm_id = self._by_client.get((client_id, order_id))
-        return None if perm_id is None else self._orders[perm_id]
-
-    def open_orders(self) -> list[BrokerOrder]:
-        """Return all orders that can still trade, oldest first."""
-        return [order for order in self._orders.values() if not order.status.is_done]
-
-    def completed_orders(self) -> list[BrokerOrder]:
-        """Return all orders that cannot, oldest first."""
-        return [order for order in self._orders.values() if order.status.is_done]
-
-    def next_order_id(self, client_id: int) -> int:
-        """Return the lowest id above all that a client ever used."""
-        return self._highest_id.get(client_id, 0) + 1
 
     # -- what clients ask
 
@@ -206,7 +160,7 @@ class Broker:
         """Let shares be found: short sales that waited for them go out."""
         self.unlocated.discard(instrument_id)
         for order in self.open_orders():
-            if order.why_held == _LOCATE and order.ticket.instrument.instrument_id == instrument_id:
+            if order.why_held == LOCATE and order.ticket.instrument.instrument_id == instrument_id:
                 self._transmit(order, now_ns)
 
     def expire_day_orders(self, now_ns: int, instrument_id: InstrumentId) -> None:
@@ -249,21 +203,11 @@ class Broker:
         elif flaw is not None:
             self._end(order, IbStatus.INACTIVE, REFUSED + flaw.reason, now_ns)
         elif needs_locate(account, ticket, self.unlocated):
-            self._emit(OrderShown(order=self._store(order, is_held=True, why_held=_LOCATE)))
-            if order.why_held != _LOCATE:
-                self._emit(Warned(order=order, code=404, text=_LOCATE_TEXT))
+            self._emit(OrderShown(order=self._store(order, is_held=True, why_held=LOCATE)))
+            if order.why_held != LOCATE:
+                self._emit(Warned(order=order, code=404, text=LOCATE_TEXT))
         else:
             self._apply(self._exchange.submit(exchange_order(self._store(order, why_held="")), now_ns))
-
-    def _family(self, order: BrokerOrder) -> list[BrokerOrder]:
-        root = order
-        while root.parent_perm_id:
-            root = self._orders[root.parent_perm_id]
-        family = {root.perm_id}
-        for one in self._orders.values():
-            if one.parent_perm_id in family:
-                family.add(one.perm_id)
-        return [self._orders[perm_id] for perm_id in sorted(family) if not self._orders[perm_id].status.is_done]
 
     def _flaw_of_new(self, client_id: int, ticket: Ticket) -> TicketError | None:
         if self._credit is not None and self._credit.is_off_market(ticket):
@@ -385,19 +329,4 @@ class Broker:
         if self._credit is None:
             self.refuse(client_id, order_id, invalid("What-if orders are not served."))
             return
-        account = self.account_of(ticket.account)
-        preview = self._credit.preview(account, ticket)
-        self._emit(
-            OrderPreviewed(
-                order=order,
-                before=preview.before,
-                after=preview.after,
-                commission=preview.commission,
-                margin_currency=account.base_currency,
-            )
-        )
-
-    def _store(self, order: BrokerOrder, **changes: object) -> BrokerOrder:
-        order = msgspec.structs.replace(order, **changes)
-        self._orders[order.perm_id] = order
-        return order
+        self._emit(self._credit.previewed(order, self.account_of(ticket.account)))

@@ -12,7 +12,7 @@ from ibfloor.model.order import Side
 from ibfloor.sim.account import SimAccount, SimPosition
 from ibfloor.sim.account.margin import requirement
 from ibfloor.sim.exchange.fees import FIXED_FEES, Traded
-from ibfloor.sim.gateway.events import ZERO, Standing, Ticket
+from ibfloor.sim.gateway.events import ZERO, BrokerOrder, OrderPreviewed, Standing, Ticket
 from ibfloor.sim.gateway.marks import mark_of, rates_of, under_marks
 from ibfloor.sim.gateway.ticket_errors import TicketError, rejected
 from ibfloor.sim.market.source import Market
@@ -23,6 +23,14 @@ OUT_OF_RANGE = TicketError(
     109,
     "Price is out of the range defined by the Percentage Setting at order defaults frame. "
     "The order will not be transmitted.",
+)
+
+
+LOCATE = "locate"
+"""What a short sale is held by."""
+LOCATE_TEXT = (
+    "Shares for this order are not immediately available for short sale. "
+    "The order will be held while we attempt to locate the shares."
 )
 
 
@@ -58,6 +66,17 @@ class Credit:
             maintenance=before.maintenance + maintenance * rate,
         )
         return Preview(before=before, after=after, commission=commission)
+
+    def previewed(self, order: BrokerOrder, account: SimAccount) -> OrderPreviewed:
+        """Return what a client is told that only asked."""
+        preview = self.preview(account, order.ticket)
+        return OrderPreviewed(
+            order=order,
+            before=preview.before,
+            after=preview.after,
+            commission=preview.commission,
+            margin_currency=account.base_currency,
+        )
 
     def flaw(self, account: SimAccount, ticket: Ticket) -> TicketError | None:
         """Return why an account cannot carry an order; ``None`` when it can, or when margin falls."""
