@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +26,20 @@ def examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
+def command_name() -> str:
+    """Return how ``ibfloor`` is typed here: by its path where the environment is not activated."""
+    beside = Path(sys.executable).with_name("ibfloor")
+    if shutil.which("ibfloor") or not beside.is_file():
+        return "ibfloor"
+    here = Path.cwd()
+    return str(beside.relative_to(here) if beside.is_relative_to(here) else beside)
+
+
+def config_of(config: Path, home: Path | None) -> Path:
+    """Return the floor.toml a command reads: the one in the home where there is one, as the demo writes it."""
+    return home / "floor.toml" if home is not None and (home / "floor.toml").is_file() else config
+
+
 def home_of(config: Path, home: Path | None) -> Path:
     """Return the home folder a command talks to; raise ``ConfigError`` when nothing names one.
 
@@ -33,7 +49,10 @@ def home_of(config: Path, home: Path | None) -> Path:
     from ibfloor.config import load_home
 
     if home is None:
-        return load_home(config)
+        place = load_home(config)
+        if place.exists() and not place.is_dir():
+            raise ConfigError(f"{config}, [floor] home: {place} is a file, and a folder is needed: name another")
+        return place
     if not home.is_dir():
         raise ConfigError(f"--home {home}: there is no such folder")
     return home.absolute()

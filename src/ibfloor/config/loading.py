@@ -35,17 +35,21 @@ class _Environment(BaseSettings):
     restart: dict[str, str] = {}
 
 
-def load_settings(path: Path | str) -> FloorSettings:
+def load_settings(path: Path | str, *, home: Path | None = None) -> FloorSettings:
     """Return the settings of a floor.toml, with ``IBFLOOR_<SECTION>__<KEY>`` of the environment over them.
 
-    Paths come back absolute. Raises ``ConfigError`` that names file, line and key, and how to mend it.
+    ``home`` replaces the folder that the file names. Paths come back absolute.
+    Raises ``ConfigError`` that names file, line and key, and how to mend it.
     """
     file = Path(path).expanduser().absolute()
     text = _read(file)
     table = _parse(file, text)
     env = _environment()
+    merged = _merged(table, env)
+    if home is not None:
+        merged = _merged(merged, {"floor": {"home": str(home.absolute())}})
     try:
-        settings = FloorSettings(**_resolved(_merged(table, env), file.parent))
+        settings = FloorSettings(**_resolved(merged, file.parent))
     except ValidationError as error:
         problems = [_problem(details) for details in error.errors()]
     else:

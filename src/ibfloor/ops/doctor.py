@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import re
 import shutil
 import subprocess
@@ -23,6 +22,7 @@ from ibfloor.ledger.paths import LedgerPaths
 from ibfloor.model.errors import ConfigError, ConnectivityError, StrategyError
 from ibfloor.model.moment import NS_PER_S
 from ibfloor.ops.gateway_probe import GatewayReport, NotIb, probe_gateway
+from ibfloor.ops.home import make_home
 from ibfloor.strategy.registry import make_strategy
 
 SKEW_WARN_S, SKEW_FAIL_S = 2.0, 10.0
@@ -51,23 +51,30 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     mend: str = ""
 
 
-def examine(config: Path) -> Iterator[Check]:
-    """Yield one check after the other; those that need settings only when they can be read."""
+def examine(config: Path, home: Path | None = None) -> Iterator[Check]:
+    """Yield one check after the other; those that need settings or home only when these can be read.
+
+    ``home`` replaces the folder that floor.toml names.
+    """
     yield _python()
     yield _dependencies()
     try:
-        settings = load_settings(config)
+        settings = load_settings(config, home=home)
     except ConfigError as error:
         yield _fail("settings", str(error), "mend the lines named here, then run the doctor again")
         return
     yield _ok("settings", f"{config}: {settings.floor.mode} floor with {len(settings.strategies)} strategies")
     yield from _strategies(settings)
-    yield _home(settings.home)
-    yield _disk(settings)
-    yield _kill_switch(settings.home)
+    home_check = _home(settings.home)
+    yield home_check
+    has_home = home_check.health is not Health.FAIL
+    if has_home:
+        yield _disk(settings)
+        yield _kill_switch(settings.home)
     yield from _gateway(settings)
-    yield _store(settings)
-    yield _pages(settings)
+    if has_home:
+        yield _store(settings)
+        yield _pages(settings)
 
 
 def _ok(name: str, text: str) -> Check:
@@ -115,13 +122,9 @@ def _strategies(settings: FloorSettings) -> Iterator[Check]:
 
 def _home(home: Path) -> Check:
     try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=home) as file:
-            file.write(b"x")
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        return _fail("home", f"{home} cannot be written: {error.strerror}", "give the folder to the floor's user")
+        make_home(home, "[floor] home")
+    except ConfigError as error:
+        return _fail("home", str(error), "give the folder to the floor's user, or mend home in floor.toml")
     if home.stat().st_mode & 0o077:
         return _warn("home", f"{home} can be entered by other users", f"chmod 700 {home}")
     return _ok("home", f"{home} can be written, by its owner only")
@@ -190,6 +193,12 @@ def _account(settings: FloorSettings, report: GatewayReport) -> Check:
 
 
 def _clock(settings: FloorSettings, report: GatewayReport, asked_ns: int) -> Check:
+    if report.is_simulated_clock and settings.floor.mode is Mode.LIVE:
+        return _fail(
+            "clock",
+            "the gateway is simulated, and a live floor cannot run on one",
+            'mend [gateway] port, or write mode = "paper" in [floor]',
+        )
     if report.is_simulated_clock:
         if settings.clock.follow is ClockSource.GATEWAY:
             return _ok("clock", "the gateway's clock is simulated, and the floor follows it")
