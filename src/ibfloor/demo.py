@@ -20,6 +20,7 @@ from ibfloor.examples_dir import DEMO_STRATEGIES, examples_dir
 from ibfloor.ledger.lock import running_pid
 from ibfloor.ledger.paths import LedgerPaths
 from ibfloor.model.errors import ConfigError, ConnectivityError
+from ibfloor.ops.home import make_home
 
 GATEWAY_START_TIMEOUT_S = 30.0
 GATEWAY_END_TIMEOUT_S = 5.0
@@ -64,6 +65,17 @@ backoff_s = 1
 """
 
 
+class DemoReady(msgspec.Struct, frozen=True, kw_only=True):
+    """What the person who started the demo wants to know when it is up."""
+
+    floor: FloorReady
+    home: Path
+    is_kept: bool
+    """Whether the home stays when the demo ends."""
+    earlier: Path | None
+    """Where the books of an earlier demo in this home are now."""
+
+
 class DemoSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the demo may be told. ``home=None`` takes a folder that is removed at the end."""
 
@@ -76,42 +88,49 @@ class DemoSettings(msgspec.Struct, frozen=True, kw_only=True):
     open_browser: bool = True
 
 
-def run_demo(settings: DemoSettings, *, on_ready: Callable[[FloorReady], None] | None = None) -> FloorSummary:
+def run_demo(settings: DemoSettings, *, on_ready: Callable[[DemoReady], None]) -> FloorSummary:
     """Run gateway and floor until the time is over or Ctrl-C, and end both.
 
     Raises ``ConfigError`` for settings that cannot work, ``ConnectivityError`` when the gateway does not start.
     """
     with _home(settings.home) as home, _gateway(settings, home) as port:
-        _set_earlier_books_aside(home)
+        earlier = _set_earlier_books_aside(home)
         config = home / "floor.toml"
         config.write_text(_floor_toml(port, settings.speed), encoding="utf-8")
         return run_floor(
-            load_settings(config), for_s=settings.for_s, open_browser=settings.open_browser, on_ready=on_ready
+            load_settings(config),
+            for_s=settings.for_s,
+            open_browser=settings.open_browser,
+            on_ready=lambda floor: on_ready(
+                DemoReady(floor=floor, home=home, is_kept=settings.home is not None, earlier=earlier)
+            ),
         )
 
 
 @contextmanager
 def _home(kept: Path | None) -> Iterator[Path]:
     if kept is not None:
-        kept.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_home(kept, "--home")
         yield kept.absolute()
         return
     with tempfile.TemporaryDirectory(prefix="ibfloor-demo-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 
-def _set_earlier_books_aside(home: Path) -> None:
+def _set_earlier_books_aside(home: Path) -> Path | None:
     # The simulated account starts afresh each time, so books of an earlier run would not be its books.
     paths = LedgerPaths(home)
     pid = running_pid(paths.lock)
     if pid is not None:
         raise ConfigError(f"a floor already runs in {home} (process {pid}): stop it, or take another --home")
     earlier = [path for name in EARLIER for path in sorted(home.glob(name))]
-    if earlier:
-        aside = home / "earlier" / f"{len(list(home.glob('earlier/*'))) + 1:03d}"
-        aside.mkdir(mode=0o700, parents=True)
-        for path in earlier:
-            path.rename(aside / path.name)
+    if not earlier:
+        return None
+    aside = home / "earlier" / f"{len(list(home.glob('earlier/*'))) + 1:03d}"
+    aside.mkdir(mode=0o700, parents=True)
+    for path in earlier:
+        path.rename(aside / path.name)
+    return aside
 
 
 @contextmanager

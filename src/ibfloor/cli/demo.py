@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ibfloor.cli.gateway import DataOption, MarketOption, SeedOption, SpeedOption
-from ibfloor.cli.options import examples
-from ibfloor.cli.output import print_json_line
-from ibfloor.cli.run import ForOption, SummaryOption
+from ibfloor.cli.options import command_name, examples
+from ibfloor.cli.run import ForOption, SummaryOption, print_summary, tell_the_stop
 
 if TYPE_CHECKING:
-    from ibfloor.app import FloorReady
+    from ibfloor.demo import DemoReady
 
 WHAT_TO_LOOK_AT = (
     "strategies  five of them, each with its own thread, IB client and book, trade one simulated paper account",
@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "ibfloor demo",
             "ibfloor demo --for 40 --no-browser --json",
-            "ibfloor demo --market replay --data ../shared/market --speed 120",
+            "ibfloor demo --home my-demo --speed 120 --seed 7",
         )
     )(demo)
 
@@ -56,13 +56,17 @@ def demo(
     settings = DemoSettings(
         home=home, market=market, data=data, speed=speed, seed=seed, for_s=for_s, open_browser=browser
     )
-    summary = run_demo(settings, on_ready=say_what_to_look_at)
-    if as_json:
-        print_json_line(summary)
+    print_summary(run_demo(settings, on_ready=say_what_to_look_at), as_json=as_json)
 
 
-def say_what_to_look_at(ready: FloorReady) -> None:
-    """Print the one-time link, and five lines on what to look at."""
-    typer.echo(f"the pages, by a link that works once: {ready.login_url or 'not served'}", err=True)
+def say_what_to_look_at(ready: DemoReady) -> None:
+    """Print the one-time link, five lines on what to look at, and how to ask this floor from elsewhere."""
+    if ready.earlier is not None:
+        typer.echo(f"the books of the demo before this one were set aside: {ready.earlier}", err=True)
+    typer.echo(f"the pages, by a link that works once: {ready.floor.login_url or 'not served'}", err=True)
     for line in WHAT_TO_LOOK_AT:
         typer.echo(f"  {line}", err=True)
+    typer.echo(f"its home is {ready.home}{'' if ready.is_kept else ', removed at the end'}", err=True)
+    typer.echo(f"in another terminal: {command_name()} status --home {shlex.quote(str(ready.home))}", err=True)
+    typer.echo("Ctrl-C stops it in good order", err=True)
+    tell_the_stop()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ibfloor.cli.options import CONFIG_DEFAULT, ConfigOption, examples
+from ibfloor.cli.options import CONFIG_DEFAULT, ConfigOption, command_name, examples
 from ibfloor.examples_dir import examples_dir
 from ibfloor.model.errors import ConfigError
 
@@ -32,6 +33,7 @@ max_order_notional = 50_000
 max_position_qty = 1_000
 max_position_notional = 100_000
 collar_pct = 3             # an order price may stand this far from the market
+quote_age_max_s = 2        # market seconds; 30 when a simulated gateway runs 60 times faster
 order_rate_per_s = 2
 order_burst = 10
 max_gross_exposure = 500_000   # of the whole floor
@@ -58,11 +60,17 @@ def init(
     if config.exists():
         raise ConfigError(f"{config} exists already: name another file with --config, or move it away")
     strategy = config.parent / "strategies" / FIRST_STRATEGY
-    strategy.parent.mkdir(parents=True, exist_ok=True)
-    if not strategy.exists():
-        shutil.copyfile(examples_dir() / FIRST_STRATEGY, strategy)
-    config.write_text(TEMPLATE.format(host=host, port=port, strategy=FIRST_STRATEGY), encoding="utf-8")
-    where = "" if config == Path("floor.toml") else f" --config {config}"
+    try:
+        strategy.parent.mkdir(parents=True, exist_ok=True)
+        if not strategy.exists():
+            shutil.copyfile(examples_dir() / FIRST_STRATEGY, strategy)
+        config.write_text(TEMPLATE.format(host=host, port=port, strategy=FIRST_STRATEGY), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"{error.filename or config} cannot be written ({error.strerror}): name another place with --config"
+        ) from None
+    where = "" if config == Path("floor.toml") else f" --config {shlex.quote(str(config))}"
+    command = command_name()
     typer.echo(f"wrote {config} and {strategy}")
-    typer.echo(f"next: ibfloor doctor{where}   (is everything in place?)")
-    typer.echo(f"then: ibfloor run{where}      (paper trading, until Ctrl-C)")
+    typer.echo(f"next: {command} doctor{where}   (is everything in place?)")
+    typer.echo(f"then: {command} run{where}      (paper trading, until Ctrl-C)")

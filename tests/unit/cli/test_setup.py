@@ -7,13 +7,17 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ibfloor import __version__
 from ibfloor.api.passwords import PasswordFile
-from ibfloor.config import Mode, load_settings
+from ibfloor.config import FloorSection, FloorSettings, GatewaySection, Mode, RiskSection, load_settings
+from ibfloor.ops.doctor import Health, _clock
+from ibfloor.ops.gateway_probe import GatewayReport
 from ibfloor.strategy.registry import make_strategy
 
 if TYPE_CHECKING:
@@ -55,6 +59,19 @@ def patient(ibfloor: Ibfloor, tmp_path: Path) -> Callable[[int], None]:
             file.write("\n[recorder]\nenabled = false\n")
 
     return made
+
+
+def risk() -> RiskSection:
+    return RiskSection(
+        max_order_qty=None,
+        max_order_notional=None,
+        max_position_qty=None,
+        max_position_notional=None,
+        collar_pct=None,
+        order_rate_per_s=Decimal(1),
+        order_burst=1,
+        max_gross_exposure=None,
+    )
 
 
 def checks(ibfloor: Ibfloor) -> dict[str, dict[str, Any]]:
@@ -146,3 +163,79 @@ def test_the_doctor_stops_at_settings_it_cannot_read(ibfloor: Ibfloor, tmp_path:
     outcome = ibfloor("doctor")
     assert outcome.code == 1
     assert "line 2, [gateway] port" in outcome.out
+
+
+def test_the_doctor_survives_a_home_that_cannot_be(
+    ibfloor: Ibfloor, patient: Callable[[int], None], tmp_path: Path, closed_port: int
+) -> None:
+    patient(closed_port)
+    (tmp_path / "floor-home").write_text("a file")
+    home = checks(ibfloor)["home"]
+    assert home["health"] == "fail"
+    assert "is a file, and a folder is needed" in home["text"]
+
+
+def test_the_doctor_finds_the_floor_toml_in_a_home(
+    ibfloor: Ibfloor, patient: Callable[[int], None], tmp_path: Path, closed_port: int
+) -> None:
+    patient(closed_port)
+    (tmp_path / "floor-home").mkdir(mode=0o700)
+    (tmp_path / "floor.toml").rename(tmp_path / "floor-home" / "floor.toml")
+    (tmp_path / "strategies").rename(tmp_path / "floor-home" / "strategies")
+    outcome = ibfloor("doctor", "--home", "floor-home")
+    assert f"OK    home: {tmp_path / 'floor-home'} can be written" in outcome.out
+
+
+@pytest.mark.parametrize(("mode", "mend"), [("live", "a live floor cannot run on one"), ("paper", "follow")])
+def test_the_doctor_does_not_send_a_live_floor_to_a_simulated_gateway(tmp_path: Path, mode: str, mend: str) -> None:
+    report = GatewayReport(server_version=178, accounts=("DU1",), time_ns=0, is_simulated_clock=True)
+    settings = FloorSettings(
+        floor=FloorSection(mode=Mode(mode), home=tmp_path), gateway=GatewaySection(port=4002), risk=risk()
+    )
+    check = _clock(settings, report, 0)
+    assert check.health is Health.FAIL
+    assert mend in f"{check.text} {check.mend}"
+    assert ("follow" in check.mend) is (mode == "paper")
+
+
+def test_the_password_of_a_named_home_is_written_there(
+    ibfloor: Ibfloor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ibfloor("init")
+    monkeypatch.setattr("sys.stdin", io.StringIO("correct horse battery\n"))
+    assert ibfloor("password", "--stdin", "--home", "elsewhere").code == 0
+    assert PasswordFile(tmp_path / "elsewhere" / "web-password").verify("correct horse battery")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["run"], "[floor] home"),
+        (["password", "--stdin"], "the password's folder"),
+        (["demo", "--no-browser", "--home", "taken/x"], "--home"),
+        (["init", "-c", "taken/x/floor.toml"], "--config"),
+    ],
+)
+def test_a_folder_that_cannot_be_made_is_one_message_and_exit_code_2(
+    ibfloor: Ibfloor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], named: str
+) -> None:
+    (tmp_path / "taken").write_text("a file")
+    ibfloor("init")
+    text = (tmp_path / "floor.toml").read_text().replace('"floor-home"', '"taken/x"')
+    (tmp_path / "floor.toml").write_text(text)
+    monkeypatch.setattr("sys.stdin", io.StringIO("correct horse battery\n"))
+    outcome = ibfloor(*arguments)
+    assert outcome.code == 2
+    assert named in outcome.err
+    assert "taken" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_the_version_is_told(ibfloor: Ibfloor) -> None:
+    outcome = ibfloor("--version")
+    assert (outcome.code, outcome.out) == (0, f"ibfloor {__version__}\n")
+
+
+@pytest.mark.parametrize("command", [[], ["strategy"], ["ledger"]])
+def test_groups_show_an_example(ibfloor: Ibfloor, command: list[str]) -> None:
+    assert "Examples:\n  " in ibfloor(*command, "-h").out
