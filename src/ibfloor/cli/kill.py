@@ -10,7 +10,7 @@ from ibfloor.cli.calls import actor, carry_out, new_command_id
 from ibfloor.cli.exit_codes import ExitCode
 from ibfloor.cli.options import CONFIG_DEFAULT, ConfigOption, HomeOption, examples, home_of
 from ibfloor.model.command import Kill, Unkill
-from ibfloor.model.errors import ConnectivityError
+from ibfloor.model.errors import ConnectivityError, LedgerError
 
 ReasonArgument = Annotated[str, typer.Argument(metavar="REASON", help="Why; it stands in the audit trail.")]
 
@@ -41,12 +41,16 @@ def kill(
 
     place = home_of(config, home)
     path = LedgerPaths(place).latch
-    state = KillLatch(path).latch(actor(), reason)
+    try:
+        state = KillLatch(path).latch(actor(), reason)
+        on_disk = f"latched on disk ({path}) by {state.actor}: {state.reason}"
+    except LedgerError as error:  # a full disk must not keep the command from the floor
+        on_disk = f"NOT latched on disk: {error}"
     command = Kill(command_id=new_command_id(), actor=actor(), reason=reason, flatten=flatten)
     try:
         carry_out(place, command, timeout_s=FLATTEN_TIMEOUT_S if flatten else CONFIRM_TIMEOUT_S)
     except ConnectivityError as error:
-        typer.echo(f"latched on disk ({path}) by {state.actor}: {state.reason}")
+        typer.echo(on_disk)
         typer.echo(f"NOT confirmed: {error}. Check the working orders at the broker.", err=True)
         raise typer.Exit(ExitCode.NO_PEER) from None
 

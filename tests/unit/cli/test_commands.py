@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -100,6 +101,28 @@ def test_kill_without_a_floor_latches_on_disk_and_does_not_claim_more(ibfloor: I
     assert (state.reason, state.actor) == ("smoke in the room", f"{getpass.getuser()} (cli)")
     assert outcome.code == 3
     assert "NOT confirmed" in outcome.err
+
+
+def test_kill_reaches_the_floor_though_the_latch_cannot_be_written(ibfloor: Ibfloor, desk: Desk, home: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))  # as a full disk: no file takes a byte
+    try:
+        outcome = ibfloor("kill", "the disk is full")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert outcome.code == 0
+    assert KillLatch(LedgerPaths(home).latch).state() is None
+    (kill,) = desk.commands
+    assert isinstance(kill, Kill)
+
+
+def test_kill_does_not_claim_to_be_latched_where_home_is_a_file(ibfloor: Ibfloor, home: Path) -> None:
+    home.rmdir()
+    home.write_text("a file")
+    outcome = ibfloor("kill")
+    assert outcome.code == 2
+    assert "is a file, and a folder is needed" in outcome.err
+    assert "latched" not in outcome.out
 
 
 def test_kill_works_though_floor_toml_is_broken(ibfloor: Ibfloor, desk: Desk, tmp_path: Path) -> None:
