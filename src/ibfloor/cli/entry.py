@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import sys
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
+from ibfloor import __version__
 from ibfloor.cli import demo, doctor, gateway, init, kill, ledger, login, password, run, status, strategy, tables
 from ibfloor.cli.exit_codes import ExitCode, exit_code_of
+from ibfloor.cli.options import examples
 from ibfloor.model.errors import FloorError
+
+
+def _say_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"ibfloor {__version__}")
+        raise typer.Exit
+
 
 app = typer.Typer(
     name="ibfloor",
     help="Many strategies on one Interactive Brokers account, with books that add up.",
-    epilog="Exit codes: 0 done; 1 failed, denied, or a check found problems; 2 wrong usage or configuration; "
-    "3 no floor is running, or a peer cannot be reached.",
+    epilog=f"{examples('ibfloor demo', 'ibfloor init', 'ibfloor doctor', 'ibfloor run', 'ibfloor status')}\n\n"
+    "Exit codes: 0 done; 1 failed, denied, or a check found problems; 2 wrong usage or configuration, also "
+    "a gateway that is absent when a floor starts; 3 no running floor answers.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -26,6 +36,15 @@ for group in (init, run, demo, gateway, status, tables, kill, doctor, login, pas
     group.register(app)
 app.add_typer(strategy.app)
 app.add_typer(ledger.app)
+
+
+@app.callback()
+def ibfloor(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Many strategies on one Interactive Brokers account, with books that add up."""
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ class ExitCode(IntEnum):
 
 def exit_code_of(error: FloorError) -> ExitCode:
     """Return the exit code that an error ends with."""
-    match error:
+    match error:  # `run` raises ConfigError for a gateway that is absent at its start
         case ConfigError():
             return ExitCode.USAGE
         case ConnectivityError():

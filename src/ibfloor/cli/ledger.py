@@ -8,7 +8,13 @@ from ibfloor.cli.exit_codes import ExitCode
 from ibfloor.cli.options import CONFIG_DEFAULT, ConfigOption, HomeOption, JsonOption, examples, home_of
 from ibfloor.cli.output import print_json
 
-app = typer.Typer(name="ledger", help="Check the journal and the ledger.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    name="ledger",
+    help="Check the journal and the ledger.",
+    epilog=examples("ibfloor ledger verify"),
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 
 @app.callback()

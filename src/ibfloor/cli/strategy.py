@@ -15,7 +15,11 @@ from ibfloor.model.errors import ConfigError
 from ibfloor.model.ids import StrategyId
 
 app = typer.Typer(
-    name="strategy", help="Start, stop, pause, resume or add a strategy.", no_args_is_help=True, rich_markup_mode=None
+    name="strategy",
+    help="Start, stop, pause, resume or add a strategy.",
+    epilog=examples("ibfloor strategy pause sma-spy", "ibfloor strategy resume sma-spy"),
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The strategy's name, as in floor.toml.")]
 
@@ -46,8 +50,8 @@ def resume(name: NameArgument, config: ConfigOption = CONFIG_DEFAULT, home: Home
 
 @app.command(
     epilog=examples(
-        "ibfloor strategy add revert-ko strategies/mean_reversion.py -p symbol=KO -p qty=50",
-        "ibfloor strategy add pair strategies/pairs.py --class Pair --no-start",
+        "ibfloor strategy add sma-qqq strategies/sma_cross.py -p symbol=QQQ -p qty=10",
+        "ibfloor strategy add sma-iwm strategies/sma_cross.py --class SmaCross -p symbol=IWM --no-start",
     )
 )
 def add(
