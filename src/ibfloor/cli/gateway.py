@@ -15,10 +15,11 @@ from ibfloor.model.errors import ConfigError
 from ibfloor.model.money import Currency
 
 MarketOption = Annotated[
-    str, typer.Option("--market", metavar="generated|replay", help="A market made by a seed, or recorded days.")
+    str,
+    typer.Option("--market", metavar="generated|replay|csv|store", help="A market made by a seed, or recorded days."),
 ]
 DataOption = Annotated[
-    Path | None, typer.Option("--data", metavar="DIR", help="Folder of recorded days, for --market replay.")
+    Path | None, typer.Option("--data", metavar="DIR", help="Folder of recorded days: Parquet, CSV, or a store.")
 ]
 SecuritiesOption = Annotated[
     Path | None,

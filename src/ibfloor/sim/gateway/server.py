@@ -26,14 +26,16 @@ from ibfloor.sim.gateway.gateway import Gateway
 from ibfloor.sim.gateway.happenings import Happenings, read_happenings
 from ibfloor.sim.gateway.limits import Limits
 from ibfloor.sim.gateway.tcp import GatewayServer
-from ibfloor.sim.market.generated import GeneratedMarket
+from ibfloor.sim.market.generated import GeneratedMarket, chosen
 from ibfloor.sim.market.listing import Listing, read_listing
 from ibfloor.sim.market.plan import MarketEvent
 from ibfloor.sim.market.replay import ReplayMarket
-from ibfloor.sim.market.securities import SecurityMaster
+from ibfloor.sim.market.securities import SecurityMaster, default_master
 from ibfloor.sim.market.stream import StreamMarket
+from ibfloor.sim.market.tables import recorded_market
 
 _EXEC_SESSION = 0xE0D5
+_MARKETS = ("generated", "replay", "csv", "store")
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +50,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """``HH:MM`` New York time on the last trading day; ``None``: the time it is."""
     hold_until_client: bool = False
     market: str = "generated"
-    """``generated`` or ``replay``."""
+    """``generated``, ``replay``, ``csv`` or ``store``."""
     data: Path | None = None
     symbols: tuple[str, ...] = ()
     securities: Path | None = None
@@ -75,10 +77,10 @@ def check_settings(settings: GatewaySettings) -> None:
         raise ConfigError(f"speed is {settings.speed:g}: take a number from 1 to 1000")
     if not 0 <= settings.port <= 65535:
         raise ConfigError(f"port is {settings.port}: take one from 0 (any free port) to 65535")
-    if settings.market not in ("generated", "replay"):
-        raise ConfigError(f"market is {settings.market!r}: take 'generated' or 'replay'")
-    if settings.market == "replay" and settings.data is None:
-        raise ConfigError("a replay market needs a data folder: give --data")
+    if settings.market not in _MARKETS:
+        raise ConfigError(f"market is {settings.market!r}: take one of {', '.join(_MARKETS)}")
+    if settings.market != "generated" and settings.data is None:
+        raise ConfigError(f"a {settings.market} market needs a data folder: give --data")
     if settings.cash < 0:
         raise ConfigError(f"cash is {settings.cash}: it cannot be negative")
 
@@ -119,6 +121,10 @@ def build_market(settings: GatewaySettings, start_ns: int, plan: Sequence[Market
     if settings.market == "replay":
         assert settings.data is not None, "check_settings came first"
         market = ReplayMarket(settings.data, start_ns, settings.symbols, seed=settings.seed, listing=listing, plan=plan)
+    elif settings.data is not None and settings.market != "generated":
+        master = listing.master_with(default_master(f"{to_datetime(start_ns):%Y%m%d}"))
+        chosen_master = SecurityMaster(tuple(chosen(master, settings.symbols)))
+        market = recorded_market(settings.market, settings.data, chosen_master, start_ns, seed=settings.seed, plan=plan)
     else:
         market = GeneratedMarket(settings.seed, start_ns, settings.symbols, listing=listing, plan=plan)
     # a contract without a tape has neither quotes nor history: better that nobody knows it

@@ -111,6 +111,20 @@ class TableMarket(StreamMarket):
         super().__init__(SecurityMaster(tuple(tape.security for tape in tapes)), tapes, start_ns)
 
 
+def recorded_market(
+    kind: str, data: Path, master: SecurityMaster, start_ns: int, *, seed: int = 0, plan: Sequence[MarketEvent] = ()
+) -> TableMarket:
+    """Return the market of a folder: ``csv`` files, or a recorder's ``store``."""
+    if not data.is_dir():
+        raise ConfigError(f"market data folder {data} does not exist")
+    if kind == "csv":
+        return TableMarket(CsvRecords(data, master), master, start_ns, seed=seed, plan=plan)
+    # imported here: the store's library takes its time, and only this market needs it
+    from ibfloor.data.arctic_store import open_store
+
+    return TableMarket(StoreRecords(open_store(data)), master, start_ns, seed=seed, plan=plan)
+
+
 def _anchor(record: Recorded) -> date:
     days = record.minute_days
     return days[HISTORY_SESSIONS] if len(days) > HISTORY_SESSIONS else days[0]

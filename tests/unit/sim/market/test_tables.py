@@ -18,7 +18,7 @@ from ibfloor.sim.exchange.values import BookTop, MarketTick, TapePrint
 from ibfloor.sim.market.bars import NS_PER_DAY
 from ibfloor.sim.market.securities import default_master
 from ibfloor.sim.market.sessions import US_STOCKS, at_minute
-from ibfloor.sim.market.tables import CsvRecords, StoreRecords, TableMarket
+from ibfloor.sim.market.tables import CsvRecords, StoreRecords, TableMarket, recorded_market
 
 RECORDED = date(2024, 3, 12)
 MASTER = default_master("20261123")
@@ -172,3 +172,26 @@ def test_a_folder_that_makes_no_sense_is_named(tmp_path: Path, start_ns: int, na
     (tmp_path / name).write_text(text)
     with pytest.raises(ConfigError, match=says):
         TableMarket(CsvRecords(tmp_path, MASTER), MASTER, start_ns)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Passing a BlockManager:DeprecationWarning")
+def test_a_recorders_own_store_plays(tmp_path: Path, start_ns: int) -> None:
+    from ibfloor.data.arctic_store import open_store
+
+    assert SPY is not None
+    stamps = at_minute(US_STOCKS, RECORDED, 570) + np.arange(20) * NS_PER_MINUTE
+    ones = np.ones(20)
+    bars = {"ts_ns": stamps, "open": 500 * ones, "high": 502 * ones, "low": 499 * ones, "close": 501 * ones}
+    store = open_store(tmp_path / "store", map_size="64MB")
+    store.append_bars(
+        as_table({**bars, "instrument_id": ones * int(SPY.instrument_id), "volume": 900 * ones}, BAR_COLUMNS)
+    )
+    market = recorded_market("store", tmp_path / "store", MASTER, start_ns)
+    played = list(market.ticks(start_ns + 6 * NS_PER_MINUTE))
+    assert minute_of(played, "SPY", start_ns + 4 * NS_PER_MINUTE)[1] == 900
+
+
+def test_an_absent_folder_is_named(tmp_path: Path, start_ns: int) -> None:
+    with pytest.raises(ConfigError, match="nowhere does not exist"):
+        recorded_market("store", tmp_path / "nowhere", MASTER, start_ns)
