@@ -63,20 +63,24 @@ def print_summary(summary: FloorSummary, *, as_json: bool) -> None:
     width = max(map(len, summary.strategies), default=0)
     for name, one in sorted(summary.strategies.items()):
         held = " ".join(f"{symbol}:{qty}" for symbol, qty in one.positions.items()) or MISSING
-        restarts = f", {one.restarts} restarts" if one.restarts else ""
+        restarts = f", {_count(one.restarts, 'restart')}" if one.restarts else ""
         typer.echo(
-            f"  {name:{width}}  {one.state:10}  {one.orders} orders, {one.fills} fills, P&L {cell(one.pnl, 'gain')}, "
-            f"holds {held}{restarts}"
+            f"  {name:{width}}  {one.state:10}  {_count(one.orders, 'order')}, {_count(one.fills, 'fill')}, "
+            f"P&L {cell(one.pnl, 'gain')}, holds {held}{restarts}"
         )
     typer.echo(
-        f"{summary.orders} orders, {summary.fills} fills, {summary.rejected} rejected, "
-        f"{summary.unknown_orders} unknown, {summary.breaks} breaks; {summary.ticks:,} ticks"
+        f"{_count(summary.orders, 'order')}, {_count(summary.fills, 'fill')}, {summary.rejected} rejected, "
+        f"{summary.unknown_orders} unknown, {_count(summary.breaks, 'break')}; {_count(summary.ticks, 'tick')}"
     )
     typer.echo(
         "the books equal the account"
         if summary.books_equal_account
         else "THE BOOKS DIFFER FROM THE ACCOUNT, or could not be compared with it: see the log"
     )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def tell_the_stop() -> None:
