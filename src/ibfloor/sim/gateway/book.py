@@ -18,7 +18,15 @@ from ibfloor.sim.gateway.codec.orders import COMPLETED_ORDER, OPEN_ORDER
 from ibfloor.sim.gateway.codec.responses import COMMISSION, ERROR, EXEC_DETAILS, ORDER_STATUS
 from ibfloor.sim.gateway.codec.table import Table
 from ibfloor.sim.gateway.core import Broker
-from ibfloor.sim.gateway.events import BrokerEvent, BrokerOrder, Executed, OrderCanceled, OrderShown, Refused
+from ibfloor.sim.gateway.events import (
+    BrokerEvent,
+    BrokerOrder,
+    ComboExecuted,
+    Executed,
+    OrderCanceled,
+    OrderShown,
+    Refused,
+)
 from ibfloor.sim.gateway.routing import group_name
 
 _NOTED = (OPEN_ORDER, COMPLETED_ORDER, ORDER_STATUS, EXEC_DETAILS, COMMISSION, ERROR)
@@ -117,7 +125,12 @@ class Book:
     def note_event(self, event: BrokerEvent) -> None:
         """Keep what happened to an order."""
         match event:
-            case OrderShown(order=order) | OrderCanceled(order=order) | Executed(order=order):
+            case (
+                OrderShown(order=order)
+                | OrderCanceled(order=order)
+                | Executed(order=order)
+                | ComboExecuted(order=order)
+            ):
                 self.incarnations.append(_order_row(order))
             case Refused():
                 self.refusals.append(event)

@@ -11,10 +11,11 @@ from decimal import Decimal
 import msgspec
 
 from ibfloor.model.ids import InstrumentId
-from ibfloor.sim.account import SimAccount
+from ibfloor.sim.account import SimAccount, SimExecution
 from ibfloor.sim.exchange.engine import CANCELED, PARENT_GONE, REFUSED, Exchange, IsRegular
 from ibfloor.sim.exchange.values import (
     Activated,
+    BookTop,
     ExchangeEvent,
     Filled,
     Gone,
@@ -25,11 +26,13 @@ from ibfloor.sim.exchange.values import (
     Triggered,
     Working,
 )
+from ibfloor.sim.gateway.combos import Combos, no_combos, whole_execution
 from ibfloor.sim.gateway.credit import LOCATE, LOCATE_TEXT, OUT_OF_RANGE, Credit, needs_locate
 from ibfloor.sim.gateway.events import (
     ZERO,
     BrokerEvent,
     BrokerOrder,
+    ComboExecuted,
     Executed,
     IbStatus,
     OrderBound,
@@ -39,7 +42,7 @@ from ibfloor.sim.gateway.events import (
     Ticket,
     Warned,
 )
-from ibfloor.sim.gateway.register import Register
+from ibfloor.sim.gateway.register import Register, leg_key
 from ibfloor.sim.gateway.routing import exchange_order, why_held
 from ibfloor.sim.gateway.ticket_errors import TicketError, invalid, rejected
 from ibfloor.sim.gateway.tickets import flaw_of_change
@@ -63,6 +66,7 @@ class Broker(Register):
         price_of: Callable[[InstrumentId], Decimal],
         emit: Callable[[BrokerEvent], None],
         credit: Credit | None = None,
+        combos: Combos | None = None,
     ) -> None:
         super().__init__(account)
         self._exchange = exchange
@@ -70,6 +74,7 @@ class Broker(Register):
         self._price_of = price_of
         self._emit = emit
         self._credit = credit
+        self.combos = no_combos() if combos is None else combos
         self.unlocated: set[InstrumentId] = set()
         """Stocks that cannot be sold short before ``locate``: such orders are held."""
         self._waiting: set[int] = set()
@@ -149,6 +154,9 @@ class Broker(Register):
         if self._waiting:
             self._release_waiting(tick.ts_ns)
         self._apply(self._exchange.on_tick(tick))
+        if isinstance(tick, BookTop):
+            for key in self.combos.of_leg(tick.instrument_id):
+                self._apply(self._exchange.on_tick(self.combos.top(key, tick.ts_ns)))
 
     def on_time(self, now_ns: int) -> None:
         """Let time pass: dates, schedules and auctions of orders, also while nothing ticks."""
@@ -165,7 +173,8 @@ class Broker(Register):
 
     def expire_day_orders(self, now_ns: int, instrument_id: InstrumentId) -> None:
         """End all DAY orders of an instrument: its trading day is over."""
-        self._apply(self._exchange.expire(now_ns, (instrument_id,)))
+        combos = [key for key in self.combos.of_leg(instrument_id) if self.combos.home(key) == instrument_id]
+        self._apply(self._exchange.expire(now_ns, (instrument_id, *combos)))
 
     # -- inside
 
@@ -207,6 +216,8 @@ class Broker(Register):
             if order.why_held != LOCATE:
                 self._emit(Warned(order=order, code=404, text=LOCATE_TEXT))
         else:
+            if ticket.legs:
+                self._apply(self._exchange.on_tick(self.combos.top(ticket.instrument.instrument_id, now_ns)))
             self._apply(self._exchange.submit(exchange_order(self._store(order, why_held="")), now_ns))
 
     def _flaw_of_new(self, client_id: int, ticket: Ticket) -> TicketError | None:
@@ -297,9 +308,27 @@ class Broker(Register):
     def _fill(self, order: BrokerOrder, fill: Filled) -> None:
         ticket = order.ticket
         account = self.account_of(ticket.account)
+        if ticket.legs:
+            self._fill_legs(order, fill, account)
+            return
         execution = account.book(order.perm_id, ticket.instrument, ticket.side, fill.qty, fill.px, fill.ts_ns)
+        self._emit(Executed(order=self._filled(order, fill, execution), execution=execution))
+
+    def _fill_legs(self, order: BrokerOrder, fill: Filled, account: SimAccount) -> None:
+        executions = [
+            account.book(leg_key(order.perm_id, n), leg.instrument, side, qty, px, fill.ts_ns)
+            for n, (leg, side, qty, px) in enumerate(self.combos.split(order.ticket, fill.qty, fill.px))
+        ]
+        whole = whole_execution(order, fill, executions[0])
+        self.combo_executions.append(whole)
+        order = self._filled(order, fill, whole)
+        self._emit(ComboExecuted(order=order, execution=whole))
+        for execution in executions:
+            self._emit(Executed(order=order, execution=execution))
+
+    def _filled(self, order: BrokerOrder, fill: Filled, execution: SimExecution) -> BrokerOrder:
         is_done = fill.leaves_qty == ZERO
-        order = self._store(
+        return self._store(
             order,
             status=IbStatus.FILLED if is_done else IbStatus.SUBMITTED,
             filled_qty=execution.cum_qty,
@@ -308,7 +337,6 @@ class Broker(Register):
             completed_ns=fill.ts_ns if is_done else 0,
             completed_status=f"Filled Size: {execution.cum_qty.normalize():f}" if is_done else "",
         )
-        self._emit(Executed(order=order, execution=execution))
 
     def _end(self, order: BrokerOrder, status: IbStatus, reason: str, now_ns: int) -> None:
         text = "Cancelled by Trader" if reason in ("", CANCELED) else f"Cancelled: {reason}"

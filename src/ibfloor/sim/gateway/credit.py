@@ -7,7 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from ibfloor.model.ids import InstrumentId
-from ibfloor.model.instrument import SecurityType
+from ibfloor.model.instrument import Instrument, SecurityType
 from ibfloor.model.order import Side
 from ibfloor.sim.account import SimAccount, SimPosition
 from ibfloor.sim.account.margin import requirement
@@ -34,6 +34,9 @@ LOCATE_TEXT = (
 )
 
 
+_Part = tuple[Instrument, Side, Decimal, Decimal]
+
+
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
     """An account before and after an order, and what the order costs."""
 
@@ -52,13 +55,10 @@ class Credit:
     def preview(self, account: SimAccount, ticket: Ticket) -> Preview:
         """Return what the whole of an order would do to an account, at its own price or the market's."""
         instrument = ticket.instrument
-        px = self._px(ticket)
-        commission = FIXED_FEES[instrument.contract.security_type].order_fee(
-            Traded().plus(ticket.qty, abs(px), instrument.multiplier)
-        )
+        commission = sum((_fee(part) for part in self._parts(ticket)), ZERO)
         rates = rates_of(self._market, account.base_currency)
         rate = rates.get(instrument.currency, Decimal(1))
-        initial, maintenance = self._change(account, ticket, px)
+        initial, maintenance = self._change(account, ticket)
         before = self._standing(account)
         after = Standing(
             equity=before.equity - commission * rate,
@@ -80,7 +80,7 @@ class Credit:
 
     def flaw(self, account: SimAccount, ticket: Ticket) -> TicketError | None:
         """Return why an account cannot carry an order; ``None`` when it can, or when margin falls."""
-        if ticket.parent_id or self._change(account, ticket, self._px(ticket))[0] <= ZERO:
+        if ticket.parent_id or self._change(account, ticket)[0] <= ZERO:
             return None
         preview = self.preview(account, ticket)
         if preview.after.equity >= preview.after.initial:
@@ -94,6 +94,8 @@ class Credit:
 
     def is_off_market(self, ticket: Ticket) -> bool:
         """Tell whether a limit is so far through the market that nobody means it."""
+        if ticket.legs:
+            return False
         mark = mark_of(self._market, ticket.instrument.instrument_id)
         if ticket.limit_px is None or not mark or ticket.attributes.get("override_percentage_constraints"):
             return False
@@ -106,13 +108,29 @@ class Credit:
         stop = ticket.stop_px if ticket.rules.trigger is None else ticket.rules.trigger.px
         return ticket.limit_px or stop or mark_of(self._market, ticket.instrument.instrument_id) or ZERO
 
-    def _change(self, account: SimAccount, ticket: Ticket, px: Decimal) -> tuple[Decimal, Decimal]:
-        instrument = ticket.instrument
-        held = account.position(instrument.instrument_id) or SimPosition(instrument=instrument)
-        then, _, _ = held.traded(ticket.side, ticket.qty, px, ZERO)
-        under = under_marks(self._market, (then,)).get(instrument.instrument_id)
-        now_needed, then_needed = requirement(held, px, under), requirement(then, px, under)
-        return then_needed[0] - now_needed[0], then_needed[1] - now_needed[1]
+    def _parts(self, ticket: Ticket) -> list[_Part]:
+        if not ticket.legs:
+            return [(ticket.instrument, ticket.side, ticket.qty, self._px(ticket))]
+        return [
+            (
+                leg.instrument,
+                leg.side if ticket.side is Side.BUY else leg.side.opposite,
+                ticket.qty * leg.ratio,
+                mark_of(self._market, leg.instrument.instrument_id) or ZERO,
+            )
+            for leg in ticket.legs
+        ]
+
+    def _change(self, account: SimAccount, ticket: Ticket) -> tuple[Decimal, Decimal]:
+        initial = maintenance = ZERO
+        for instrument, side, qty, px in self._parts(ticket):
+            held = account.position(instrument.instrument_id) or SimPosition(instrument=instrument)
+            then, _, _ = held.traded(side, qty, px, ZERO)
+            under = under_marks(self._market, (then,)).get(instrument.instrument_id)
+            now_needed, then_needed = requirement(held, px, under), requirement(then, px, under)
+            initial += then_needed[0] - now_needed[0]
+            maintenance += then_needed[1] - now_needed[1]
+        return initial, maintenance
 
     def _standing(self, account: SimAccount) -> Standing:
         held = [position for position in account.positions if position.qty]
@@ -130,6 +148,12 @@ class Credit:
             initial=Decimal(whole["InitMarginReq"]),
             maintenance=Decimal(whole["MaintMarginReq"]),
         )
+
+
+def _fee(part: _Part) -> Decimal:
+    instrument, _, qty, px = part
+    traded = Traded().plus(qty, px, instrument.multiplier)
+    return FIXED_FEES[instrument.contract.security_type].order_fee(traded)
 
 
 def needs_locate(account: SimAccount, ticket: Ticket, unlocated: set[InstrumentId]) -> bool:

@@ -47,6 +47,14 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     grid: Decimal | None = None
 
 
+class Leg(msgspec.Struct, frozen=True, kw_only=True):
+    """One contract of a combination: so many of it for one of the whole, when the whole is bought."""
+
+    instrument: Instrument
+    ratio: int
+    side: Side
+
+
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     """An order as it was asked for. ``attributes`` is all the client sent, to be shown again."""
 
@@ -72,6 +80,8 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     """The parent's order id, of the same client."""
     oca_group: str = ""
     oca_type: int = 0
+    legs: tuple[Leg, ...] = ()
+    """Of a combination; ``instrument`` is then the whole as the exchange knows it."""
 
     @property
     def type_text(self) -> str:
@@ -187,4 +197,11 @@ class Executed(msgspec.Struct, frozen=True, kw_only=True):
     execution: SimExecution
 
 
-BrokerEvent = OrderShown | OrderCanceled | OrderPreviewed | OrderBound | Refused | Warned | Executed
+class ComboExecuted(msgspec.Struct, frozen=True, kw_only=True):
+    """A combination traded; its legs' executions follow. This one is in no account."""
+
+    order: BrokerOrder
+    execution: SimExecution
+
+
+BrokerEvent = OrderShown | OrderCanceled | OrderPreviewed | OrderBound | Refused | Warned | Executed | ComboExecuted

@@ -17,6 +17,7 @@ from ibfloor.sim.gateway.clock import SimClock
 from ibfloor.sim.gateway.codec import responses as tell
 from ibfloor.sim.gateway.codec.kinds import Values
 from ibfloor.sim.gateway.codec.table import Table
+from ibfloor.sim.gateway.combos import Combos
 from ibfloor.sim.gateway.credit import Credit
 from ibfloor.sim.gateway.events import BrokerEvent, Executed
 from ibfloor.sim.gateway.exercise_desk import ExerciseDesk
@@ -76,9 +77,10 @@ class Gateway:
         """A client that leaves more bytes unread is dropped, as IB does: it would take all memory."""
         self._sessions: dict[int, Session] = {}
         self._dirty: dict[Session, None] = {}
+        combos = self._combos = Combos(market.master, market.top)
         exchange = _primed_exchange(market, self._is_regular)
         self.broker = FallibleBroker(
-            exchange, account, self._is_regular, self._price_of, self._on_event, Credit(market)
+            exchange, account, self._is_regular, self._price_of, self._on_event, Credit(market), combos
         )
         self._day_ends = {one.instrument_id: _day_end_ns(one, clock.now_ns()) for one in market.master}
         self._next_day_end_ns = min(self._day_ends.values(), default=0)
@@ -252,7 +254,7 @@ class Gateway:
         return Decimal(0) if mark is None else mark
 
     def _is_regular(self, instrument_id: InstrumentId, ts_ns: int) -> bool:
-        security = self.market.master.by_id(instrument_id)
+        security = self.market.master.by_id(self._combos.home(instrument_id))
         return security is not None and security.session.is_regular(ts_ns)
 
 

@@ -44,8 +44,8 @@ class FallibleBroker(Broker):
             self._fill(order, Filled(key=perm_id, ts_ns=now_ns, qty=qty, px=px, leaves_qty=ZERO))
 
     def correct(self, execution: SimExecution, px: Decimal, now_ns: int) -> None:
-        """Give an execution another price, under the next revision of its id; once only."""
-        if not execution.exec_id.endswith(FIRST_REVISION):
+        """Give an execution another price, under the next revision of its id; once only, and no leg's."""
+        if not execution.exec_id.endswith(FIRST_REVISION) or execution.order_key not in self._orders:
             return
         order = self._orders[execution.order_key]
         revised = self.account_of(order.ticket.account).revise(execution.exec_id, px, execution.qty, now_ns)

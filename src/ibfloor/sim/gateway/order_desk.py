@@ -10,12 +10,13 @@ from ibfloor.sim.account import SimExecution
 from ibfloor.sim.gateway.clock import EXCHANGE_TIME, SimClock
 from ibfloor.sim.gateway.codec import requests as ask
 from ibfloor.sim.gateway.codec import responses as tell
+from ibfloor.sim.gateway.codec.contracts import is_combo
 from ibfloor.sim.gateway.codec.kinds import Values
 from ibfloor.sim.gateway.codec.orders import PLACE_ORDER
 from ibfloor.sim.gateway.codec.table import Table
 from ibfloor.sim.gateway.contracts import one_security
 from ibfloor.sim.gateway.core import Broker
-from ibfloor.sim.gateway.events import BrokerOrder
+from ibfloor.sim.gateway.events import BrokerOrder, Leg
 from ibfloor.sim.gateway.projector import (
     MASTER_CLIENT,
     show_commission,
@@ -56,11 +57,16 @@ class OrderDesk:
 
     def _place(self, session: Session, values: Values) -> None:
         order_id = number_of(values, "order_id")
-        security = one_security(session, order_id, self._market.master, values)
-        if security is None:
-            return
+        legs: tuple[Leg, ...] = ()
         try:
-            ticket = read_ticket(values, security, self._account_name(values), self._clock.now_ns())
+            if is_combo(values):
+                security, legs = self._broker.combos.security_of(values)
+            else:
+                found = one_security(session, order_id, self._market.master, values)
+                if found is None:
+                    return
+                security = found
+            ticket = read_ticket(values, security, self._account_name(values), self._clock.now_ns(), legs)
         except TicketError as error:
             self._broker.refuse(client_of(session), order_id, error)
         else:
@@ -118,7 +124,7 @@ class OrderDesk:
         except ValueError as error:
             session.fail(req_id, 321, f"Error validating request.-'bM' : cause - {error}")
             return
-        for execution in self._broker.executions():
+        for execution in self._broker.told_executions():
             order = self._broker.order(execution.order_key)
             if wanted.takes(order, execution):
                 show_execution(session, order, execution, req_id)

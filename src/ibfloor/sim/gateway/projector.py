@@ -13,10 +13,12 @@ from ibfloor.sim.gateway.clock import wire_time
 from ibfloor.sim.gateway.codec import responses as tell
 from ibfloor.sim.gateway.codec.kinds import Scalar, Values
 from ibfloor.sim.gateway.codec.orders import COMPLETED_ORDER, OPEN_ORDER
+from ibfloor.sim.gateway.combos import combo_values
 from ibfloor.sim.gateway.contracts import contract_values
 from ibfloor.sim.gateway.events import (
     BrokerEvent,
     BrokerOrder,
+    ComboExecuted,
     Executed,
     IbStatus,
     OrderBound,
@@ -53,6 +55,11 @@ class Projector:
                     show_order(session, order)
                     show_status(session, order)
                     show_commission(session, execution)
+            case ComboExecuted(order=order, execution=execution):
+                for session in self._viewers(order.client_id):
+                    show_execution(session, order, execution)
+                    show_order(session, order)
+                    show_status(session, order)
             case OrderCanceled(order=order, reason=reason):
                 self._tell_canceled(order, reason)
             case OrderPreviewed(order=order):
@@ -131,6 +138,7 @@ def show_execution(session: Session, order: BrokerOrder, execution: SimExecution
     exchange = order.ticket.exchange
     values: dict[str, Scalar] = {
         **contract_values(execution.instrument, exchange),
+        **(combo_values(order.ticket) if execution.instrument == order.ticket.instrument else {}),
         "req_id": req_id,
         "order_id": order.order_id,
         "exec_id": execution.exec_id,
@@ -165,6 +173,7 @@ def _order_values(order: BrokerOrder) -> Values:
     return {
         **ticket.attributes,
         **contract_values(ticket.instrument, ticket.exchange),
+        **combo_values(ticket),
         "order_id": order.order_id,
         "client_id": order.client_id,
         "perm_id": order.perm_id,

@@ -7,6 +7,13 @@ import msgspec
 from ibfloor.sim.account import SimAccount, SimExecution
 from ibfloor.sim.gateway.events import BrokerOrder
 
+_LEG_KEYS = 10
+
+
+def leg_key(perm_id: int, n: int) -> int:
+    """Return the key under which an account groups the fills of one leg of an order."""
+    return -(perm_id * _LEG_KEYS + n)
+
 
 class Register:
     """All orders and accounts of a login. Owner: the gateway's one thread."""
@@ -18,10 +25,12 @@ class Register:
         self._orders: dict[int, BrokerOrder] = {}
         self._by_client: dict[tuple[int, int], int] = {}
         self._highest_id: dict[int, int] = {}
+        self.combo_executions: list[SimExecution] = []
+        """Of combinations as a whole: told to clients, booked in no account."""
 
     def order(self, perm_id: int) -> BrokerOrder:
-        """Return an order by its permanent id; raise ``KeyError`` for none."""
-        return self._orders[perm_id]
+        """Return an order by its permanent id, or by the key of one of its legs; raise ``KeyError`` for none."""
+        return self._orders[perm_id if perm_id > 0 else -perm_id // _LEG_KEYS]
 
     def add_account(self, account: SimAccount) -> None:
         """Let the login have one more account; tickets name theirs."""
@@ -35,6 +44,10 @@ class Register:
         """Return the executions of all accounts, oldest first."""
         told = [execution for account in self.accounts.values() for execution in account.executions]
         return sorted(told, key=lambda execution: execution.ts_ns)
+
+    def told_executions(self) -> list[SimExecution]:
+        """Return the executions of all accounts and those of combinations as a whole, oldest first."""
+        return sorted([*self.combo_executions, *self.executions()], key=lambda execution: execution.ts_ns)
 
     def find(self, client_id: int, order_id: int) -> BrokerOrder | None:
         """Return the order a client placed under an id."""

@@ -28,9 +28,17 @@ def above_zero(values: Values, name: str, what: str) -> Decimal:
 
 def price(values: Values, name: str, what: str, security: Security) -> Decimal:
     """Return a price on the grid; raise ``TicketError`` for none or one between the ticks."""
-    px = above_zero(values, name, what)
+    px = _price_of_combo(values, name, what) if security.instrument_id < 0 else above_zero(values, name, what)
     if not is_on_grid(security, px):
         raise TicketError(110, "The price does not conform to the minimum price variation for this contract.")
+    return px
+
+
+def _price_of_combo(values: Values, name: str, what: str) -> Decimal:
+    # a combination may pay money: its price may be zero or below
+    px = number(values, name)
+    if px is None:
+        raise invalid(f"The {what} is missing or invalid.")
     return px
 
 

@@ -10,10 +10,10 @@ from ibfloor.model.instrument import SecurityType
 from ibfloor.model.order import Side
 from ibfloor.sim.gateway.algos import with_algo
 from ibfloor.sim.gateway.codec.kinds import Values
-from ibfloor.sim.gateway.events import Ticket
+from ibfloor.sim.gateway.events import Leg, Ticket
 from ibfloor.sim.gateway.ticket_errors import TicketError, invalid, rejected
 from ibfloor.sim.gateway.ticket_prices import grid_of
-from ibfloor.sim.gateway.ticket_rules import lasting, terms_of
+from ibfloor.sim.gateway.ticket_rules import UNSUPPORTED, lasting, terms_of
 from ibfloor.sim.gateway.values import number_of, text_of
 from ibfloor.sim.market.securities import Security
 
@@ -28,7 +28,7 @@ _ABSENT = {
 _OCA_TYPES = (0, 1, 2, 3)
 
 
-def read_ticket(values: Values, security: Security, account: str, now_ns: int) -> Ticket:
+def read_ticket(values: Values, security: Security, account: str, now_ns: int, legs: tuple[Leg, ...] = ()) -> Ticket:
     """Return the ticket of a placeOrder message; raise ``TicketError`` when IB would refuse it."""
     instrument = security.instrument
     if instrument.contract.security_type is SecurityType.INDEX:
@@ -39,6 +39,8 @@ def read_ticket(values: Values, security: Security, account: str, now_ns: int) -
     for name, text in _ABSENT.items():
         if values.get(name):
             raise rejected(f"{text} by this gateway.")
+    if legs and values.get("order_type") not in ("MKT", "LMT"):
+        raise UNSUPPORTED
     qty = _qty(values, security)
     terms = terms_of(values, security, side)
     time_in_force, rules = lasting(values, terms, security, qty, now_ns)
@@ -69,6 +71,7 @@ def read_ticket(values: Values, security: Security, account: str, now_ns: int) -
         parent_id=number_of(values, "parent_id"),
         oca_group=text_of(values, "oca_group"),
         oca_type=_oca_type(values),
+        legs=legs,
     )
 
 

@@ -11,6 +11,7 @@ from ibfloor.sim.gateway.codec.orders import OPEN_ORDER
 from ibfloor.sim.gateway.codec.table import Table
 from ibfloor.sim.gateway.events import (
     BrokerEvent,
+    ComboExecuted,
     Executed,
     OrderBound,
     OrderCanceled,
@@ -31,6 +32,7 @@ from ibfloor.sim.gateway.session import Session
 _EVENT_POINTS: dict[type[BrokerEvent], str] = {
     OrderShown: "event:shown",
     Executed: "event:filled",
+    ComboExecuted: "event:combo_filled",
     OrderCanceled: "event:canceled",
     OrderPreviewed: "event:previewed",
     OrderBound: "event:bound",
