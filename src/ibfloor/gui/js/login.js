@@ -1,7 +1,6 @@
 // The login page: redeem the one-time token of the address' fragment (which browsers never send), or take a password.
 const said = document.getElementById("said");
 const passwordForm = document.getElementById("password");
-const token = location.hash.slice(1);
 
 async function logIn(body) {
   const answer = await fetch("/api/v1/login", {
@@ -30,6 +29,7 @@ function offer(ways, text, isError) {
 }
 
 async function start() {
+  const token = location.hash.slice(1);
   history.replaceState(null, "", "/login");
   const ways = await (await fetch("/api/v1/login")).json();
   if (ways.logged_in) {
@@ -58,4 +58,10 @@ passwordForm.addEventListener("submit", async (event) => {
   }
 });
 
-start().catch(() => say("The web process does not answer. Is the floor running?", true));
+function begin() {
+  start().catch(() => say("The web process does not answer. Is the floor running?", true));
+}
+
+// A link pasted into a tab that is here already changes the fragment only: the page is not loaded anew.
+window.addEventListener("hashchange", () => location.hash && begin());
+begin();
