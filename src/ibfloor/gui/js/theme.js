@@ -1,8 +1,9 @@
-// Before anything is painted: the theme this browser chose last, else the dark one.
+// Before anything is painted: the theme this browser chose last, else the system's, else the dark one.
 (() => {
-  let theme = "dark";
+  let theme = matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark";
   try {
-    theme = localStorage.getItem("ibfloor-theme") === "light" ? "light" : "dark";
+    const chosen = localStorage.getItem("ibfloor-theme");
+    if (chosen === "light" || chosen === "dark") theme = chosen;
   } catch {
     // storage may be forbidden: the default will do
   }
