@@ -53,6 +53,7 @@ from ibfloor.model.view import (
 
 BEAT_S = 0.2
 MINUTE_NS = 60_000_000_000
+DAY_NS = 1440 * MINUTE_NS
 OPEN_NS = 1_380_634_200_000_000_000  # 2013-10-01 09:30 in New York
 HISTORY_MINUTES = 140
 SPEED = 60.0
@@ -215,7 +216,7 @@ class Feed:
                 positions=positions if traded and state != "FAILED" else {},
                 realised_pnl=pnl,
                 unrealised_pnl=Decimal(0),
-                pnl=pnl,
+                pnl=None,
                 fees=Decimal("12.40") if traded else Decimal(0),
                 orders=14 if traded else 0,
                 orders_working=0,
@@ -235,11 +236,11 @@ class Feed:
             if row.state in ("RUNNING", "PAUSED"):
                 self._session(row.name, row.client_id)
         for rule, limit, used, pct in (
-            ("gross_exposure", "200%", "61.2%", 30.6),
-            ("drawdown", "3%", "0.16%", 5.3),
-            ("day_loss", "15,000", "851", 5.7),
-            ("order_rate", "40/s", "2/s", 5.0),
-            ("max_notional", "100,000", "91,400", 91.4),
+            ("max_order_qty", "1000", "300 (largest order)", 30.0),
+            ("max_order_notional", "100000", "91400.5 (largest order)", 91.4),
+            ("max_position", "1000", "300 (worst case)", 30.0),
+            ("max_gross_exposure", "2000000", "1224000 (worst case)", 61.2),
+            ("order_rate", "5 per s, 10 at once", "1 of 10", 10.0),
         ):
             self.differ.update("risk", rule, RiskView(rule=rule, limit=limit, used=used, used_pct=pct, refusals=0))
         self._log("WARNING", "broker", f"2104 market data farm says {EVIL}")
@@ -252,6 +253,7 @@ class Feed:
             symbol = symbols[number % len(symbols)]
             tape = self._tapes[symbol]
             side = self._rng.choice(("BUY", "SELL"))
+            day_ns = DAY_NS if name == "turn-of-month" and number == 0 else 0
             bar = tape.bars[15 + number * 30 + self._rng.randint(0, 12)]
             px = Decimal(round(bar.close_px / float(tape.tick))) * tape.tick
             is_last = number == 3
@@ -274,8 +276,8 @@ class Feed:
                 time_in_force="DAY",
                 status=status,
                 text=EVIL if status == "REJECTED" else "",
-                ts_submitted_ns=bar.start_ns + 4_000_000_000,
-                ts_updated_ns=bar.start_ns + 5_000_000_000,
+                ts_submitted_ns=bar.start_ns + 4_000_000_000 - day_ns,
+                ts_updated_ns=bar.start_ns + 5_000_000_000 - day_ns,
             )
             self._orders[order.cl_ord_id] = order
             if done:
@@ -317,7 +319,7 @@ class Feed:
                     currency="USD",
                 ),
             )
-        pnl = row.realised_pnl + unrealised
+        pnl = row.realised_pnl + unrealised - row.fees
         spark = row.spark
         if self._beats % 5 == 1 and row.state != "STOPPED":
             spark = (*spark, float(pnl))[-40:]
@@ -361,16 +363,18 @@ class Feed:
         rows = self._strategies.values()
         unrealised = sum((row.unrealised_pnl or Decimal(0) for row in rows), Decimal(0))
         realised = sum((row.realised_pnl for row in rows), Decimal(0))
+        fees = sum((row.fees for row in rows), Decimal(0))
         self.differ.update(
             "account",
             "DU4519027",
             AccountView(
                 account="DU4519027",
                 base_currency="USD",
-                net_liquidation=Decimal("1000000") + realised + unrealised,
-                day_pnl=realised + unrealised,
+                net_liquidation=Decimal("1000000") + realised + unrealised - fees,
+                day_pnl=realised + unrealised - fees,
                 unrealised_pnl=unrealised,
                 realised_pnl=realised,
+                fees=fees,
                 gross_exposure=Decimal("612000.00"),
                 net_exposure=Decimal("212000.00"),
                 drawdown_pct=Decimal("0.16"),

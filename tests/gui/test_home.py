@@ -21,6 +21,66 @@ def test_a_stranger_gets_the_login_page_and_a_used_link_does_not_open(start_floo
     stranger.page.goto(floor.login_link)
     stranger.until("document.getElementById('said').textContent.includes('used already')")
     assert stranger.page.evaluate("location.hash") == ""
+    assert "ibfloor login" in stranger.page.inner_text("main")
+
+
+def test_a_link_pasted_into_a_tab_on_the_login_page_opens_it(start_floor: Start, visit: Start) -> None:
+    floor = start_floor()
+    home = visit()
+    home.page.goto(f"{floor.url}/login#too-old")
+    home.until("document.getElementById('said').textContent.includes('too old')")
+    home.page.goto(floor.login_link)  # only the fragment changes: nothing is loaded anew
+    home.until("document.querySelectorAll('tr[data-strategy]').length > 5")
+
+
+def test_the_headers_figures_add_up(start_floor: Start, visit: Start) -> None:
+    floor = start_floor()
+    home = visit()
+    home.log_in(floor)
+    read = """['unrealised', 'realised', 'fees', 'day'].map((name) => {
+        const text = document.querySelector(`[data-test=${name}]`).textContent;
+        return Math.round(100 * Number(text.replace('\u2212', '-').replace(',', '').match(/^[-+]?\\d+\\.\\d\\d/)[0]));
+    })"""
+    *parts, day = home.page.evaluate(read)
+    assert sum(parts) == day  # the feed's ledger began today
+    assert parts[2] < 0
+
+
+def test_a_time_of_another_day_shows_its_date(start_floor: Start, visit: Start) -> None:
+    floor = start_floor()
+    home = visit()
+    home.log_in(floor)
+    times = home.page.evaluate(
+        "[...document.querySelectorAll('tr[data-order] td.time')].map((cell) => cell.textContent)"
+    )
+    assert [time[:6] for time in times if len(time) > 8] == ["30 Sep"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_first_visit_has_the_systems_theme_and_later_ones_the_chosen(
+    start_floor: Start, visit: Start, scheme: str
+) -> None:
+    floor = start_floor()
+    home = visit(color_scheme=scheme)
+    home.log_in(floor)
+    assert home.page.evaluate("document.documentElement.dataset.theme") == scheme
+    home.page.click("button.theme")
+    home.page.reload()
+    home.until("document.querySelector('button.theme') !== null")
+    assert home.page.evaluate("document.documentElement.dataset.theme") == {"light": "dark", "dark": "light"}[scheme]
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_no_key_figure_is_cut(start_floor: Start, visit: Start, width: int) -> None:
+    floor = start_floor()
+    home = visit(width, 900)
+    home.log_in(floor)
+    cut = home.page.evaluate(
+        """[...document.querySelectorAll('.kpi-label, .kpi b, .kpi small, .strip, .strategies .scroll')]
+            .filter((box) => box.scrollWidth > box.clientWidth && box.clientWidth).map((box) => box.textContent)"""
+    )
+    assert cut == []
+    assert "Largest order" in home.page.inner_text(".kpis")
 
 
 def test_numbers_live_without_one_foreign_request_or_complaint(start_floor: Start, visit: Start) -> None:
@@ -194,6 +254,11 @@ def test_a_phone_scrolls_one_way_and_fits_a_thumb(start_floor: Start, visit: Sta
         }).map((button) => button.outerHTML.slice(0, 120))"""
     )
     assert small == []
+    for what in ("[data-test=clock]", "header .theme", "header [aria-label='Log out']"):
+        assert home.page.is_visible(what)
+    for name in ("Strategies", "Orders", "Log", "Home"):
+        home.page.click(f".bottom-nav >> text={name}")
+        home.until(f"document.querySelector('.bottom-nav [aria-current]').textContent === '{name}'")
     home.page.evaluate("scrollTo(0, document.body.scrollHeight)")
     assert home.page.evaluate("document.querySelector('[data-test=stop-all]').getBoundingClientRect().top < 60")
 

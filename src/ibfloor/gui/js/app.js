@@ -8,17 +8,18 @@ import { Footer } from "./footer.js";
 import { Header } from "./header.js";
 import { Icon } from "./icons.js";
 import { Kpis } from "./kpis.js";
-import { classes, html } from "./lib.js";
+import { classes, html, useEffect, useState } from "./lib.js";
 import { LogPanel } from "./log.js";
 import { logOut } from "./rest.js";
 import { StopDialog } from "./stop.js";
 import { useCell } from "./store.js";
 import { Strategies } from "./strategies.js";
 
+const HEADER_PX = 140;
 const SECTIONS = [
   ["home", "Home", "home"],
-  ["strategies", "Strategies", "list"],
   ["chart", "Chart", "candles"],
+  ["strategies", "Strategies", "list"],
   ["orders", "Orders", "receipt"],
   ["log", "Log", "log"],
 ];
@@ -61,10 +62,29 @@ function Rail() {
 }
 
 function BottomNav() {
+  const here = useSectionInSight();
   return html`<nav class="bottom-nav" aria-label="Sections">
     ${SECTIONS.map(
       ([id, label, icon]) =>
-        html`<a key=${id} href=${`#${id}`}><${Icon} name=${icon} size="20" /><span>${label}</span></a>`,
+        html`<a key=${id} href=${`#${id}`} class=${here === id ? "is-here" : ""} aria-current=${here === id ? "true" : undefined}><${Icon} name=${icon} size="20" /><span>${label}</span></a>`,
     )}
   </nav>`;
+}
+
+// The section below the header; at the page's end, where the last ones cannot come up that far, the one asked for or the last.
+function useSectionInSight() {
+  const [here, setHere] = useState("home");
+  useEffect(() => {
+    const look = () => {
+      const tops = SECTIONS.slice(1).map(([id]) => [id, document.getElementById(id)?.getBoundingClientRect().top ?? Infinity]);
+      const passed = tops.filter(([, top]) => top <= HEADER_PX);
+      const inSight = tops.filter(([, top]) => top < innerHeight - HEADER_PX);
+      const isEnd = scrollY > 0 && scrollY + innerHeight >= document.documentElement.scrollHeight - 2;
+      const atEnd = inSight.find(([id]) => `#${id}` === location.hash) || inSight[inSight.length - 1];
+      setHere(((isEnd && atEnd) || passed[passed.length - 1] || ["home"])[0]);
+    };
+    addEventListener("scroll", look, { passive: true });
+    return () => removeEventListener("scroll", look);
+  }, []);
+  return here;
 }

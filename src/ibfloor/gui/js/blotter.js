@@ -92,14 +92,14 @@ function Orders({ rows, unseen }) {
   return html`
   ${unseen > 0 && html`<p class="unseen" data-test="unseen">${unseen} more working ${unseen === 1 ? "order is" : "orders are"} too old for this list.</p>`}
   <${Table} heads=${ORDER_HEADS} empty="No orders yet.">
-    ${shown.map((row) => html`<${OrderRow} key=${row.cl_ord_id} row=${row} digits=${digitsOf(row.symbol)} />`)}
+    ${shown.map((row) => html`<${OrderRow} key=${row.cl_ord_id} row=${row} when=${f.whenOf(row.ts_submitted_ns)} digits=${digitsOf(row.symbol)} />`)}
   <//>`;
 }
 
-const OrderRow = pure(({ row, digits }) => {
+const OrderRow = pure(({ row, when, digits }) => {
   const price = row.limit_px ?? row.stop_px ?? (Number(row.cum_qty) > 0 ? row.avg_px : null);
   return html`<tr class="order-row" data-order=${row.cl_ord_id} data-status=${row.status} onClick=${() => select(row.strategy, row.symbol)}>
-    <td class="time">${f.timeOf(row.ts_submitted_ns)}</td>
+    <td class="time" title=${f.stampOf(row.ts_submitted_ns)}>${when}</td>
     <td class="who">${row.strategy}</td><td class="symbol">${row.symbol}</td><td class="side"><${Side} side=${row.side} /></td>
     <td class="num filled">${f.quantity(row.cum_qty, false)} / ${f.quantity(row.order_qty, false)}</td>
     <td class="type">${row.ord_type}</td><td class="num price">${f.plain(price, digits)}</td>
@@ -124,12 +124,12 @@ const FILL_HEADS = [["Time", "time"], ["Strategy"], ["Symbol"], ["Side"], ["Quan
 
 function Fills({ rows }) {
   return html`<${Table} heads=${FILL_HEADS} empty="No fills yet.">
-    ${newest(rows, "ts_ns").map((row) => html`<${FillRow} key=${row.exec_id} row=${row} digits=${digitsOf(row.symbol)} />`)}
+    ${newest(rows, "ts_ns").map((row) => html`<${FillRow} key=${row.exec_id} row=${row} when=${f.whenOf(row.ts_ns)} digits=${digitsOf(row.symbol)} />`)}
   <//>`;
 }
 
-const FillRow = pure(({ row, digits }) => html`<tr class="fill-row" onClick=${() => select(row.strategy, row.symbol)}>
-  <td class="time">${f.timeOf(row.ts_ns)}</td><td class="who">${row.strategy}</td><td class="symbol">${row.symbol}</td>
+const FillRow = pure(({ row, when, digits }) => html`<tr class="fill-row" onClick=${() => select(row.strategy, row.symbol)}>
+  <td class="time" title=${f.stampOf(row.ts_ns)}>${when}</td><td class="who">${row.strategy}</td><td class="symbol">${row.symbol}</td>
   <td class="side"><${Side} side=${row.side} /></td><td class="num filled">${f.quantity(row.last_qty, false)}</td>
   <td class="num price">${f.plain(row.last_px, digits)}</td><td class="num fee">${f.plain(row.fee)}</td>
 </tr>`);
@@ -145,8 +145,8 @@ function Positions({ rows }) {
 
 const PositionRow = pure(({ row, digits }) => html`<tr class="position-row" onClick=${() => select(row.strategy, row.symbol)}>
   <td class="who">${row.strategy}</td><td class="symbol">${row.symbol}</td><td class="num filled">${f.quantity(row.qty)}</td>
-  <td class="num price">${f.plain(row.avg_px, digits)}</td>
-  <td class="num mark" title=${`${row.mark_source} at ${f.timeOf(row.mark_ts_ns)}`}>${f.plain(row.mark_px, digits)}</td>
+  <td class="num price"><span class="on-phone">avg </span>${f.plain(row.avg_px, digits)}</td>
+  <td class="num mark" title=${`${row.mark_source} at ${f.stampOf(row.mark_ts_ns)}`}><span class="on-phone">mark </span>${f.plain(row.mark_px, digits)}</td>
   <td class=${`num unreal ${f.tone(row.unrealised_pnl)}`}>${f.signed(row.unrealised_pnl)}</td>
   <td class=${`num realised ${f.tone(row.realised_pnl)}`}>${f.signed(row.realised_pnl)}</td>
 </tr>`);

@@ -69,12 +69,14 @@ function clock(zone, options) {
 }
 
 let zone = "America/New_York";
+let todayNs = 0;
 
 export function exchangeZone() {
   return zone;
 }
 
-export function setExchangeZone(name) {
+export function setExchangeTime(name, ns) {
+  todayNs = ns;
   try {
     clock(name, {});
     zone = name;
@@ -83,15 +85,23 @@ export function setExchangeZone(name) {
   }
 }
 
+const DATE = { day: "2-digit", month: "short", year: "numeric" };
+
 export function timeOf(ns) {
   if (isMissing(ns) || Number(ns) <= 0) return DASH;
   return clock(zone, { hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(ns / NS_PER_MS);
 }
 
-export function dayTimeOf(ns) {
+// A time of today, or else its date with it; of another year, the year.
+export function whenOf(ns) {
   if (isMissing(ns) || Number(ns) <= 0) return DASH;
-  const options = { day: "2-digit", month: "short", hour: "2-digit", minute: "2-digit" };
-  return clock(zone, options).format(ns / NS_PER_MS);
+  const [date, today] = [ns, todayNs].map((each) => clock(zone, DATE).format(each / NS_PER_MS));
+  if (date === today) return timeOf(ns);
+  return date.slice(-4) === today.slice(-4) ? `${date.slice(0, -5)} ${timeOf(ns)}` : date;
+}
+
+export function stampOf(ns) {
+  return isMissing(ns) || Number(ns) <= 0 ? "" : `${clock(zone, DATE).format(ns / NS_PER_MS)} ${timeOf(ns)} ${zoneWord()}`;
 }
 
 export function hourOf(seconds) {

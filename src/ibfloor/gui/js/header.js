@@ -3,12 +3,14 @@ import { heardAgoMs, stale } from "./feed.js";
 import * as f from "./format.js";
 import { Icon } from "./icons.js";
 import { classes, html, useEffect, useState } from "./lib.js";
+import { logOut } from "./rest.js";
 import { openStop } from "./stop.js";
 import { useCell, useRow, useTopic } from "./store.js";
 import { themeName, toggleTheme } from "./themes.js";
 
 export function Header() {
   const floor = useRow("floor", "floor");
+  if (floor) f.setExchangeTime(floor.time_zone || "America/New_York", floor.ts_ns);
   const isLive = floor?.mode === "live";
   return html`<header>
     <a class="brand" href="#home"><${Logo} /><b>ibfloor</b></a>
@@ -18,6 +20,7 @@ export function Header() {
     <${Connection} />
     <${Clock} floor=${floor} />
     <${ThemeButton} />
+    <button type="button" class="icon-button log-out" onClick=${logOut} aria-label="Log out"><${Icon} name="door" /></button>
     <button type="button" class="stop-all" onClick=${openStop} aria-haspopup="dialog" data-test="stop-all">
       <${Icon} name="alert" size="18" /><span>STOP<i> ALL</i></span>
     </button>
@@ -34,24 +37,28 @@ function Logo() {
 function Account() {
   const row = useRow("account");
   if (!row) return null;
+  const fees = f.isMissing(row.fees) ? null : -Number(row.fees); // what was paid counts against the result
   const start = Number(row.net_liquidation) - Number(row.day_pnl);
   const dayPct = f.isMissing(row.day_pnl) || !(start > 0) ? null : (Number(row.day_pnl) / start) * 100;
   return html`
     <span class="account-name">${row.account}</span>
     <dl class="strip">
       <${Figure} label="Net liquidation" value=${f.plain(row.net_liquidation)} tone="" name="net" />
-      <${Figure} label="Day P&L" value=${f.signed(row.day_pnl)} tone=${f.tone(row.day_pnl)} name="day"
+      <${Figure} label="Day P&L" value=${f.signed(row.day_pnl)} tone=${f.tone(row.day_pnl)} name="day" title="Since the day began, less fees"
         extra=${dayPct === null ? "" : f.percent(dayPct)} />
-      <${Figure} label="Unrealised" value=${f.signed(row.unrealised_pnl)} tone=${f.tone(row.unrealised_pnl)} name="unrealised" />
-      <${Figure} label="Realised" value=${f.signed(row.realised_pnl)} tone=${f.tone(row.realised_pnl)} name="realised" />
+      <${Figure} label="Unrealised" value=${f.signed(row.unrealised_pnl)} tone=${f.tone(row.unrealised_pnl)} name="unrealised"
+        title="Of the positions open now" />
+      <${Figure} label="Realised, all time" value=${f.signed(row.realised_pnl)} tone=${f.tone(row.realised_pnl)} name="realised"
+        title="Since the ledger began, before fees" />
+      <${Figure} label="Fees, all time" value=${f.signed(fees)} tone=${f.tone(fees)} name="fees" title="Since the ledger began" />
     </dl>
   `;
 }
 
 // A phone shows whole currency: the cents are an element of their own that it hides.
-function Figure({ label, value, tone, name, extra = "" }) {
+function Figure({ label, value, tone, name, title = "", extra = "" }) {
   const [whole, cents] = value.split(".");
-  return html`<div class=${`figure figure-${name}`}>
+  return html`<div class=${`figure figure-${name}`} title=${title}>
     <dt>${label}</dt>
     <dd class=${tone} data-test=${name}>${whole}${cents && html`<span class="cents">.${cents}</span>`}
       ${extra && html`<small>${extra}</small>`}</dd>
@@ -80,7 +87,6 @@ function Clock({ floor }) {
     return () => clearInterval(timer);
   }, []);
   if (!floor) return null;
-  f.setExchangeZone(floor.time_zone || "America/New_York");
   const sinceMs = Math.min(heardAgoMs(), 1000); // a silent floor's clock stands still
   const ns = floor.ts_ns + sinceMs * 1e6 * floor.speed;
   return html`<span class="clock" data-test="clock"><time>${f.timeOf(ns)}</time> ${f.zoneWord()}

@@ -20,7 +20,7 @@ export function Kpis() {
     ${hasGross ? null : html`<${Exposure} account=${account} />`}
     ${limited.slice(0, hasGross ? CARDS_OF_RULES + 1 : CARDS_OF_RULES).map(
       (row) => html`<${Kpi} key=${row.rule} label=${labelOf(row.rule)} value=${amountOf(row.used)}
-        note=${`limit ${amountOf(row.limit)}`} title=${`${row.used} of ${row.limit}`} pct=${row.used_pct} />`,
+        note=${`limit ${limitOf(row.limit)}`} title=${`${f.words(row.rule)}: ${row.used}; the limit is ${row.limit}`} pct=${row.used_pct} />`,
     )}
     ${floor.breaks > 0
       ? html`<${Kpi} label="Breaks" value=${f.plain(floor.breaks, 0)} name="breaks" note="books ≠ account" isBad />`
@@ -28,7 +28,11 @@ export function Kpis() {
   </section>`;
 }
 
+// The gate judges orders one by one: what it tells of them is the largest so far.
+const LABELS = { max_order_qty: "Largest order", max_order_notional: "Largest notional" };
+
 function labelOf(rule) {
+  if (LABELS[rule]) return LABELS[rule];
   return f.words(String(rule).replace(/^max[_-]/i, "")); // the bar and its limit say that it is a maximum
 }
 
@@ -37,7 +41,12 @@ function amountOf(text) {
   const [number] = String(text).match(/^[+-]?\d+(\.\d+)?/) || [];
   if (number === undefined) return text;
   const digits = Math.abs(number) >= 1000 ? 0 : Math.min(2, (number.split(".")[1] || "").length);
-  return f.plain(number, digits) + text.slice(number.length).replace(/\s*\(.*\)$/, "");
+  return f.plain(number, digits) + text.slice(number.length).replace(/\s*\(.*\)$|, .*$/, "");
+}
+
+function limitOf(text) {
+  const amount = Number(text);
+  return amount >= 1e6 && amount % 1e4 === 0 ? `${amount / 1e6}M` : amountOf(text); // round ones are short
 }
 
 function Exposure({ account }) {
@@ -52,8 +61,8 @@ function Exposure({ account }) {
 function Kpi({ label, value, note = "", title = "", pct = null, isBad = false, name = "" }) {
   const level = pct === null ? "" : pct >= 100 ? "is-over" : pct >= WARN_PCT ? "is-near" : "";
   return html`<div class=${classes("kpi", "panel", isBad && "is-bad")} title=${title} data-test=${name ? `kpi-${name}` : undefined}>
-    <div class="kpi-head"><span>${label}</span><small>${note}</small></div>
-    <b>${value}</b>
+    <div class="kpi-label">${label}</div>
+    <div class="kpi-value"><b>${value}</b><small>${note}</small></div>
     ${pct !== null &&
     html`<div class=${classes("bar", level)} role="meter" aria-label=${`${label} used`} aria-valuemin="0" aria-valuemax="100"
       aria-valuenow=${Math.round(pct)}><i style=${{ width: `${Math.max(0, Math.min(100, pct))}%` }}></i></div>`}

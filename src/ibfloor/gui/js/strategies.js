@@ -23,8 +23,9 @@ const COLUMNS = [
   ["pos", "Pos", (row) => Object.values(row.positions).reduce((sum, qty) => sum + Number(qty), 0)],
   ["last", "Last", (row) => lastOf(row) ?? 0],
   ["unreal", "Unreal.", (row) => Number(row.unrealised_pnl)],
-  ["pnl", "P&L", (row) => Number(row.pnl ?? row.realised_pnl)],
+  ["pnl", "Total P&L", (row) => Number(row.pnl ?? row.realised_pnl)],
 ];
+const TITLES = { pnl: "Since the ledger began: realised and unrealised, less fees" };
 const LEFT = new Set(["name", "symbol", "status"]);
 const SHAPES = { RUNNING: "dot", PAUSED: "square", FAILED: "diamond", STOPPED: "ring" };
 
@@ -48,7 +49,7 @@ export function Strategies() {
       <table>
         <thead><tr>
           ${COLUMNS.map(([id, label]) => html`<${Heading} key=${id} id=${id} label=${label} sort=${sort} setSort=${setSort} />`)}
-          <th class="spark" scope="col">Today</th><th class="acts" scope="col"><span class="hidden">Control</span></th>
+          <th class="spark" scope="col" title="P&L of the last minute or so">Recent</th><th class="acts" scope="col"><span class="hidden">Control</span></th>
         </tr></thead>
         <tbody ref=${body}>
           ${shown.map(
@@ -82,7 +83,7 @@ export function Segment({ options, value, onChange, label }) {
 function Heading({ id, label, sort, setSort }) {
   const isHere = sort.column === id;
   const flip = () => setSort({ column: id, down: isHere ? !sort.down : !LEFT.has(id) });
-  return html`<th class=${id} scope="col" aria-sort=${isHere ? (sort.down ? "descending" : "ascending") : "none"}>
+  return html`<th class=${id} scope="col" title=${TITLES[id]} aria-sort=${isHere ? (sort.down ? "descending" : "ascending") : "none"}>
     <button type="button" onClick=${flip}>${label}${isHere ? html`<i>${sort.down ? " ↓" : " ↑"}</i>` : null}</button>
   </th>`;
 }
