@@ -5,6 +5,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# A property holds or it does not: how long an example takes says more of the machine than of the code.
+settings.register_profile("ibfloor", deadline=None)
+settings.load_profile("ibfloor")
 
 
 @pytest.fixture

@@ -114,6 +114,7 @@ async def _live(
 ) -> FloorSummary:
     async with AsyncExitStack() as stack:
         floor = Floor(settings, paths, clock)
+        stack.enter_context(floor.signals())
         await floor.open(stack)
         publisher = floor.publisher(tail)
         await publisher.refresh()  # the gate knows marks and rates before the first order
@@ -218,7 +219,7 @@ class Floor:
         stack.enter_context(self._journal)
         await stack.enter_async_context(self._ledger)
         stack.enter_context(_running(self._queue))
-        self._kill_switch.restore()
+        self._kill_switch.restore(self._state.kill)
         try:
             await stack.enter_async_context(self.data)
         except ConnectivityError as error:
@@ -231,6 +232,8 @@ class Floor:
             await self._strategies.add(_spec(section))
         await asyncio.wrap_future(self._queue.ask(self._look_after_holdings))
         stack.enter_context(self._kill_switch.watching(tasks))
+        enforcing = tasks.create_task(self._kill_switch.enforce())
+        stack.callback(enforcing.cancel)
 
     def publisher(self, tail: LogTail) -> Publisher:
         """Return the one that makes the screen's rows."""
@@ -259,17 +262,17 @@ class Floor:
 
     async def until_over(self, for_s: float | None) -> None:
         """Wait for the end: a signal, a command, the time, or a failure that is raised."""
-        with self._signals():
-            try:
-                async with asyncio.timeout(for_s):
-                    await self._over.wait()
-            except TimeoutError:
-                log.info("time is over", for_s=for_s)
+        try:
+            async with asyncio.timeout(for_s):
+                await self._over.wait()
+        except TimeoutError:
+            log.info("time is over", for_s=for_s)
         if self._failure is not None:
             raise self._failure
 
     async def wind_up(self) -> FloorSummary:
         """Stop the strategies, settle with the broker once more, and sum up."""
+        self._strategies.close()
         desks, lags_ms = self._strategies.desks_now(), self._strategies.lag_samples_ms()
         await self._strategies.stop_all()
         try:
@@ -378,7 +381,8 @@ class Floor:
         self._loop.call_soon_threadsafe(self._over.set)
 
     @contextmanager
-    def _signals(self) -> Iterator[None]:
+    def signals(self) -> Iterator[None]:
+        """Take the end (SIGINT, SIGTERM) and the kill switch (SIGUSR1) by signal, from start to end."""
         ends = (signal.SIGINT, signal.SIGTERM)
         for number in ends:
             self._loop.add_signal_handler(number, self._over.set)

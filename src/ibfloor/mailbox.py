@@ -8,6 +8,7 @@ import os
 import socket
 from collections import deque
 from collections.abc import Callable
+from threading import Lock
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -26,6 +27,7 @@ class Mailbox(Generic[T]):
         self._capacity = capacity
         self._values: deque[T] = deque()
         self._is_signalled = False
+        self._lock = Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._read_fd = -1
         self._write_fd = -1
@@ -53,7 +55,8 @@ class Mailbox(Generic[T]):
         if self._loop is None:
             return
         self._loop.remove_reader(self._read_fd)
-        read_fd, self._loop, self._write_fd = self._read_fd, None, -1
+        with self._lock:
+            read_fd, self._loop, self._write_fd = self._read_fd, None, -1
         if self._pair:
             for end in self._pair:
                 end.close()
@@ -70,12 +73,12 @@ class Mailbox(Generic[T]):
         return True
 
     def _signal(self) -> None:
-        fd = self._write_fd
-        if fd < 0:
-            return
-        self._is_signalled = True
-        with contextlib.suppress(BlockingIOError):  # a full pipe: a wake-up is already under way
-            os.write(fd, b"\x01\0\0\0\0\0\0\0" if self._pair is None else b"\x01")
+        with self._lock:  # the descriptor must not be closed, and be another's, between look and write
+            if self._write_fd < 0:
+                return
+            self._is_signalled = True
+            with contextlib.suppress(BlockingIOError):  # a full pipe: a wake-up is already under way
+                os.write(self._write_fd, b"\x01\0\0\0\0\0\0\0" if self._pair is None else b"\x01")
 
     def _drain(self) -> None:
         os.read(self._read_fd, 4096 if self._pair else 8)

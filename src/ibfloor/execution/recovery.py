@@ -143,10 +143,11 @@ class _Settling:
 
     def _take_fill(self, fill: OrderFilled) -> None:
         self.facts.append(replace(fill, ts_init_ns=self.now_ns))
-        tracked = self._tracked(fill.cl_ord_id)
+        known = self.orders.execution(fill.exec_id)
+        # As in the order table: a correction stays with the order its execution belongs to.
+        tracked = self._tracked(known.cl_ord_id if known is not None and known.cl_ord_id else fill.cl_ord_id)
         if tracked is None:
             return
-        known = self.orders.execution(fill.exec_id)
         qty, notional = fill.last_qty, fill.last_qty * fill.last_px
         if known is not None and known.cl_ord_id is not None:
             qty, notional = qty - known.qty, notional - known.qty * known.px

@@ -152,6 +152,9 @@ def _moved(
 def _change_answered(tracked: Tracked, report: Report, status: OrdStatus) -> tuple[OrderRequest, OrderRequest | None]:
     request, change = tracked.order.request, tracked.change
     is_open = status is OrdStatus.PENDING_REPLACE or status is OrdStatus.UNKNOWN
+    if change is not None and report is Report.WORKING and tracked.order.status is OrdStatus.UNKNOWN:
+        # It works, but whether as it was or as changed is not said: assume the larger, and ask.
+        return max(request, change, key=lambda each: each.order_qty), None
     if change is None or (is_open and report is not Report.CHANGE_REFUSED):
         return request, change
     return (change if report is Report.WORKING else request), None
@@ -169,5 +172,7 @@ def _replacing(tracked: Tracked, fact: ReplaceRequested) -> Tracked:
     status = TRANSITIONS[order.status][Report.REPLACE_REQUESTED].to
     if status.is_done or status is OrdStatus.PENDING_CANCEL or tracked.change == fact.request:
         return tracked
+    if order.status is OrdStatus.UNKNOWN:
+        return tracked  # nobody may change what nobody knows
     order = replace(order, status=status, ts_updated_ns=fact.ts_init_ns)
     return Tracked(order, tracked.notional, fact.request, tracked.due)

@@ -43,6 +43,9 @@ class Gate(Protocol):
     def check_replace(self, request: OrderRequest, instrument: Instrument) -> Refusal | None:
         """Reserve a working order's new worst case, or say why not."""
 
+    def recheck(self, request: OrderRequest) -> Refusal | None:
+        """Say why a reserved order must not go out after all: the gate was shut meanwhile."""
+
     def release(self, cl_ord_id: ClientOrderId) -> None:
         """Give back a reservation whose order was not sent."""
 
@@ -150,6 +153,10 @@ class TradeManager:
         except LedgerError as error:
             self._gate.release(request.cl_ord_id)
             return self._refuse(request, Refusal(rule="ledger", text=f"the intent could not be journaled: {error}"))
+        refusal = self._gate.recheck(request)  # a slow disk may have let a kill pass by
+        if refusal is not None:
+            self._sink(submitted)
+            return self._not_sent(request, str(refusal))
         self._working[request.cl_ord_id] = Order(
             request=request,
             status=OrdStatus.PENDING_NEW,
@@ -180,6 +187,8 @@ class TradeManager:
         order = self._working.get(cl_ord_id)
         if order is None:
             return _unknown_order(cl_ord_id)
+        if order.status is OrdStatus.UNKNOWN:
+            return Refusal(rule="order", text=f"{cl_ord_id} is in doubt: it can be changed once the broker was asked")
         old = order.request
         request = msgspec.structs.replace(
             old,
@@ -257,7 +266,7 @@ class TradeManager:
 
     def _not_sent(self, request: OrderRequest, why: str) -> Refused:
         # Nothing reached the socket, and the journal says so too: a certain end, not a doubt.
-        del self._working[request.cl_ord_id]
+        self._working.pop(request.cl_ord_id, None)
         self._gate.release(request.cl_ord_id)
         now_ns = self._clock.now_ns()
         text = f"not sent: {why}"

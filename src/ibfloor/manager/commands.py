@@ -95,6 +95,10 @@ class CommandDesk:
                 return await self._cancel(command.cl_ord_id)
             case CancelAll():
                 strategies.cancel_all()
+                owners = await asyncio.wrap_future(
+                    self._queue.ask(lambda state: {order.request.strategy for order in state.orders.working()})
+                )
+                await strategies.clear_up(owners, "cancel")
                 return Done("cancels of all working orders are on their way")
             case Kill():
                 return await self._kill_switch.kill(command.actor, command.reason, flatten=command.flatten)

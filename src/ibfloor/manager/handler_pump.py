@@ -45,7 +45,7 @@ class HandlerPump:
     def _run(self, handler: Callable[..., Any], args: tuple[Any, ...]) -> None:
         try:
             result = handler(*args)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a strategy may raise anything: it is stopped, nobody else
+        except BaseException as error:  # noqa: BLE001 - a strategy may raise anything: it is stopped, nobody else
             self._fail(error)
             return
         if result is not None and inspect.isawaitable(result):
@@ -54,7 +54,9 @@ class HandlerPump:
     async def _finish(self, result: Awaitable[object]) -> None:
         try:
             await result
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
+        except BaseException as error:
+            if self.failure.cancelled():  # given up by ``abandon``
+                raise
             self._fail(error)
         finally:
             self._under_way = None

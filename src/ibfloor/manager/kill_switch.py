@@ -16,9 +16,10 @@ import structlog
 
 from ibfloor.ledger.latch import KillLatch
 from ibfloor.manager.message_queue import MessageQueue
-from ibfloor.manager.shared_gate import SharedGate
+from ibfloor.manager.shared_gate import KILL, SharedGate
 from ibfloor.manager.strategy_manager import StrategyManager
 from ibfloor.model.command import CommandResult, Denied, Done
+from ibfloor.model.errors import LedgerError
 from ibfloor.model.fact import KillLatched, KillReset
 from ibfloor.model.ids import UNASSIGNED, StrategyId
 from ibfloor.model.moment import Clock
@@ -27,6 +28,8 @@ log = structlog.get_logger("kill")
 
 WATCH_S = 0.25
 VERIFY_S = 0.1
+ENFORCE_S = 2.0
+SETTLE_TIMEOUT_S = 20.0
 CANCEL_TIMEOUT_S = 10.0
 
 
@@ -59,28 +62,31 @@ class KillSwitch:
         """Tell whether trading is halted."""
         return self._is_latched
 
-    def restore(self) -> None:
-        """Take over a latch of an earlier run, before anything can be sent."""
+    def restore(self, latched_in_ledger: KillLatched | None) -> None:
+        """Take over a latch of an earlier run, before anything can be sent; ledger or file is enough."""
         found = self._latch.state()
         if found is not None:
             self._block(found.actor, found.reason)
+        elif latched_in_ledger is not None:
+            self._write_latch(latched_in_ledger.actor, latched_in_ledger.reason)
+            self._gate.hold(KILL, f"kill switch: {latched_in_ledger.reason}")
+            self._is_latched = True
 
     async def kill(self, actor: str, reason: str, *, flatten: bool) -> CommandResult:
-        """Latch, block, cancel everything and wait until the broker has no working order of ours."""
-        self._latch.latch(actor, reason, ts_ns=self._clock.now_ns())
+        """Block, latch, cancel everything and wait until the broker has no working order of ours."""
         self._block(actor, reason)
+        unwritten = self._write_latch(actor, reason)
         async with self._one_at_a_time:
-            self._cancel_account()
-            self._strategies.cancel_all()
+            self._cancel_everything()
             stopping = asyncio.create_task(self._strategies.stop_all("cancel"))
             left = await self._wait_canceled()
             await stopping
             if left:
-                text = f"trading is halted, but {left} orders still work at the broker: check them in TWS"
+                text = f"trading is halted, but {left} orders may still work at the broker: check them in TWS"
                 log.critical(text)
-                return Denied(text)
+                return Denied(text + unwritten)
             if not flatten:
-                return Done("trading is halted and no order works any more; positions are kept")
+                return Done("trading is halted and no order works any more; positions are kept" + unwritten)
             return await self._flatten()
 
     async def reset(self, actor: str, reason: str) -> CommandResult:
@@ -89,15 +95,30 @@ class KillSwitch:
             return Denied("the kill switch is not latched")
         if not reason.strip():
             return Denied("a reason is needed to reset the kill switch")
-        if not await asyncio.wrap_future(self._settle()):
+        if self._one_at_a_time.locked():
+            return Denied("the kill is still being carried out: wait for it to end")
+        try:
+            async with asyncio.timeout(SETTLE_TIMEOUT_S):
+                is_equal = await asyncio.wrap_future(self._settle())
+        except TimeoutError:
+            return Denied("the books could not be compared with the account: is the gateway there?")
+        if not is_equal:
             return Denied("books and account differ: resolve the breaks before trading again")
         self._latch.reset()
         self._is_latched = False
-        self._gate.unkill()
+        self._gate.lift(KILL)
         now_ns = self._clock.now_ns()
         self._queue.put(KillReset(ts_event_ns=now_ns, ts_init_ns=now_ns, actor=actor, reason=reason))
         log.warning("kill switch reset", actor=actor, reason=reason)
         return Done("the kill switch is open: start the strategies when you are ready")
+
+    async def enforce(self) -> None:
+        """Cancel again whatever works while the switch is latched: a cancel may be lost in an outage."""
+        while True:
+            await asyncio.sleep(ENFORCE_S)
+            if self._is_latched and not self._one_at_a_time.locked() and await self._working():
+                log.warning("orders work though trading is halted: canceling again")
+                self._cancel_everything()
 
     @contextmanager
     def watching(self, tasks: asyncio.TaskGroup) -> Iterator[None]:
@@ -109,9 +130,8 @@ class KillSwitch:
                 found = self._latch.state()
                 if self._is_latched or found is None:
                     continue
-                self._gate.kill(found.reason)
-                self._cancel_account()
-                self._strategies.cancel_all()
+                self._gate.hold(KILL, f"kill switch: {found.reason}")
+                self._cancel_everything()
                 kill = self.kill(found.actor, found.reason, flatten=False)
                 loop.call_soon_threadsafe(tasks.create_task, kill)
                 while not self._is_latched and not is_over.wait(WATCH_S):
@@ -126,7 +146,7 @@ class KillSwitch:
             thread.join()
 
     def _block(self, actor: str, reason: str) -> None:
-        self._gate.kill(reason)
+        self._gate.hold(KILL, f"kill switch: {reason}")
         if self._is_latched:
             return
         self._is_latched = True
@@ -134,9 +154,26 @@ class KillSwitch:
         self._queue.put(KillLatched(ts_event_ns=now_ns, ts_init_ns=now_ns, actor=actor, reason=reason))
         log.critical("kill switch latched", actor=actor, reason=reason)
 
+    def _cancel_everything(self) -> None:
+        self._cancel_account()
+        self._strategies.cancel_all()
+
+    def _write_latch(self, actor: str, reason: str) -> str:
+        try:
+            self._latch.latch(actor, reason, ts_ns=self._clock.now_ns())
+        except LedgerError as error:
+            log.critical("the kill switch is not on disk", reason=str(error))
+            return f". NOT on disk, a restart would trade again: {error}"
+        return ""
+
+    async def _working(self) -> int:
+        # Reservations too: an order may be between the gate and the wire.
+        known = await asyncio.wrap_future(self._queue.ask(lambda state: len(state.orders.working())))
+        return max(known, self._gate.open_reservations())
+
     async def _wait_canceled(self) -> int:
         deadline = asyncio.get_running_loop().time() + CANCEL_TIMEOUT_S
-        while left := await asyncio.wrap_future(self._queue.ask(lambda state: len(state.orders.working()))):
+        while left := await self._working():
             if asyncio.get_running_loop().time() > deadline:
                 return left
             await asyncio.sleep(VERIFY_S)
@@ -145,7 +182,7 @@ class KillSwitch:
     async def _flatten(self) -> CommandResult:
         self._gate.allow_reducing(is_allowed=True)
         try:
-            await self._strategies.flatten_left_behind(await self._holders())
+            await self._strategies.clear_up(set(await self._holders()), "flatten")
         finally:
             self._gate.allow_reducing(is_allowed=False)
         left = await self._holders()

@@ -12,10 +12,14 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Protocol, TypeVar
 
+import structlog
+
 from ibfloor.manager.answers import respond
 from ibfloor.manager.floor_state import Applied, FloorState
 from ibfloor.model.errors import LedgerError
 from ibfloor.model.fact import AnyFact, Fact, SessionChanged
+
+log = structlog.get_logger("queue")
 
 T = TypeVar("T")
 Observer = Callable[[Applied], None]
@@ -90,18 +94,15 @@ class MessageQueue:
         return answer
 
     def _run(self) -> None:
-        try:
-            self._apply_until_stopped()
-        except BaseException as error:
-            self._on_fault(f"the message queue died of a bug: {error!r}")
-            raise
-
-    def _apply_until_stopped(self) -> None:
         while (item := self._incoming.get()) is not None:
-            if isinstance(item, Fact):
-                self._process(item)
-            else:
+            if not isinstance(item, Fact):
                 item()
+                continue
+            try:
+                self._process(item)
+            except Exception as error:
+                log.exception("a fact could not be applied", fact=item)
+                self._on_fault(f"a fact could not be applied, the books may be wrong: {error!r}")
 
     def _process(self, fact: AnyFact) -> None:
         if not self._state.is_news(fact):

@@ -47,9 +47,12 @@ class ChildProcess:
 
     async def start(self) -> Ready:
         """Start it and return its ready line; raises ``FloorError`` with its last words when it fails."""
-        self._process = await asyncio.create_subprocess_exec(
-            *self._arguments(), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-        )
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._arguments(), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+            )
+        except OSError as error:
+            raise FloorError(f"the {self.name} process cannot be started: {error}") from error
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(self._first_input().encode())

@@ -20,7 +20,7 @@ from ibfloor.manager.floor_state import FloorState
 from ibfloor.manager.message_queue import MessageQueue
 from ibfloor.manager.portfolio_manager import PortfolioManager
 from ibfloor.model.account import BrokerSnapshot
-from ibfloor.model.errors import ConnectivityError
+from ibfloor.model.errors import BrokerRejected, ConnectivityError
 from ibfloor.model.fact import BreakFound, Reconciled
 from ibfloor.model.ids import AccountId, StrategyId
 from ibfloor.model.moment import Clock
@@ -110,7 +110,7 @@ class Reconciler:
             self._asked = set()
             try:
                 is_equal = await self._settle(thorough=bool(asked or waiters))
-            except ConnectivityError as error:
+            except (ConnectivityError, BrokerRejected) as error:
                 log.warning("reconciliation postponed", reason=str(error))
                 self._asked |= asked
                 await asyncio.sleep(RETRY_S)

@@ -47,11 +47,13 @@ class SessionWatch:
         strategy = None if fact.session == MASTER else StrategyId(fact.session)
         if fact.state in _LOST:
             self._lost.add(fact.session)
-            self._gate.hold(_name(fact.session), f"session {fact.session} is {fact.state.lower()}", strategy)
+            self._gate.hold(_down(fact.session), f"session {fact.session} is {fact.state.lower()}", strategy)
         elif is_up and (fact.session in self._lost or fact.detail):
             self._lost.discard(fact.session)
-            self._reconciler.request(_name(fact.session), "reconciling after a reconnect", strategy)
+            # Two holds: a pass that ends later must not lift the one of a new outage.
+            self._reconciler.request(f"session {fact.session} reconciling", "reconciling after a reconnect", strategy)
+            self._gate.lift(_down(fact.session), strategy)
 
 
-def _name(session: str) -> str:
-    return f"session {session}"
+def _down(session: str) -> str:
+    return f"session {session} down"

@@ -22,6 +22,9 @@ from ibfloor.portfolio.valuation import Mark, Rates
 from ibfloor.risk.gate import PriceReference, RiskGate
 from ibfloor.risk.usage import RiskUsage
 
+KILL = "kill"
+ROOM = Decimal("0.99")  # of a notional limit: the price may move before the order is judged
+
 
 class SharedGate:
     """``RiskGate`` for many threads; prices it judges by come from the newest quote."""
@@ -46,6 +49,27 @@ class SharedGate:
         with self._lock:
             verdict = self._gate.check_replace(request, instrument, reference, self._clock.now_ns())
         return verdict.reason if isinstance(verdict, Refused) else None
+
+    def recheck(self, request: OrderRequest) -> Refusal | None:
+        """Say why a reserved order must not go out after all: the gate was shut meanwhile."""
+        with self._lock:
+            return self._gate.recheck(request)
+
+    def largest_order(self, strategy: StrategyId, instrument: Instrument) -> Decimal | None:
+        """Return the largest quantity that the limits of one order let pass now; ``None`` for no limit."""
+        quote = self._quote(instrument.instrument_id)
+        px = Decimal(repr(max(quote.bid_px, quote.ask_px))) if quote is not None and isfinite(quote.ask_px) else None
+        with self._lock:
+            limits, rate = self._gate.limits.of(strategy), self._gate.exposures.rate(instrument.currency)
+        sizes = [limits.max_order_qty] if limits.max_order_qty is not None else []
+        if limits.max_order_notional is not None and px and rate:
+            sizes.append(max(limits.max_order_notional * ROOM // (px * instrument.multiplier * rate), Decimal(1)))
+        return min(sizes, default=None)
+
+    def open_reservations(self) -> int:
+        """Return how many orders are reserved, those on their way to the wire included."""
+        with self._lock:
+            return len(self._gate.reservations)
 
     def release(self, cl_ord_id: ClientOrderId) -> None:
         """Give back the reservation of an order that was certainly not sent."""
@@ -99,22 +123,14 @@ class SharedGate:
             else:
                 self._gate.resume(strategy)
 
-    def kill(self, reason: str) -> None:
-        """Let nothing pass from this moment on, before the latch's own fact is applied."""
-        self.hold("kill", f"kill switch: {reason}")
-
-    def unkill(self) -> None:
-        """Open again after the latch was reset."""
-        self.lift("kill")
-
     def allow_reducing(self, *, is_allowed: bool) -> None:
         """Let orders that only take off a position pass while the kill switch is latched."""
         with self._lock:
             self._gate.permissions.may_reduce_when_killed = is_allowed
             if is_allowed:
-                self._gate.unblock("kill")  # the latch's own fact still lets nothing else pass
+                self._gate.unblock(KILL)  # the latch's own fact still lets nothing else pass
             else:
-                self._gate.block("kill", "kill switch")
+                self._gate.block(KILL, "kill switch")
 
     @property
     def shut_reason(self) -> str | None:

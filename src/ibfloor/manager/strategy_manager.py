@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import Future
 
 import structlog
 
 from ibfloor.config import check_strategy_name
 from ibfloor.manager.desk import DeskNow, StrategySpec
+from ibfloor.manager.errands import Errands, ask_cancel
 from ibfloor.manager.loading import load_in_time
 from ibfloor.manager.mailroom import Mailroom
 from ibfloor.manager.services import Services
 from ibfloor.manager.supervision import RestartBudget, RestartPolicy
-from ibfloor.manager.worker import Finish, Worker
+from ibfloor.manager.worker import PAUSE, Finish, Worker
 from ibfloor.model.command import CommandResult, Denied, Done
-from ibfloor.model.errors import ConfigError, ConnectivityError, FloorError
+from ibfloor.model.errors import ConfigError, ConnectivityError, FloorError, StrategyError
 from ibfloor.model.fact import ClientAssigned, SessionChanged, SessionState, StrategyChanged, StrategyState
 from ibfloor.model.ids import ClientOrderId, StrategyId
-from ibfloor.model.order import Refusal
 from ibfloor.strategy.registry import MadeStrategy
 from ibfloor.strategy.values import Connection
 
 log = structlog.get_logger("manager")
 
-STOP_TIMEOUT_S = 20.0
-PAUSE = "pause"
+STOP_TIMEOUT_S = 25.0
 
 
 class Desk:
@@ -72,6 +70,9 @@ class StrategyManager:
         self._first_client_id = first_client_id
         self._desks: dict[StrategyId, Desk] = {}
         self._being_added: set[StrategyId] = set()
+        self._seating = asyncio.Lock()
+        self._errands = Errands(services, mailroom)
+        self._is_closing = False
 
     def desks_now(self) -> tuple[DeskNow, ...]:
         """Return what is known of every strategy at this moment, for the screen."""
@@ -101,7 +102,8 @@ class StrategyManager:
         self._being_added.add(spec.name)
         try:
             made = await load_in_time(spec)
-            await self._seat(spec, made)
+            async with self._seating:  # client ids are given one at a time
+                await self._seat(spec, made)
         finally:
             self._being_added.discard(spec.name)
 
@@ -127,6 +129,8 @@ class StrategyManager:
             return self._unknown(name)
         if desk.supervision is not None:
             return Denied(f"{name} is {desk.state.lower()} already")
+        if self._is_closing:
+            return Denied("the floor is shutting down")
         desk.must_stop.clear()
         desk.budget = RestartBudget(self._policy)
         desk.restarts = 0
@@ -141,13 +145,15 @@ class StrategyManager:
         if desk.supervision is None:
             return Denied(f"{name} is not running")
         desk.must_stop.set()
-        self._unpause(desk)  # or a flatten on stop would be refused
         self._announce(desk, StrategyState.STOPPING)
-        if desk.worker is not None:
-            desk.worker.stop(finish or desk.spec.stop_policy)
+        worker = desk.worker
+        if worker is not None:
+            worker.stop(finish or desk.spec.stop_policy)
         _, late = await asyncio.wait([desk.supervision], timeout=STOP_TIMEOUT_S)
         if late:
             return Denied(f"{name} has not ended within {STOP_TIMEOUT_S:.0f} s: a handler does not return")
+        if worker is not None and worker.leftover:
+            return Denied(f"{name} has stopped, but {worker.leftover}")
         return Done(f"{name} has stopped")
 
     def pause(self, name: StrategyId) -> CommandResult:
@@ -191,10 +197,8 @@ class StrategyManager:
         """Cancel one order through the client that placed it."""
         desk = self._desks.get(name)
         if desk is None or desk.worker is None:
-            return Denied(f"{name} is not up, and only its own client can cancel {cl_ord_id}: start it first")
-        answer: Future[Refusal | None] = Future()
-        desk.worker.cancel(cl_ord_id, answer)
-        refusal = await asyncio.wrap_future(answer)
+            return await self._errands.cancel(name, cl_ord_id)
+        refusal = await ask_cancel(desk.worker, cl_ord_id)
         return Done(f"cancel of {cl_ord_id} is on its way") if refusal is None else Denied(str(refusal))
 
     def cancel_all(self) -> None:
@@ -203,9 +207,14 @@ class StrategyManager:
             if (worker := desk.worker) is not None:
                 worker.cancel_all()
 
-    async def flatten_left_behind(self, names: list[StrategyId]) -> None:
-        """Bring strategies that are not up to flat, each under its own client id."""
-        await asyncio.gather(*(self._clear_up(self._desks[name]) for name in names if name in self._desks))
+    async def clear_up(self, names: set[StrategyId], finish: Finish) -> None:
+        """Cancel or flatten what strategies that are not up have left behind."""
+        idle = [name for name in names if name not in self._desks or self._desks[name].worker is None]
+        await asyncio.gather(*(self._errands.run(name, finish) for name in idle))
+
+    def close(self) -> None:
+        """Start nothing any more: the floor ends."""
+        self._is_closing = True
 
     def abandon(self) -> None:
         """Wait for no strategy any more: the floor ends, and one that hangs must not keep it."""
@@ -219,17 +228,6 @@ class StrategyManager:
         if desk is not None and desk.worker is not None:
             up = fact.state is SessionState.CONNECTED
             desk.worker.take_connection(Connection(can_trade=up, detail=fact.detail))
-
-    async def _clear_up(self, desk: Desk) -> None:
-        if desk.supervision is not None:
-            return
-        worker = self._worker(desk, runs=False)
-        ended = worker.start()
-        worker.stop("flatten")
-        try:
-            await asyncio.wrap_future(ended)
-        except FloorError as error:
-            log.error("could not flatten", strategy=desk.spec.name, reason=str(error))
 
     async def _supervise(self, desk: Desk) -> None:
         try:
@@ -248,6 +246,8 @@ class StrategyManager:
         try:
             await asyncio.wrap_future(desk.worker.start())
         except FloorError as error:
+            if not desk.worker.is_wound_down and isinstance(error, StrategyError):
+                await self._errands.run(desk.spec.name, desk.spec.stop_policy)
             return await self._after_failure(desk, error)
         self._announce(desk, StrategyState.STOPPED)
         return False

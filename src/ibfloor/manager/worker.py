@@ -31,13 +31,17 @@ from ibfloor.manager.notice import Homecoming, Notice
 from ibfloor.manager.runner import StrategyRunner
 from ibfloor.manager.services import Services
 from ibfloor.manager.worker_context import WorkerContext
-from ibfloor.model.errors import ConfigError, StrategyError
+from ibfloor.model.errors import ConfigError, ConnectivityError, FloorError, StrategyError
 from ibfloor.model.ids import ClientOrderId
 from ibfloor.model.instrument import Contract
-from ibfloor.model.order import OrdType, Refusal, Side
+from ibfloor.model.order import OrdType, Refusal, Refused, Side
 from ibfloor.strategy.values import Connection, Wanted
 
 SETTLE_TIMEOUT_S = 5.0
+CANCEL_TRIES, CANCEL_AGAIN_S = 10, 1.0
+FLATTEN_TRIES = 3
+PAUSE = "pause"
+"""The name of the gate's hold on a paused strategy."""
 
 Finish = str
 """A stop policy: ``keep``, ``cancel`` or ``flatten``."""
@@ -60,6 +64,9 @@ class Worker:
         self.lag = LagMeter()
         self.symbols: tuple[str, ...] = ()
         """What the strategy watches, for the screen; swapped as a whole."""
+        self.leftover = ""
+        """What the stop policy could not end: orders that work, positions that are open."""
+        self.is_wound_down = False
         self.complaint = ""
         """What a person should know of a strategy that runs: a subscription that was refused."""
         self._spec = spec
@@ -105,8 +112,10 @@ class Worker:
     def _run(self) -> None:
         try:
             asyncio.run(self._live())
-        except BaseException as error:  # noqa: BLE001 - the one place where a worker's end is judged
+        except FloorError as error:
             self._ended.set_exception(error)
+        except BaseException as error:  # noqa: BLE001 - the one place where a worker's end is judged
+            self._ended.set_exception(_strategy_error(error))
         else:
             self._ended.set_result(None)
 
@@ -118,7 +127,10 @@ class Worker:
         name, services = self._spec.name, self._services
         session = services.order_session(name, self._client_id)
         with services.journal(name) as journal:
-            await session.open()
+            try:
+                await session.open()
+            except ConfigError as error:  # the gateway may still hold our id from before: worth another try
+                raise ConnectivityError(str(error)) from error
             try:
                 self._notices.open()
                 home = await asyncio.wrap_future(self._mailroom.enroll(name, self._client_id, self._notices))
@@ -158,8 +170,10 @@ class Worker:
         if self._runs:
             finish, failure = await self._run_strategy(context, subscriber, session)
         elif self._stop is not None:
+            self._main_loop.call_soon_threadsafe(self._on_running)
             finish = await self._stop
         await self._wind_down(trade, context, finish)
+        self.is_wound_down = True
         if failure is not None:
             raise failure
 
@@ -196,13 +210,24 @@ class Worker:
     async def _wind_down(self, trade: TradeManager, context: WorkerContext, finish: Finish) -> None:
         if finish == "keep":
             return
-        trade.cancel_all(f"stop policy {finish}")
-        await self._until(lambda: not trade.working)
-        if trade.working:
-            self._log.error("orders still working after the stop", orders=[order.cl_ord_id for order in trade.working])
+        await self._cancel_until_done(trade, f"stop policy {finish}")
         if finish == "flatten":
-            self._flatten(trade, context)
-            await self._until(lambda: not trade.working)
+            self._services.gate.lift(PAUSE, self._spec.name)  # or the way out would be refused
+            for _ in range(FLATTEN_TRIES):
+                self._flatten(trade, context)
+                await self._until(lambda: not trade.working, SETTLE_TIMEOUT_S)
+                if not context.book.open_positions:
+                    break
+        if trade.working or (finish == "flatten" and context.book.open_positions):
+            self.leftover = f"{len(trade.working)} orders work, {len(context.book.open_positions)} positions are open"
+            self._log.error("not wound down", left=self.leftover)
+
+    async def _cancel_until_done(self, trade: TradeManager, reason: str) -> None:
+        # Again and again: a cancel may be refused or lost while the connection is down.
+        for _ in range(CANCEL_TRIES):
+            trade.cancel_all(reason)
+            if await self._until(lambda: not trade.working, CANCEL_AGAIN_S):
+                return
 
     def _flatten(self, trade: TradeManager, context: WorkerContext) -> None:
         for instrument_id, held in context.book.open_positions.items():
@@ -211,18 +236,25 @@ class Worker:
                 self._log.error("cannot flatten an instrument the floor has not met", instrument_id=instrument_id)
                 continue
             side = Side.SELL if held.qty > 0 else Side.BUY
-            ticket = OrderTicket(
-                instrument=instrument, side=side, order_qty=abs(held.qty), ord_type=OrdType.MARKET, note="flatten"
-            )
-            outcome = trade.submit(ticket)
-            self._log.info("flatten", contract=str(instrument.contract), qty=str(held.qty), outcome=str(outcome))
+            left = abs(held.qty)
+            while left > 0:  # in pieces that the limits of one order let pass
+                piece = min(left, self._services.gate.largest_order(self._spec.name, instrument) or left)
+                ticket = OrderTicket(
+                    instrument=instrument, side=side, order_qty=piece, ord_type=OrdType.MARKET, note="flatten"
+                )
+                outcome = trade.submit(ticket)
+                self._log.info("flatten", contract=str(instrument.contract), qty=str(piece), outcome=outcome)
+                if isinstance(outcome, Refused):
+                    break
+                left -= piece
 
-    async def _until(self, condition: Callable[[], bool]) -> None:
+    async def _until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SETTLE_TIMEOUT_S):
+            async with asyncio.timeout(timeout_s):
                 while not condition():
                     self._changed.clear()
                     await self._changed.wait()
+        return condition()
 
     def _take_notice(self, notice: Notice) -> None:
         if self._trade is not None and notice.order is not None:

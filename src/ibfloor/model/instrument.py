@@ -20,6 +20,15 @@ class SecurityType(StrEnum):
     FOREX = "CASH"
     OPTION = "OPT"
     INDEX = "IND"
+    FUTURE_OPTION = "FOP"
+    BOND = "BOND"
+    CFD = "CFD"
+    FUND = "FUND"
+    WARRANT = "WAR"
+    STRUCTURED = "IOPT"
+    COMMODITY = "CMDTY"
+    CRYPTO = "CRYPTO"
+    COMBO = "BAG"
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True):

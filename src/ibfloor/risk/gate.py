@@ -45,21 +45,16 @@ class RiskGate:
     """Every order's one way out. ``permissions`` holds what is shut, paused, locked or killed."""
 
     def __init__(self, limits: RiskLimits) -> None:
-        self._limits = limits
+        self.limits = limits
+        """In force; every approval records their version."""
         self.permissions = Permissions()
         self.exposures = Exposures(limits.base_currency)
-        self._reservations = Reservations(self.exposures)
+        self.reservations = Reservations(self.exposures)
         self._intents = UsedIntents()
         self._executions: dict[str, tuple[int, StrategyId, InstrumentId, Decimal]] = {}
         self._buckets: dict[StrategyId, TokenBucket | None] = {}
         self._account_bucket = _bucket(limits.account.order_rate_per_s, limits.account.order_burst)
         self._tally = Tally()
-
-    def set_limits(self, limits: RiskLimits) -> None:
-        """Put new limits in force; what is reserved stays reserved."""
-        self._limits = limits
-        self._buckets.clear()
-        self._account_bucket = _bucket(limits.account.order_rate_per_s, limits.account.order_burst)
 
     def set_rates(self, to_base: Mapping[Currency, Decimal]) -> None:
         """Take new exchange rates: what one unit of each currency is worth in the base currency."""
@@ -80,14 +75,14 @@ class RiskGate:
             return Refused(request.cl_ord_id, refusal)
         self._intents.add(request.strategy, request.cl_ord_id)
         self._take(request, context)
-        self._reservations.open(request)
-        return Approved(request, self._limits.version)
+        self.reservations.open(request)
+        return Approved(request, self.limits.version)
 
     def check_replace(
         self, request: OrderRequest, instrument: Instrument, reference: PriceReference | None, now_ns: int
     ) -> Approved | Refused:
         """Reserve the larger of a working order's old and new worst case; every rule is asked again."""
-        reservation = self._reservations.get(request.cl_ord_id)
+        reservation = self.reservations.get(request.cl_ord_id)
         if reservation is None or not _is_same_order(request, reservation.request):
             text = f"{request.cl_ord_id} is no working order with this instrument and side"
             return Refused(request.cl_ord_id, self._tally.refused(Refusal(rule="replace", text=text)))
@@ -97,16 +92,24 @@ class RiskGate:
         if refusal is not None:
             return Refused(request.cl_ord_id, refusal)
         self._take(request, context)
-        self._reservations.change(request)
-        return Approved(request, self._limits.version)
+        self.reservations.change(request)
+        return Approved(request, self.limits.version)
+
+    def recheck(self, request: OrderRequest) -> Refusal | None:
+        """Say why a reserved order must not go out after all: nothing passes any more."""
+        allowed = self.permissions
+        if allowed.holds or (allowed.kill.is_latched and not allowed.may_reduce_when_killed):
+            text = f"the gate was shut while the order was written down: {allowed.shut_reason}"
+            return self._tally.refused(Refusal(rule="permission", text=text))
+        return None
 
     def release(self, cl_ord_id: ClientOrderId) -> None:
         """Give back the reservation of an order that was certainly not sent."""
-        self._reservations.close(cl_ord_id)
+        self.reservations.close(cl_ord_id)
 
     def release_replace(self, cl_ord_id: ClientOrderId) -> None:
         """Give back the reservation of a change that was certainly not sent."""
-        self._reservations.drop_change(cl_ord_id)
+        self.reservations.drop_change(cl_ord_id)
 
     def apply(self, fact: Fact, order: Order | None = None) -> None:
         """Take a fact that is news, with the order as it is after it (from the order table)."""
@@ -125,7 +128,7 @@ class RiskGate:
             case _:
                 self.permissions.kill = kill.after(self.permissions.kill, fact)
         if order is not None:
-            self._reservations.follow(order, fact)
+            self.reservations.follow(order, fact)
 
     def block(self, name: str, reason: str) -> None:
         """Let nothing pass until the hold of this name is lifted."""
@@ -154,7 +157,7 @@ class RiskGate:
     def usage(self, now_ns: int) -> tuple[RiskUsage, ...]:
         """Return every rule with its limit and how much of it is used, for the screen."""
         buckets = [(name, bucket) for name, bucket in self._buckets.items() if bucket is not None]
-        return self._tally.usage(self._limits, self.exposures, self.permissions, buckets, now_ns)
+        return self._tally.usage(self.limits, self.exposures, self.permissions, buckets, now_ns)
 
     def _ask(self, request: OrderRequest, context: RuleContext) -> Refusal | None:
         for _, rule in RULES:
@@ -183,8 +186,8 @@ class RiskGate:
         is_repeated: bool,
     ) -> RuleContext:
         return RuleContext(
-            limits=self._limits.of(request.strategy),
-            account=self._limits.account,
+            limits=self.limits.of(request.strategy),
+            account=self.limits.account,
             instrument=instrument,
             reference=reference,
             now_ns=now_ns,
@@ -202,7 +205,7 @@ class RiskGate:
 
     def _bucket_of(self, strategy: StrategyId) -> TokenBucket | None:
         if strategy not in self._buckets:
-            limits = self._limits.of(strategy)
+            limits = self.limits.of(strategy)
             self._buckets[strategy] = _bucket(limits.order_rate_per_s, limits.order_burst)
         return self._buckets[strategy]
 

@@ -110,7 +110,7 @@ def test_settling_comes_to_rest_and_leaves_no_order_in_doubt(
         fills=[facts.filled(qty, "100.25", f"x{root}.0{rev}", ref) for qty, root, rev, ref in executed],
     )
     doubts: frozenset[ClientOrderId] = frozenset()
-    for number in range(5):  # a change proven absent may end an order, whose orphan then needs two more
+    for number in range(8):  # a change proven absent may end an order, whose orphan then needs two more
         snapshot = replace(snapshot, ts_event_ns=NOW_NS + number)
         settlement = settle(table, snapshot, NOW_NS + number, doubts)
         for fact in settlement.facts:

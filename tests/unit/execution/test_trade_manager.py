@@ -24,6 +24,7 @@ class Outside:
         self.facts: list[AnyFact] = []
         self.can_send = True
         self.refusal: Refusal | None = None
+        self.late_refusal: Refusal | None = None
         self.is_disk_full = False
         self.is_cut = False
         self._order_id = 40
@@ -35,6 +36,9 @@ class Outside:
     def check_replace(self, request: OrderRequest, instrument: Instrument) -> Refusal | None:
         self.steps.append("gate")
         return self.refusal
+
+    def recheck(self, request: OrderRequest) -> Refusal | None:
+        return self.late_refusal
 
     def release(self, order_id: ClientOrderId) -> None:
         self.steps.append("release")
@@ -146,6 +150,17 @@ def test_a_socket_that_took_nothing_ends_the_order_for_certain(trade: TradeManag
     assert isinstance(outcome, Refused)
     assert outside.steps == ["gate", "journal", "track 41", "release"]
     assert isinstance(outside.facts[-1], OrderRejected)
+    assert trade.working == ()
+
+
+def test_a_gate_shut_while_the_intent_was_written_down_keeps_it_from_the_wire(
+    trade: TradeManager, outside: Outside
+) -> None:
+    outside.late_refusal = Refusal(rule="permission", text="the kill switch is latched")
+    outcome = trade.submit(TICKET)
+    assert isinstance(outcome, Refused)
+    assert outside.steps == ["gate", "journal", "release"]
+    assert [type(fact) for fact in outside.facts] == [OrderSubmitted, OrderRejected]
     assert trade.working == ()
 
 

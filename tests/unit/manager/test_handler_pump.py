@@ -75,3 +75,18 @@ def test_an_async_exception_drops_what_waited_behind_it() -> None:
         assert seen == []
 
     pumped(body)
+
+
+def test_a_handler_whose_own_wait_was_cancelled_has_failed_and_nothing_overtakes_it() -> None:
+    seen: list[int] = []
+
+    async def breaks() -> None:
+        raise asyncio.CancelledError
+
+    async def body(pump: HandlerPump) -> None:
+        pump.call(breaks)
+        pump.call(seen.append, 1)
+        assert isinstance(await pump.failure, asyncio.CancelledError)
+        assert seen == []
+
+    pumped(body)

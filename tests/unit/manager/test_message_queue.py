@@ -100,6 +100,22 @@ def test_facts_a_full_disk_refused_are_journaled_later_without_a_gap(facts: Any)
         assert told == [(7, 1), (8, 2), (9, 3)]
 
 
+def test_a_fact_that_cannot_be_applied_shuts_the_gate_and_the_queue_lives_on(facts: Any) -> None:
+    rig = Rig()
+
+    def breaks(applied: Applied) -> None:
+        if isinstance(applied.fact, OrderSubmitted) and applied.fact.order_id == 1:
+            raise OSError("bad file descriptor")
+
+    rig.queue.observe(breaks)
+    with rig:
+        rig.queue.put(facts.submitted(facts.request(1), order_id=1))
+        rig.queue.put(facts.submitted(facts.request(2), order_id=2))
+        rig.settle()
+        assert len(rig.journal.records) == 2
+        assert "bad file descriptor" in rig.faults[0]
+
+
 def test_an_asker_that_left_does_no_harm(facts: Any) -> None:
     rig = Rig()
     abandoned = rig.queue.ask(lambda state: 1)

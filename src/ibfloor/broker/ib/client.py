@@ -165,13 +165,17 @@ class LeanClient(Client):
         transport = self.conn.transport
         if transport is None or transport.is_closing():
             raise ConnectivityError("nothing was sent: the connection to the broker is down")
-        if self._flush_timer is not None and self._outbox.head() <= urgency:
+        if self._flush_timer is not None and self._outbox and self._outbox.head() <= urgency:
             self._outbox.push(urgency, frame, order_id)
         elif wait_s := self._budget.take(urgency):
             self._outbox.push(urgency, frame, order_id)
             self._flush_in(wait_s)
         else:
             transport.write(frame)
+
+    def withdraw_order(self, order_id: int) -> bool:
+        """Take back an order or a change that still waits for the budget; ``False`` when none does."""
+        return self._outbox.withdraw(Urgency.ORDER, order_id)
 
     def sendMsg(self, msg: str) -> None:  # noqa: N802
         """Send what the library encoded, under our own pacing."""

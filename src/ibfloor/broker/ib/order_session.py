@@ -83,6 +83,11 @@ class IbOrderSession(IbSession):
     def cancel(self, order_id: int) -> None:
         """Write a cancel, before anything that waits; raises ``ConnectivityError`` when nothing was written."""
         client = self._live_client()
+        waiting = self._unanswered.get(order_id)
+        if client.withdraw_order(order_id) and waiting is not None and waiting.context is Context.NEW:
+            # The order still waited for the message budget: a cancel sent now would overtake it.
+            self._never_sent(order_id, "canceled while it waited for the message budget")
+            return
         self._await_answer(order_id, Context.CANCEL)
         client.cancelOrder(order_id)  # type: ignore[no-untyped-call]
 
@@ -225,7 +230,7 @@ class IbOrderSession(IbSession):
 
     def _on_lost(self, reason: str) -> None:
         for order_id, unanswered in self._unanswered.items():
-            if unanswered.context is not Context.CANCEL and not unanswered.is_doubted:
+            if not unanswered.is_doubted:  # a lost cancel too: the order may work on
                 self._doubt_order(self._intents[order_id], f"the connection was lost before an answer: {reason}")
         self._unanswered.clear()
         self._told.clear()
@@ -240,22 +245,25 @@ class IbOrderSession(IbSession):
 
     def frames_unsent(self, unsent: list[tuple[Urgency, int]]) -> None:
         """Tell which new orders never left, so that nobody waits for them."""
-        now_ns = self._clock.now_ns()
         for urgency, order_id in unsent:
             waiting = self._unanswered.get(order_id)
             if urgency is not Urgency.ORDER or waiting is None:
                 continue
             if waiting.context is Context.NEW:
-                del self._unanswered[order_id]
-                self._tell(
-                    OrderRejected(
-                        ts_event_ns=now_ns,
-                        ts_init_ns=now_ns,
-                        cl_ord_id=self._intents[order_id],
-                        code=0,
-                        text="never sent: the connection went while the order waited for the message budget",
-                    )
-                )
+                self._never_sent(order_id, "the connection went while the order waited for the message budget")
+
+    def _never_sent(self, order_id: int, why: str) -> None:
+        del self._unanswered[order_id]
+        now_ns = self._clock.now_ns()
+        self._tell(
+            OrderRejected(
+                ts_event_ns=now_ns,
+                ts_init_ns=now_ns,
+                cl_ord_id=self._intents[order_id],
+                code=0,
+                text=f"never sent: {why}",
+            )
+        )
 
     def _doubt_order(self, cl_ord_id: ClientOrderId, reason: str) -> None:
         now_ns = self._clock.now_ns()

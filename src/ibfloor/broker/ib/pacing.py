@@ -87,6 +87,15 @@ class Outbox:
         """Take the next frame out."""
         return heapq.heappop(self._heap)[2]
 
+    def withdraw(self, urgency: Urgency, order_id: int) -> bool:
+        """Take back what waits for an order; ``False`` when nothing does."""
+        left = [entry for entry in self._heap if (entry[0], entry[3]) != (int(urgency), order_id)]
+        if len(left) == len(self._heap):
+            return False
+        heapq.heapify(left)
+        self._heap = left
+        return True
+
     def drain(self) -> list[tuple[Urgency, int]]:
         """Empty the box: return (urgency, order id) of what was never sent."""
         unsent = [(Urgency(urgency), order_id) for urgency, _, _, order_id in sorted(self._heap)]

@@ -157,6 +157,9 @@ class IbSession:
                     raise
             except NotIbGateway:
                 raise
+            except OSError as error:
+                if loop.time() - started > self._settings.open_timeout_s:
+                    raise ConnectivityError(f"the connection was lost while it was made: {error}") from error
             except ConnectivityError:
                 if loop.time() - started > self._settings.open_timeout_s:
                     raise
@@ -198,9 +201,9 @@ class IbSession:
             try:
                 await self._connect()
                 return
-            except FloorError as error:
+            except (FloorError, OSError, TimeoutError) as error:
                 # Also "not IB" and 326: behind a gateway that restarts, both pass.
-                self._change(SessionState.CONNECTING, str(error))
+                self._change(SessionState.CONNECTING, str(error) or repr(error))
 
     def _backoff_s(self, attempt: int) -> float:
         settings = self._settings

@@ -1,4 +1,4 @@
-"""Refuse prices far through the market, and market orders without a fresh price to judge them by."""
+"""Refuse prices far through the market, and entries without a fresh price to judge them by."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ def check(request: OrderRequest, context: RuleContext) -> Refusal | None:
         return Refusal(rule=RULE, text="there is no market price to judge the order by")
     if request.ord_type is OrdType.MARKET:
         return None if context.is_reducing(request) else _check_age(reference, context)
+    if not context.is_reducing(request) and (stale := _check_age(reference, context)) is not None:
+        return stale
     limit = context.limits.collar_pct
     px = request.limit_px if request.ord_type is OrdType.LIMIT else request.stop_px
     if limit is None or px is None:
@@ -48,7 +50,7 @@ def _check_age(reference: PriceReference, context: RuleContext) -> Refusal | Non
         return None
     return Refusal(
         rule=RULE,
-        text="the last price is too old for a market order",
+        text="the last price is too old to judge the order by",
         limit=f"{limit_ns / NS_PER_S:g} s",
         used=f"{age_ns / NS_PER_S:.1f} s",
     )
