@@ -49,11 +49,11 @@ from ibfloor.manager.risk_limits import limits_of
 from ibfloor.manager.screen import Screen
 from ibfloor.manager.services import Services
 from ibfloor.manager.session_watch import SessionWatch
-from ibfloor.manager.shared_gate import SharedGate
+from ibfloor.manager.shared_gate import KILL, SharedGate
 from ibfloor.manager.strategy_manager import StrategyManager
 from ibfloor.manager.summary import FloorSummary, strategy_summaries
 from ibfloor.manager.supervision import RestartPolicy
-from ibfloor.model.errors import ConfigError, ConnectivityError
+from ibfloor.model.errors import ConfigError, ConnectivityError, LedgerError
 from ibfloor.model.fact import OrderDoubted, SessionChanged
 from ibfloor.model.ids import UNASSIGNED, AccountId
 from ibfloor.model.money import USD, Currency
@@ -376,6 +376,13 @@ class Floor:
         log.critical("entries are shut", reason=text)
         self._gate.hold(name, text)
 
+    def _kill_by_signal(self) -> None:
+        self._gate.hold(KILL, "kill switch: SIGUSR1")  # at once; the rest follows from the latch
+        try:
+            self._latch.latch("signal", "SIGUSR1")
+        except LedgerError as error:
+            log.critical("the kill switch is not on disk; entries are shut", reason=str(error))
+
     def _fail(self, error: BaseException) -> None:
         self._failure = error
         self._loop.call_soon_threadsafe(self._over.set)
@@ -386,7 +393,7 @@ class Floor:
         ends = (signal.SIGINT, signal.SIGTERM)
         for number in ends:
             self._loop.add_signal_handler(number, self._over.set)
-        self._loop.add_signal_handler(signal.SIGUSR1, lambda: self._latch.latch("signal", "SIGUSR1"))
+        self._loop.add_signal_handler(signal.SIGUSR1, self._kill_by_signal)
         try:
             yield
         finally:
