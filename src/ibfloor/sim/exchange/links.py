@@ -86,6 +86,8 @@ class Links:
 
     def _feed_children(self, parent: LiveOrder, ts_ns: int) -> None:
         for child in list(self._children.get(parent.order.key, {}).values()):
+            if not child.is_live:
+                continue  # its sister's fill ended it
             if parent.place is Place.GONE and parent.cum == 0:
                 self._orders.drop(child, ts_ns, PARENT_GONE)
                 continue

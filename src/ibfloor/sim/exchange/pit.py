@@ -242,6 +242,8 @@ class Pit:
 
     def follow(self, live: LiveOrder, book: Book, ts_ns: int) -> None:
         """Price an order anew that follows the quotes."""
+        if not live.is_live:
+            return  # a fill of this very round ended it
         is_priced, px = followed_px(live, book, ts_ns)
         if is_priced and not (live.place is Place.BOOK and px == live.limit_px):
             book.take_out(live)

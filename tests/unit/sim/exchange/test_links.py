@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from ibfloor.model.order import OrdType, Side
-from ibfloor.sim.exchange.engine import CANCELED, OCA_FILLED, PARENT_GONE
-from ibfloor.sim.exchange.values import Activated, Hold, Oca, OcaKind, Resized
+from ibfloor.sim.exchange.engine import CANCELED, OCA_FILLED, PARENT_GONE, Exchange
+from ibfloor.sim.exchange.values import Activated, Hold, Oca, OcaKind, Peg, Resized
 
 LIMIT, STOP = OrdType.LIMIT, OrdType.STOP
 
@@ -127,3 +128,15 @@ def test_members_of_different_sizes_are_reduced_in_proportion(pit: Any, fills: t
     for qty in fills:
         totals += [total for _, total in sizes(pit.print("9.97", qty))]
     assert totals[-1] == left
+
+
+def test_order_that_another_pegged_orders_fill_ended_stays_ended(pit: Any) -> None:
+    pit.exchange = Exchange()  # both wait for a first quote, which reaches both
+    oca = Oca(group="g", kind=OcaKind.CANCEL)
+    for key in (1, 2):
+        pit.place(key, Side.BUY, 10, LIMIT, peg=Peg(offset=Decimal("0.05")), oca=oca)
+    events = pit.top("10.00", "10.02")
+    assert pit.fills(events) == [(1, 10, "10.02")]
+    assert pit.ended(events) == [(2, OCA_FILLED)]
+    assert pit.fills(pit.top("10.00", "10.02")) == []
+    assert pit.exchange.live_keys() == []
