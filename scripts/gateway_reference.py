@@ -10,6 +10,7 @@ from pathlib import Path
 from ibfloor.model.ids import AccountId
 from ibfloor.model.money import USD
 from ibfloor.sim.account import SimAccount
+from ibfloor.sim.faults.presets import PRESETS
 from ibfloor.sim.gateway.clock import SimClock, market_start_ns
 from ibfloor.sim.gateway.codec.kinds import Scalar
 from ibfloor.sim.gateway.codec.orders import PLACE_ORDER
@@ -150,6 +151,8 @@ def page() -> str:
         _table(("tif", "meaning", "", "error"), _orders("tif", TIMES)),
         "\n## Attributes of orders\n\nBrackets are made of `parentId` and `transmit`.\n",
         _table(("attribute", "meaning", "", "error"), _orders("", ATTRIBUTES)),
+        "\n## Fault presets\n\nGiven by `ibfloor gateway --faults NAME,NAME`, or while it runs by `fault inject`.\n",
+        _table(("preset", "what goes wrong"), [(name, preset.line) for name, preset in PRESETS.items()]),
         FIELDS_HEAD,
         *(_fields(title, tables) for title, tables in (("Asked", REQUESTS), ("Told", RESPONSES))),
     ]
