@@ -286,7 +286,7 @@ class StrategyManager:
 
     def _running(self, desk: Desk) -> None:
         if not desk.must_stop.is_set():
-            self._announce(desk, StrategyState.RUNNING)
+            self._announce(desk, StrategyState.PAUSED if desk.is_paused else StrategyState.RUNNING)
 
     def _announce(self, desk: Desk, state: StrategyState, reason: str = "") -> None:
         desk.state, desk.reason = state, reason
