@@ -1,9 +1,8 @@
-// Before anything is painted: the theme this browser chose last, else the system's, else the dark one.
+// Before anything is painted: the theme this browser chose last, else the dark one.
 (() => {
-  let theme = matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark";
+  let theme = "dark";
   try {
-    const chosen = localStorage.getItem("ibfloor-theme");
-    if (chosen === "light" || chosen === "dark") theme = chosen;
+    theme = localStorage.getItem("ibfloor-theme") === "light" ? "light" : "dark";
   } catch {
     // storage may be forbidden: the default will do
   }
