@@ -12,6 +12,7 @@ import signal
 import sys
 import webbrowser
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import AsyncExitStack, contextmanager
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -141,6 +142,7 @@ class Floor:
         self._followed = asyncio.Event()
         self._over = asyncio.Event()
         self._failure: BaseException | None = None
+        self._tasks: asyncio.TaskGroup | None = None
         restored = restore(settings.home, limits_of(settings, USD))
         self._state = state = restored.state
         self._unseen = restored.unseen_intents
@@ -224,6 +226,7 @@ class Floor:
             await stack.enter_async_context(self.data)
         except ConnectivityError as error:
             raise ConfigError(f"[gateway]: {error}") from error
+        self.data.ended.add_done_callback(self._data_ended)
         await self._wait_for_clock()
         self._doubt_unseen()
         await stack.enter_async_context(self._account)
@@ -232,6 +235,7 @@ class Floor:
             await self._strategies.add(_spec(section))
         await asyncio.wrap_future(self._queue.ask(self._look_after_holdings))
         stack.enter_context(self._kill_switch.watching(tasks))
+        self._tasks = tasks
         enforcing = tasks.create_task(self._kill_switch.enforce())
         stack.callback(enforcing.cancel)
 
@@ -377,11 +381,19 @@ class Floor:
         self._gate.hold(name, text)
 
     def _kill_by_signal(self) -> None:
-        self._gate.hold(KILL, "kill switch: SIGUSR1")  # at once; the rest follows from the latch
+        self._gate.hold(KILL, "kill switch: SIGUSR1")
+        if self._tasks is not None:
+            self._tasks.create_task(self._kill_switch.kill("signal", "SIGUSR1", flatten=False))
+            return
         try:
-            self._latch.latch("signal", "SIGUSR1")
+            self._latch.latch("signal", "SIGUSR1")  # still starting: nothing trades yet, and nothing will
         except LedgerError as error:
             log.critical("the kill switch is not on disk; entries are shut", reason=str(error))
+
+    def _data_ended(self, ended: Future[None]) -> None:
+        if not ended.cancelled() and (error := ended.exception()) is not None:
+            log.critical("the data thread has died", reason=repr(error))
+            self._gate.hold("data", f"the data thread has died: {error!r}")
 
     def _fail(self, error: BaseException) -> None:
         self._failure = error

@@ -204,6 +204,7 @@ class TradeManager:
         refusal = self._write_ahead(
             ReplaceRequested(ts_event_ns=now_ns, ts_init_ns=now_ns, request=request),
             lambda: self._door.replace(request, instrument, order.order_id),
+            recheck=request,
         )
         if refusal is not None:
             self._gate.release_replace(cl_ord_id)
@@ -273,11 +274,15 @@ class TradeManager:
         self._sink(OrderRejected(ts_event_ns=now_ns, ts_init_ns=now_ns, cl_ord_id=request.cl_ord_id, code=0, text=text))
         return Refused(request.cl_ord_id, Refusal(rule="connection", text=text))
 
-    def _write_ahead(self, fact: AnyFact, send: Callable[[], None]) -> Refusal | None:
+    def _write_ahead(
+        self, fact: AnyFact, send: Callable[[], None], recheck: OrderRequest | None = None
+    ) -> Refusal | None:
         try:
             self._journal.append(fact)
         except LedgerError as error:
             return Refusal(rule="ledger", text=f"the request could not be journaled: {error}")
+        if recheck is not None and (refusal := self._gate.recheck(recheck)) is not None:
+            return refusal  # nobody was told of the change, so nothing has to be taken back
         self._sink(fact)
         try:
             send()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import assert_never
 
 import msgspec
+import structlog
 
 from ibfloor.manager.desk import StrategySpec
 from ibfloor.manager.kill_switch import KillSwitch
@@ -36,6 +37,8 @@ from ibfloor.model.fact import CommandTaken
 from ibfloor.model.ids import ClientOrderId
 from ibfloor.model.moment import Clock
 
+log = structlog.get_logger("commands")
+
 
 class CommandDesk:
     """Takes a command, has its owner carry it out, and journals who asked and what came of it."""
@@ -61,6 +64,9 @@ class CommandDesk:
             result = await self._dispatch(command)
         except FloorError as error:
             result = Denied(str(error))
+        except Exception as error:
+            log.exception("a command failed", command=type(command).__name__)
+            result = Denied(f"the floor could not carry it out: {error!r}")
         now_ns = self._clock.now_ns()
         self._queue.put(
             CommandTaken(

@@ -55,6 +55,7 @@ class KillSwitch:
         self._cancel_account = cancel_account
         self._settle = settle
         self._is_latched = False
+        self._kills = 0
         self._one_at_a_time = asyncio.Lock()
 
     @property
@@ -74,6 +75,7 @@ class KillSwitch:
 
     async def kill(self, actor: str, reason: str, *, flatten: bool) -> CommandResult:
         """Block, latch, cancel everything and wait until the broker has no working order of ours."""
+        self._kills += 1
         self._block(actor, reason)
         unwritten = self._write_latch(actor, reason)
         async with self._one_at_a_time:
@@ -97,11 +99,14 @@ class KillSwitch:
             return Denied("a reason is needed to reset the kill switch")
         if self._one_at_a_time.locked():
             return Denied("the kill is still being carried out: wait for it to end")
+        kills = self._kills
         try:
             async with asyncio.timeout(SETTLE_TIMEOUT_S):
                 is_equal = await asyncio.wrap_future(self._settle())
         except TimeoutError:
             return Denied("the books could not be compared with the account: is the gateway there?")
+        if kills != self._kills:
+            return Denied("somebody pulled the kill switch again meanwhile")
         if not is_equal:
             return Denied("books and account differ: resolve the breaks before trading again")
         self._latch.reset()

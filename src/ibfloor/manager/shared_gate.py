@@ -58,7 +58,8 @@ class SharedGate:
     def largest_order(self, strategy: StrategyId, instrument: Instrument) -> Decimal | None:
         """Return the largest quantity that the limits of one order let pass now; ``None`` for no limit."""
         quote = self._quote(instrument.instrument_id)
-        px = Decimal(repr(max(quote.bid_px, quote.ask_px))) if quote is not None and isfinite(quote.ask_px) else None
+        known = [] if quote is None else [px for px in (quote.bid_px, quote.ask_px) if isfinite(px)]
+        px = Decimal(repr(max(known))) if known else None
         with self._lock:
             limits, rate = self._gate.limits.of(strategy), self._gate.exposures.rate(instrument.currency)
         sizes = [limits.max_order_qty] if limits.max_order_qty is not None else []

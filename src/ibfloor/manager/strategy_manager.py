@@ -152,6 +152,8 @@ class StrategyManager:
         _, late = await asyncio.wait([desk.supervision], timeout=STOP_TIMEOUT_S)
         if late:
             return Denied(f"{name} has not ended within {STOP_TIMEOUT_S:.0f} s: a handler does not return")
+        if desk.state is StrategyState.FAILED:
+            return Denied(f"{name} has failed while it stopped: {desk.reason}")
         if worker is not None and worker.leftover:
             return Denied(f"{name} has stopped, but {worker.leftover}")
         return Done(f"{name} has stopped")
@@ -240,6 +242,8 @@ class StrategyManager:
 
     async def _live_once(self, desk: Desk) -> bool:
         self._announce(desk, StrategyState.STARTING)
+        if desk.is_paused:  # a flatten on failure may have lifted it
+            self._services.gate.hold(PAUSE, "paused", desk.spec.name)
         desk.worker = self._worker(desk, runs=True)
         if desk.must_stop.is_set():
             desk.worker.stop(desk.spec.stop_policy)

@@ -216,8 +216,11 @@ class Worker:
             for _ in range(FLATTEN_TRIES):
                 self._flatten(trade, context)
                 await self._until(lambda: not trade.working, SETTLE_TIMEOUT_S)
-                if not context.book.open_positions:
+                # Never a second closing order beside one that may still fill.
+                await self._cancel_until_done(trade, "flatten, once more")
+                if trade.working or not context.book.open_positions:
                     break
+                await asyncio.sleep(CANCEL_AGAIN_S)  # a rate limit or a hold may have refused it
         if trade.working or (finish == "flatten" and context.book.open_positions):
             self.leftover = f"{len(trade.working)} orders work, {len(context.book.open_positions)} positions are open"
             self._log.error("not wound down", left=self.leftover)

@@ -164,6 +164,14 @@ def test_a_gate_shut_while_the_intent_was_written_down_keeps_it_from_the_wire(
     assert trade.working == ()
 
 
+def test_a_gate_shut_meanwhile_keeps_a_change_from_the_wire_too(trade: TradeManager, outside: Outside) -> None:
+    trade.submit(TICKET)
+    outside.steps.clear()
+    outside.late_refusal = Refusal(rule="permission", text="the kill switch is latched")
+    assert trade.replace(ClientOrderId("sma:7"), SPY, order_qty=Decimal(500)) is outside.late_refusal
+    assert outside.steps == ["gate", "journal", "release change"]
+
+
 def test_an_intent_number_is_never_used_twice_refused_ones_included(trade: TradeManager, outside: Outside) -> None:
     outside.refusal = Refusal(rule="x", text="no")
     trade.submit(TICKET)
