@@ -57,17 +57,17 @@ def test_a_time_of_another_day_shows_its_date(start_floor: Start, visit: Start) 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_first_visit_has_the_systems_theme_and_later_ones_the_chosen(
+def test_the_first_visit_is_dark_whatever_the_system_prefers_and_later_ones_as_chosen(
     start_floor: Start, visit: Start, scheme: str
 ) -> None:
     floor = start_floor()
     home = visit(color_scheme=scheme)
     home.log_in(floor)
-    assert home.page.evaluate("document.documentElement.dataset.theme") == scheme
+    assert home.page.evaluate("document.documentElement.dataset.theme") == "dark"
     home.page.click("button.theme")
     home.page.reload()
     home.until("document.querySelector('button.theme') !== null")
-    assert home.page.evaluate("document.documentElement.dataset.theme") == {"light": "dark", "dark": "light"}[scheme]
+    assert home.page.evaluate("document.documentElement.dataset.theme") == "light"
 
 
 @pytest.mark.parametrize("width", [1440, 390])
