@@ -2,7 +2,7 @@
 
 The library does the handshake and encodes requests. From ``_apiReady`` on, frames are walked by
 offset; ids in ``lean`` go to the session's handlers as byte fields, all others to the decoder.
-The private names used here are held by ``tests/contract/test_broker_private_names.py``.
+The private names used here are held by ``tests/contract/broker/test_private_names.py``.
 """
 
 from __future__ import annotations
