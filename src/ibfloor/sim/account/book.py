@@ -71,6 +71,7 @@ class SimAccount:
         self._cash.setdefault(base_currency, ZERO)
         self._positions: dict[InstrumentId, SimPosition] = {}
         self._executions: list[SimExecution] = []
+        self._booked = 0
         self._moves: list[AccountMove] = []
         self._traded: dict[int, tuple[Traded, Traded]] = {}
 
@@ -106,6 +107,7 @@ class SimAccount:
         ``order_key`` groups fills of one order, for its average price and its fees' minimum.
         """
         kind = instrument.contract.security_type
+        self._booked += 1
         before, priced = self._traded.get(order_key, (Traded(), Traded()))
         after = before.plus(qty, px, instrument.multiplier)
         priced = priced.plus(qty, px)
@@ -113,7 +115,7 @@ class SimAccount:
         fee = self._fees[kind].fill_fee(before, after)
         realised_pnl = self._trade(instrument, side, qty, px, fee)
         execution = SimExecution(
-            exec_id=ExecId(f"{self._session}.{_EXEC_EPOCH + len(self._executions) + 1:08x}.01.01"),
+            exec_id=ExecId(f"{self._session}.{_EXEC_EPOCH + self._booked:08x}.01.01"),
             order_key=order_key,
             ts_ns=ts_ns,
             instrument=instrument,

@@ -95,6 +95,13 @@ class Exchange:
             self._pit.drop(live, now_ns, CANCELED)
         return self._pit.told()
 
+    def fill(self, key: int, px: Decimal, now_ns: int) -> list[ExchangeEvent]:
+        """Trade all that is left of an order at a price, whatever the market says; empty when it is not live."""
+        live = self._pit.live.get(key)
+        if live is not None:
+            self._pit.fill(live, live.leaves, px, now_ns)
+        return self._pit.told()
+
     def replace(
         self, key: int, qty: Decimal, limit_px: Decimal | None, stop_px: Decimal | None, now_ns: int
     ) -> list[ExchangeEvent]:

@@ -39,21 +39,32 @@ class FallibleBroker(Broker):
         order = self._orders[perm_id]
         qty = order.ticket.qty - order.filled_qty
         if qty > ZERO:
-            self._exchange.cancel(perm_id, now_ns)
             px = order.ticket.limit_px or self._price_of(order.ticket.instrument.instrument_id)
-            self._fill(order, Filled(key=perm_id, ts_ns=now_ns, qty=qty, px=px, leaves_qty=ZERO))
+            events = self._exchange.fill(perm_id, px, now_ns)
+            # one that the exchange holds no more was canceled, or never sent
+            self._apply(events or [Filled(key=perm_id, ts_ns=now_ns, qty=qty, px=px, leaves_qty=ZERO)])
 
     def correct(self, execution: SimExecution, px: Decimal, now_ns: int) -> None:
         """Give an execution another price, under the next revision of its id; once only, and no leg's."""
-        if not execution.exec_id.endswith(FIRST_REVISION) or execution.order_key not in self._orders:
+        order = self._orders.get(execution.order_key)
+        if order is None:
             return
-        order = self._orders[execution.order_key]
-        revised = self.account_of(order.ticket.account).revise(execution.exec_id, px, execution.qty, now_ns)
+        account = self.account_of(order.ticket.account)
+        if execution not in account.executions or not execution.exec_id.endswith(FIRST_REVISION):
+            return  # it was taken back, or corrected before
+        revised = account.revise(execution.exec_id, px, execution.qty, now_ns)
         assert revised is not None, "only a quantity of zero busts"
         order = self._store(order, avg_px=revised.avg_px, last_px=revised.px)
         self._emit(Executed(order=order, execution=revised))
 
     def bust(self, execution: SimExecution) -> None:
-        """Take an execution back; its order says nothing of it."""
-        account = self.account_of(self._orders[execution.order_key].ticket.account)
-        account.revise(execution.exec_id, execution.px, ZERO, execution.ts_ns)
+        """Take an execution back, corrected or not; its order says nothing of it."""
+        account = self.account_of(self.order(execution.order_key).ticket.account)
+        root = _root(execution)
+        for one in account.executions:
+            if _root(one) == root:
+                account.revise(one.exec_id, one.px, ZERO, one.ts_ns)
+
+
+def _root(execution: SimExecution) -> str:
+    return execution.exec_id.rpartition(".")[0]
