@@ -10,6 +10,7 @@ from ibfloor.model.account import AccountReported, BrokerSnapshot
 from ibfloor.model.fact import AnyFact, SessionState
 from ibfloor.model.instrument import Contract, Instrument
 from ibfloor.model.market import Bar, MarketBatch
+from ibfloor.model.order import OrderRequest, Refusal
 
 FactSink = Callable[[AnyFact], None]
 """Where facts go; safe from any thread, never blocks."""
@@ -42,6 +43,9 @@ class Session(Protocol):
 
 class OrderSession(Session, OrderDoor, Protocol):
     """A strategy's own way to the broker; every method is called on its thread."""
+
+    recheck: Callable[[OrderRequest], Refusal | None]
+    """Asked again when an order that waited for the message budget is about to leave."""
 
     def raise_order_id_floor(self, used: int) -> None:
         """Never hand out an id up to ``used`` (the journal's high-water mark) again."""

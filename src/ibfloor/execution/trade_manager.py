@@ -83,7 +83,7 @@ class OrderDoor(Protocol):
         """Write a change to the wire."""
 
     def cancel(self, order_id: int) -> None:
-        """Write a cancel to the wire."""
+        """Write a cancel to the wire; kept and written later when there is none."""
 
 
 class OrderTicket(msgspec.Struct, frozen=True, kw_only=True):
@@ -217,8 +217,6 @@ class TradeManager:
         order = self._working.get(cl_ord_id)
         if order is None:
             return _unknown_order(cl_ord_id)
-        if not self._door.can_send:
-            return _NOT_CONNECTED
         now_ns = self._clock.now_ns()
         refusal = self._write_ahead(
             CancelRequested(ts_event_ns=now_ns, ts_init_ns=now_ns, cl_ord_id=cl_ord_id, reason=reason),

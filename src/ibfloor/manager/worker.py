@@ -126,6 +126,7 @@ class Worker:
             self._ask_stop(self._early_stop)
         name, services = self._spec.name, self._services
         session = services.order_session(name, self._client_id)
+        session.recheck = services.gate.recheck
         with services.journal(name) as journal:
             try:
                 await session.open()

@@ -99,9 +99,13 @@ class RiskGate:
         """Say why a reserved order must not go out after all: nothing passes any more."""
         allowed = self.permissions
         if allowed.holds or (allowed.kill.is_latched and not allowed.may_reduce_when_killed):
-            text = f"the gate was shut while the order was written down: {allowed.shut_reason}"
-            return self._tally.refused(Refusal(rule="permission", text=text))
-        return None
+            why = allowed.shut_reason
+        elif request.strategy in allowed.paused and not allowed.kill.is_latched:
+            why = f"{request.strategy} is paused: {allowed.paused[request.strategy]}"
+        else:
+            return None
+        text = f"the gate was shut while the order was on its way out: {why}"
+        return self._tally.refused(Refusal(rule="permission", text=text))
 
     def release(self, cl_ord_id: ClientOrderId) -> None:
         """Give back the reservation of an order that was certainly not sent."""

@@ -34,6 +34,11 @@ class Hooks:
 
     def frames_unsent(self, unsent: object) -> None: ...
 
+    def bars_order(self, order_id: int) -> str:
+        return ""
+
+    def order_barred(self, order_id: int, why: str) -> None: ...
+
 
 def test_library_is_the_version_this_was_read_from() -> None:
     assert importlib.metadata.version("ib_async").startswith("2.1.")

@@ -62,6 +62,12 @@ class ClientHooks(Protocol):
     def frames_unsent(self, unsent: list[tuple[Urgency, int]]) -> None:
         """Take back frames that waited for the budget when the connection went."""
 
+    def bars_order(self, order_id: int) -> str:
+        """Say why an order that waited for the budget must not leave any more; empty when it may."""
+
+    def order_barred(self, order_id: int, why: str) -> None:
+        """Take back an order that waited for the budget and was barred."""
+
 
 class _Connection(Connection):
     """The library's connection, without an event object between socket and client."""
@@ -177,6 +183,10 @@ class LeanClient(Client):
         """Take back an order or a change that still waits for the budget; ``False`` when none does."""
         return self._outbox.withdraw(Urgency.ORDER, order_id)
 
+    def withdraw_orders(self) -> list[int]:
+        """Take back every order and change that still waits for the budget; cancels stay."""
+        return self._outbox.withdraw_all(Urgency.ORDER)
+
     def sendMsg(self, msg: str) -> None:  # noqa: N802
         """Send what the library encoded, under our own pacing."""
         self.write(_framed(msg.encode()), _URGENCIES.get(msg.partition("\0")[0], Urgency.REQUEST))
@@ -195,7 +205,12 @@ class LeanClient(Client):
         if transport is None or transport.is_closing():
             return  # the loss is on its way, and tells what was not sent
         while self._outbox:
-            if wait_s := self._budget.take(self._outbox.head()):
+            urgency, order_id = self._outbox.head(), self._outbox.head_order_id()
+            if urgency is Urgency.ORDER and (why := self._hooks.bars_order(order_id)):
+                self._outbox.pop()
+                self._hooks.order_barred(order_id, why)
+                continue
+            if wait_s := self._budget.take(urgency):
                 self._flush_in(wait_s)
                 return
             transport.write(self._outbox.pop())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from ib_async import Contract, Order, OrderState
@@ -27,10 +27,11 @@ from ibfloor.broker.ib.pacing import Urgency
 from ibfloor.broker.ib.session import IbSession
 from ibfloor.broker.ib.settings import IbWiring
 from ibfloor.broker.ib.wrapper import Handler
+from ibfloor.model.errors import ConnectivityError
 from ibfloor.model.fact import OrderDoubted, OrderRejected, OrderReported, OrderWarned, SessionState
 from ibfloor.model.ids import ClientOrderId, owner_of
 from ibfloor.model.instrument import Instrument
-from ibfloor.model.order import OrderRequest, OrdStatus
+from ibfloor.model.order import OrderRequest, OrdStatus, Refusal
 
 _ZERO = Decimal(0)
 
@@ -38,11 +39,12 @@ _ZERO = Decimal(0)
 class _Unanswered:
     """The last request for an order that the broker has not answered yet."""
 
-    __slots__ = ("context", "is_doubted", "sent_s")
+    __slots__ = ("context", "is_doubted", "request", "sent_s")
 
-    def __init__(self, context: Context, sent_s: float) -> None:
+    def __init__(self, context: Context, sent_s: float, request: OrderRequest | None) -> None:
         self.context = context
         self.sent_s = sent_s
+        self.request = request
         self.is_doubted = False
 
 
@@ -55,7 +57,10 @@ class IbOrderSession(IbSession):
         self._intents: dict[int, ClientOrderId] = {}
         self._unanswered: dict[int, _Unanswered] = {}
         self._told: dict[ClientOrderId, OrderReported] = {}
+        self._cancels_due: set[int] = set()
         self._next_id = 1
+        self.recheck: Callable[[OrderRequest], Refusal | None] = lambda request: None
+        """Asked again when an order that waited for the message budget is about to leave."""
 
     @property
     def can_send(self) -> bool:
@@ -81,8 +86,18 @@ class IbOrderSession(IbSession):
         self._place(request, instrument, order_id, Context.MODIFY)
 
     def cancel(self, order_id: int) -> None:
-        """Write a cancel, before anything that waits; raises ``ConnectivityError`` when nothing was written."""
-        client = self._live_client()
+        """Write a cancel, before anything that waits, also while IB is away from its gateway.
+
+        Written again when the connection is back and the order has not ended. Raises
+        ``ConnectivityError`` when nothing could be written yet.
+        """
+        if not self.can_send:
+            self._cancels_due.add(order_id)
+        client = self._client
+        if client is None or not client.is_live:
+            raise ConnectivityError(
+                f"session {self._name} has no connection: the cancel waits and goes out when it is back"
+            )
         waiting = self._unanswered.get(order_id)
         if client.withdraw_order(order_id) and waiting is not None and waiting.context is Context.NEW:
             # The order still waited for the message budget: a cancel sent now would overtake it.
@@ -103,10 +118,11 @@ class IbOrderSession(IbSession):
         frame = self._templates.frame(request, instrument, order_id)
         client.write(frame, Urgency.ORDER, order_id)
         self._intents[order_id] = request.cl_ord_id
-        self._await_answer(order_id, context)
+        self._cancels_due.discard(order_id)
+        self._await_answer(order_id, context, request)
 
-    def _await_answer(self, order_id: int, context: Context) -> None:
-        self._unanswered[order_id] = _Unanswered(context, asyncio.get_running_loop().time())
+    def _await_answer(self, order_id: int, context: Context, request: OrderRequest | None = None) -> None:
+        self._unanswered[order_id] = _Unanswered(context, asyncio.get_running_loop().time(), request)
         # What was told before the request is no answer to it: the same status again must get through.
         if cl_ord_id := self._intents.get(order_id):
             self._told.pop(cl_ord_id, None)
@@ -221,6 +237,8 @@ class IbOrderSession(IbSession):
     # what is not answered
 
     def _answered(self, order_id: int, status: OrdStatus) -> None:
+        if status.is_done:
+            self._cancels_due.discard(order_id)
         unanswered = self._unanswered.get(order_id)
         if unanswered is None:
             return
@@ -230,6 +248,8 @@ class IbOrderSession(IbSession):
 
     def _on_lost(self, reason: str) -> None:
         for order_id, unanswered in self._unanswered.items():
+            if unanswered.context is Context.CANCEL:
+                self._cancels_due.add(order_id)
             if not unanswered.is_doubted:  # a lost cancel too: the order may work on
                 self._doubt_order(self._intents[order_id], f"the connection was lost before an answer: {reason}")
         self._unanswered.clear()
@@ -242,6 +262,42 @@ class IbOrderSession(IbSession):
                 unanswered.is_doubted = True
                 if cl_ord_id := self._intents.get(order_id):
                     self._doubt_order(cl_ord_id, f"no answer within {self._settings.ack_timeout_s:g} s")
+
+    def _on_degraded(self, reason: str) -> None:
+        if self._client is None:
+            return
+        for order_id in self._client.withdraw_orders():
+            self.order_barred(order_id, f"it waited for the message budget when {reason}")
+        self._cancels_due.update(
+            order_id for order_id, sent in self._unanswered.items() if sent.context is Context.CANCEL
+        )
+
+    def _on_connected(self) -> None:
+        due, self._cancels_due = self._cancels_due, set()
+        for order_id in sorted(due):
+            try:
+                self.cancel(order_id)
+            except ConnectivityError:  # lost again at this moment: it stays due
+                self._cancels_due.add(order_id)
+
+    def bars_order(self, order_id: int) -> str:
+        """Say why an order that waited for the budget must not leave any more; empty when it may."""
+        if not self.can_send:
+            return "the connection was in doubt when its turn came"
+        waiting = self._unanswered.get(order_id)
+        refusal = None if waiting is None or waiting.request is None else self.recheck(waiting.request)
+        return "" if refusal is None else str(refusal)
+
+    def order_barred(self, order_id: int, why: str) -> None:
+        """Tell of an order that it was never sent, of a change that it must be asked for."""
+        waiting = self._unanswered.get(order_id)
+        if waiting is None:
+            return
+        if waiting.context is Context.NEW:
+            self._never_sent(order_id, why)
+        else:
+            del self._unanswered[order_id]
+            self._doubt_order(self._intents[order_id], f"its change was never sent: {why}")
 
     def frames_unsent(self, unsent: list[tuple[Urgency, int]]) -> None:
         """Tell which new orders never left, so that nobody waits for them."""

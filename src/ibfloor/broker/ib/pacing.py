@@ -83,9 +83,20 @@ class Outbox:
         """Return how urgent the next frame is."""
         return Urgency(self._heap[0][0])
 
+    def head_order_id(self) -> int:
+        """Return whose the next frame is; 0 for nobody's."""
+        return self._heap[0][3]
+
     def pop(self) -> bytes:
         """Take the next frame out."""
         return heapq.heappop(self._heap)[2]
+
+    def withdraw_all(self, urgency: Urgency) -> list[int]:
+        """Take back every frame of an urgency; return whose they were, oldest first."""
+        taken = [entry[3] for entry in sorted(self._heap) if entry[0] == int(urgency)]
+        self._heap = [entry for entry in self._heap if entry[0] != int(urgency)]
+        heapq.heapify(self._heap)
+        return taken
 
     def withdraw(self, urgency: Urgency, order_id: int) -> bool:
         """Take back what waits for an order; ``False`` when nothing does."""

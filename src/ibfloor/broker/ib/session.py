@@ -115,6 +115,12 @@ class IbSession:
     def _on_lost(self, reason: str) -> None:
         """Tell what the loss of the connection makes doubtful."""
 
+    def _on_degraded(self, reason: str) -> None:
+        """Hold what must not go out while IB is away or the stream is in doubt."""
+
+    def _on_connected(self) -> None:
+        """Do what waited for the connection; called before CONNECTED is told."""
+
     def _on_data_lost(self) -> None:
         """Ask again for streams that ended (1101)."""
 
@@ -141,6 +147,13 @@ class IbSession:
     def frames_unsent(self, unsent: list[tuple[Urgency, int]]) -> None:
         """Take back what waited for the message budget; orders override."""
         log.warning("requests not sent", session=self._name, count=len(unsent))
+
+    def bars_order(self, order_id: int) -> str:
+        """Bar nothing; order sessions override."""
+        return ""
+
+    def order_barred(self, order_id: int, why: str) -> None:
+        """Take back what was barred; order sessions override."""
 
     # connecting
 
@@ -334,6 +347,10 @@ class IbSession:
         if state is self._state and state is not SessionState.CONNECTED:
             return
         self._state = state
+        if state is SessionState.DEGRADED:
+            self._on_degraded(detail)
+        elif state is SessionState.CONNECTED:
+            self._on_connected()
         now_ns = self._clock.now_ns()
         self._tell(
             SessionChanged(

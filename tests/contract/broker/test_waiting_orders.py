@@ -1,0 +1,156 @@
+"""Orders that wait for the message budget while the world changes, and cancels that wait for a connection."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from ibfloor.model.errors import ConnectivityError
+from ibfloor.model.fact import OrderDoubted, OrderRejected, SessionState
+from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
+from ibfloor.model.order import OrderRequest, OrdStatus, OrdType, Refusal, Side
+from ibfloor.sim.gateway.codec import responses
+
+ALPHA = StrategyId("alpha")
+SLOW = {"messages_per_s": 10, "cancels_per_s": 4, "heartbeat_s": 30.0}
+
+
+def request(number: int) -> OrderRequest:
+    return OrderRequest(
+        cl_ord_id=ClientOrderId(f"alpha:{number}"),
+        strategy=ALPHA,
+        instrument_id=InstrumentId(756733),
+        side=Side.BUY,
+        order_qty=Decimal(100),
+        ord_type=OrdType.LIMIT,
+        limit_px=Decimal("170.25"),
+    )
+
+
+def status(order_id: int, word: str) -> bytes:
+    values: dict[str, Any] = {
+        "order_id": order_id,
+        "status": word,
+        "filled": Decimal(0),
+        "remaining": Decimal(100),
+        "client_id": 10,
+    }
+    return responses.ORDER_STATUS.layout(178).encode({**values, "perm_id": 9001})
+
+
+def is_state(state: SessionState) -> Any:
+    return lambda fact: getattr(fact, "state", None) is state
+
+
+def sent(gateway: Any, message_id: int) -> list[str]:
+    return [fields[1] for fields in gateway.received if fields[0] == str(message_id)]
+
+
+@pytest.fixture
+def trade(gateway: Any, run_gateway: Any, floor_at: Any, within: Any) -> Any:
+    def run(test: Any, **settings: float) -> None:
+        async def connected() -> None:
+            async with run_gateway(gateway):
+                floor = floor_at(gateway.port, **settings)
+                session = floor.clients.order_session(ALPHA, 10)
+                await session.open()
+                try:
+                    await test(session, floor.facts)
+                finally:
+                    await session.close()
+
+        within(connected)
+
+    return run
+
+
+@pytest.mark.parametrize("code", [1100, 2110])
+def test_orders_waiting_when_ib_is_lost_end_as_never_sent_and_never_leave(
+    gateway: Any, trade: Any, spy: Any, frame: Any, code: int
+) -> None:
+    async def test(session: Any, facts: Any) -> None:
+        ids = {session.next_order_id(): number for number in range(12)}
+        for order_id, number in ids.items():
+            session.submit(request(number), spy, order_id)
+        await gateway.got(3)
+        gateway.say(frame(4, 2, -1, code, "Connectivity has been lost.", ""))
+        await facts.wait(is_state(SessionState.DEGRADED))
+        unsent = {fact.cl_ord_id for fact in facts.of(OrderRejected)}
+        assert unsent
+        assert all("never sent" in fact.text for fact in facts.of(OrderRejected))
+        seen = len(facts.all)
+        gateway.say(frame(4, 2, -1, 1102, "Connectivity has been restored.", ""))
+        await facts.wait(is_state(SessionState.CONNECTED), since=seen)
+        for order_id in list(ids)[:1]:
+            session.cancel(order_id)  # whatever waited before it would have left before it is answered
+        await gateway.got(4)
+        left = {f"alpha:{ids[int(order_id)]}" for order_id in sent(gateway, 3)}
+        assert not left & unsent
+        assert len(left) + len(unsent) == 12
+
+    trade(test, **SLOW)
+
+
+def test_an_order_whose_turn_comes_after_the_gate_was_shut_does_not_leave(gateway: Any, trade: Any, spy: Any) -> None:
+    async def test(session: Any, facts: Any) -> None:
+        is_shut = False
+        session.recheck = lambda _: Refusal(rule="kill", text="the kill switch is latched") if is_shut else None
+        for number in range(12):
+            session.submit(request(number), spy, session.next_order_id())
+        before = len(await gateway.got(3))
+        is_shut = True
+        fact = await facts.wait(lambda fact: isinstance(fact, OrderRejected) and fact.cl_ord_id == "alpha:11")
+        assert "the kill switch is latched" in fact.text
+        rejected = facts.of(OrderRejected)
+        assert len(sent(gateway, 3)) + len(rejected) == 12
+        assert len(rejected) >= 12 - 10
+        assert before >= 1
+        assert facts.of(OrderDoubted) == []
+
+    trade(test, **SLOW)
+
+
+def test_a_cancel_goes_out_while_ib_is_away_and_again_when_it_is_back(
+    gateway: Any, trade: Any, spy: Any, frame: Any
+) -> None:
+    async def test(session: Any, facts: Any) -> None:
+        order_id = session.next_order_id()
+        session.submit(request(1), spy, order_id)
+        await gateway.got(3)
+        gateway.say(status(order_id, "Submitted"))
+        await facts.wait(lambda fact: getattr(fact, "status", None) is OrdStatus.NEW)
+        gateway.say(frame(4, 2, -1, 1100, "Connectivity has been lost.", ""))
+        await facts.wait(is_state(SessionState.DEGRADED))
+        session.cancel(order_id)
+        await gateway.got(4)
+        gateway.say(frame(4, 2, -1, 1102, "Connectivity has been restored.", ""))
+        await gateway.got(4, 2)
+        gateway.say(status(order_id, "Cancelled"))
+        await facts.wait(lambda fact: getattr(fact, "status", None) is OrdStatus.CANCELED)
+        assert len(sent(gateway, 3)) == 1
+
+    trade(test)
+
+
+def test_a_cancel_without_connection_waits_and_goes_out_after_the_reconnect(gateway: Any, trade: Any, spy: Any) -> None:
+    async def test(session: Any, facts: Any) -> None:
+        first, second = session.next_order_id(), session.next_order_id()
+        for number, order_id in enumerate((first, second)):
+            session.submit(request(number), spy, order_id)
+        await gateway.got(3, 2)
+        gateway.say(status(first, "Submitted"), status(second, "Submitted"))
+        seen = len(facts.all)
+        gateway.drop()
+        await facts.wait(is_state(SessionState.DISCONNECTED), since=seen)
+        for order_id in (first, second):
+            with pytest.raises(ConnectivityError, match="goes out when it is back"):
+                session.cancel(order_id)
+        # What ended meanwhile is told on the reconnect, before the cancels are due.
+        gateway.on_request = lambda fields: [status(second, "Cancelled")] if fields[0] == "5" else []
+        await gateway.got(4)
+        await facts.wait(is_state(SessionState.CONNECTED), since=seen)
+        assert sent(gateway, 4) == [str(first)]
+
+    trade(test)
