@@ -65,6 +65,7 @@ class Book:
         "followers",
         "last_px",
         "orders",
+        "seekers",
         "takers",
         "trails",
         "waiting",
@@ -84,6 +85,8 @@ class Book:
         self.followers: list[LiveOrder] = []
         """Working orders whose limit follows the quotes."""
         self.auctions: list[LiveOrder] = []
+        self.seekers: list[LiveOrder] = []
+        """Resting orders that take prices beyond their limit, at their discretion."""
 
     def show(self, top: BookTop) -> None:
         """Take a new touch: all of its size is there again; orders it passes by take no more."""
@@ -120,6 +123,8 @@ class Book:
         """Return how much of a print at an order's price others take before it, and shorten its queue."""
         if live.limit_px is None or self._is_best(live.order.side, live.limit_px):
             return ZERO
+        if live.order.is_hidden:
+            return min(self.displayed(live.order.side, live.limit_px), qty)
         queued = min(live.ahead, qty)
         live.ahead -= queued
         return queued
@@ -140,7 +145,7 @@ class Book:
             self.orders[live.order.side].remove(live)
         elif live.place is Place.WAITING:
             self.waiting[live.rises_to_trigger].remove(live)
-        for watched in (self.trails, self.followers, self.auctions):
+        for watched in (self.trails, self.followers, self.auctions, self.seekers):
             if live in watched:
                 watched.remove(live)
 

@@ -17,6 +17,9 @@ Rules, all deterministic; the caller brings the time and every tick:
 - A child is held until its parent trades, may trade as much as the parent has, is canceled with
   an unfilled parent, and keeps what protects the fills of a parent that ends early.
 - Groups: the first fill ends the others, or reduces them in proportion (at once, or after the tick).
+- An order with discretion takes what is displayed up to so far beyond its limit. A part of an iceberg
+  queues behind what is displayed when it appears, a hidden order behind all that is displayed.
+- A scale works one component at a time; the next one, at a price less keen, follows when it is filled.
 - Auctions: an order for the open trades at the first print of the regular hours, one for the close
   at the last price when they end, all of it at that price; what its limit forbids is canceled.
 - Our own orders never trade with each other: crossing ones rest side by side, and each trades
@@ -65,11 +68,17 @@ def always_regular(_instrument_id: InstrumentId, _ts_ns: int) -> bool:
     return True
 
 
+def never_paused(_instrument_id: InstrumentId, _ts_ns: int) -> bool:
+    """Treat no hour as a pause."""
+    return False
+
+
 class Exchange:
     """Matches orders; no clock, no randomness, no input and output. Owner: the caller's one thread."""
 
-    def __init__(self, is_regular: IsRegular = always_regular) -> None:
+    def __init__(self, is_regular: IsRegular = always_regular, is_paused: IsRegular = never_paused) -> None:
         self._pit = Pit(is_regular)
+        self._is_paused = is_paused
 
     def live_keys(self) -> list[int]:
         """Return the keys of all live orders, oldest first."""
@@ -132,6 +141,14 @@ class Exchange:
         self._pit.take_over(live, order, now_ns)
         return self._pit.told()
 
+    def release(self, key: int, now_ns: int) -> list[ExchangeEvent]:
+        """Let a conditional order go: its conditions are met; empty when it is not live."""
+        live = self._pit.live.get(key)
+        if live is not None:
+            live.is_released = True
+            self._pit.wake(live, now_ns)
+        return self._pit.told()
+
     def expire(self, now_ns: int, instrument_ids: Collection[InstrumentId] | None = None) -> list[ExchangeEvent]:
         """End all DAY orders, or those of some instruments: the caller knows when a day is over.
 
@@ -177,6 +194,8 @@ class Exchange:
             if px is not None and ladder.first.accepts(px):
                 self._pit.take(book, side, top.instrument_id, top.ts_ns)
             book.advance_queues(side)
+        for live in list(book.seekers):
+            self._pit.seek(live, book, top.ts_ns)
 
     def _on_print(self, book: Book, tape: TapePrint) -> None:
         if book.auctions:
@@ -191,6 +210,8 @@ class Exchange:
             self._pit.fill(live, qty, px, tape.ts_ns)
 
     def _call_auctions(self, book: Book, instrument_id: InstrumentId, print_px: Decimal | None, ts_ns: int) -> None:
+        if self._is_paused(instrument_id, ts_ns):
+            return  # a pause at noon neither closes the day nor opens another
         is_regular = self._pit.is_regular(instrument_id, ts_ns)
         for live in list(book.auctions):
             if is_regular is (live.order.auction is Auction.CLOSE):

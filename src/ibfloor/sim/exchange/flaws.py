@@ -17,6 +17,8 @@ def flaw_of(order: ExchangeOrder) -> str:
         return "a stop order needs a stop price"
     if order.min_qty > order.qty:
         return f"the minimum quantity {order.min_qty} is above the quantity {order.qty}"
+    if (order.display_qty or order.rungs or order.discretion) and order.ord_type is not OrdType.LIMIT:
+        return "only a limit order has discretion, components or a part that is displayed"
     trigger = trigger_of(order)
     return "" if trigger is None else _flaw_of_trigger(trigger)
 

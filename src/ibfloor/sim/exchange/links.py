@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from fractions import Fraction
 from functools import partial
 from math import ceil
@@ -91,9 +91,10 @@ class Links:
             if parent.place is Place.GONE and parent.cum == 0:
                 self._orders.drop(child, ts_ns, PARENT_GONE)
                 continue
+            due = released_by(child, parent)
             if parent.place is Place.GONE:
-                self._orders.resize(child, kept_after_parent(child, parent.cum), ts_ns, PARENT_GONE)
-            child.released = parent.cum if parent.is_live else None
+                self._orders.resize(child, kept_after_parent(child, due), ts_ns, PARENT_GONE)
+            child.released = due if parent.is_live else None
             self._orders.wake(child, ts_ns)
 
 
@@ -108,10 +109,16 @@ def reduced(live: LiveOrder, left: Decimal, before: Decimal) -> Decimal:
     return min(live.leaves, Decimal(ceil(live.due * _FINE)) / _FINE)
 
 
-def kept_after_parent(live: LiveOrder, parent_cum: Decimal) -> Decimal:
-    """Return what a child keeps when its parent ends after some fills: what protects those."""
+def released_by(child: LiveOrder, parent: LiveOrder) -> Decimal:
+    """Return how much of a child its parent's fills release, in whole units of the parent's kind."""
+    ratio = child.order.per_parent
+    return parent.cum if ratio == 1 else (parent.cum * ratio).quantize(Decimal(1), rounding=ROUND_FLOOR)
+
+
+def kept_after_parent(live: LiveOrder, due: Decimal) -> Decimal:
+    """Return what a child keeps when its parent ends after some fills: what those released."""
     spent = live.base - live.leaves
-    live.base = min(live.base, parent_cum)
+    live.base = min(live.base, due)
     kept = max(ZERO, live.base - spent)
     live.due = Fraction(kept)
     return kept

@@ -38,6 +38,7 @@ class LiveOrder:
         "cum",
         "due",
         "is_armed",
+        "is_released",
         "is_taking",
         "leaves",
         "limit_px",
@@ -46,6 +47,7 @@ class LiveOrder:
         "rank",
         "released",
         "seq",
+        "shown",
         "sliced",
         "trigger",
         "trigger_px",
@@ -73,6 +75,10 @@ class LiveOrder:
         """Came in marketable and still is: trades at the touch, not at its limit."""
         self.is_armed = False
         """Has seen the phase before the auction it waits for."""
+        self.is_released = not order.is_conditional
+        """Its conditions, if any, have been met."""
+        self.shown = ZERO
+        """What an iceberg still displays."""
         self.ahead = ZERO
         """Displayed quantity that stood at our price before us."""
         self.rank: Rank = (_FIRST, seq)
@@ -114,11 +120,20 @@ class LiveOrder:
     def reset_prices(self, *, is_triggered: bool) -> None:
         """Take trigger and limit from the order again; a trigger that is past stays past."""
         order = self.order
+        self.shown = min(order.display_qty, self.leaves)
         if not (order.is_market_to_limit and self.cum):  # its limit is the price of its first fill
             self.limit_px = order.limit_px if order.ord_type is OrdType.LIMIT and not self.follows else None
+        if order.rungs:
+            self.step()
         self.trigger = None if is_triggered else trigger_of(order)
         self.trigger_px = None if self.trigger is None else self.trigger.px
         self.drag_limit()
+
+    def step(self) -> None:
+        """Take limit and size from the component of a scale that is at work now."""
+        spent = self.base - self.leaves
+        rung = next((rung for rung in self.order.rungs if spent < rung.upto), self.order.rungs[-1])
+        self.sliced, self.limit_px = rung.upto, rung.limit_px
 
     def drag_limit(self) -> None:
         """Let the limit of a trail keep its distance to the trigger."""
@@ -143,10 +158,16 @@ class LiveOrder:
             return True
         return px <= limit if self.order.side is Side.BUY else px >= limit
 
+    def reaches_for(self, px: Decimal) -> bool:
+        """Tell whether a price beyond the limit is within the order's discretion."""
+        limit, discretion = self.limit_px, self.order.discretion
+        return limit is not None and (px - limit) * self.order.side.sign <= discretion
+
     def holds(self, *, by_parent: bool, now_ns: int) -> tuple[Hold, ...]:
         """Return all that keeps the order from trading."""
         holds = (
             (by_parent, Hold.PARENT),
+            (not self.is_released, Hold.CONDITION),
             (self.order.good_from_ns > now_ns, Hold.TIME),
             (self.trigger is not None, Hold.TRIGGER),
             (self.order.auction is not None, Hold.AUCTION),

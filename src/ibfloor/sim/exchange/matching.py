@@ -53,6 +53,8 @@ def serves(book: Book, tape: TapePrint, may_trade: MayTrade) -> Iterator[Trade]:
             available = left
             if live.limit_px == tape.px:
                 available = min(left, tape.qty - book.pass_queue(live, tape.qty))
+                if live.order.display_qty:
+                    available = min(available, live.shown)
             qty = min(available, live.workable)
             is_enough = qty > 0 and qty >= live.least
             if is_enough and not is_blocked:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 from heapq import heappop, heappush
 
 import msgspec
@@ -17,7 +18,7 @@ import msgspec
 from ibfloor.model.ids import InstrumentId
 from ibfloor.model.order import Side, TimeInForce
 from ibfloor.sim.exchange.book import Book
-from ibfloor.sim.exchange.links import Links
+from ibfloor.sim.exchange.links import Links, released_by
 from ibfloor.sim.exchange.live import LiveOrder, Place
 from ibfloor.sim.exchange.matching import MayTrade, takes, triggered
 from ibfloor.sim.exchange.pricing import followed_px, trail_px
@@ -30,6 +31,7 @@ from ibfloor.sim.exchange.values import (
     Filled,
     Gone,
     Hold,
+    PegMoves,
     Resized,
     Triggered,
     Working,
@@ -37,6 +39,8 @@ from ibfloor.sim.exchange.values import (
 
 EXPIRED = "expired"
 IOC_REST = "immediate-or-cancel remainder"
+
+_HELD_BACK = frozenset({Hold.PARENT, Hold.TIME, Hold.CONDITION})
 
 IsRegular = Callable[[InstrumentId, int], bool]
 """Tells whether an instrument is in its regular hours at a market time."""
@@ -94,7 +98,7 @@ class Pit:
         self.live[order.key] = live
         self._links.join(live)
         parent = self._parent_of(live)
-        live.released = None if parent is None else parent.cum
+        live.released = None if parent is None else released_by(live, parent)
         self._set_alarms(order, now_ns)
         self.say_working(live, now_ns)
         if order.good_until_ns and order.good_until_ns <= now_ns:
@@ -108,7 +112,7 @@ class Pit:
 
     def _advance(self, live: LiveOrder, now_ns: int) -> None:
         holds = self._holds(live, now_ns)
-        if Hold.PARENT in holds or Hold.TIME in holds:
+        if _HELD_BACK.intersection(holds):
             live.place = Place.HELD
             return
         book = self.book(live.order.instrument_id)
@@ -146,12 +150,17 @@ class Pit:
                 return
             if order.peg is not None:
                 self._events.append(live.moved(now_ns))
+                if order.peg.moves is PegMoves.ONCE:
+                    book.followers.remove(live)
         live.place = Place.BOOK
         live.rerank(self._next_seq())
         if live.limit_px is not None:
             live.ahead = book.displayed(order.side, live.limit_px)
         book.orders[order.side].add(live)
         self._work(live, book, now_ns)
+        if order.discretion and live.is_live:
+            book.seekers.append(live)
+            self.seek(live, book, now_ns)
         if order.time_in_force is TimeInForce.IOC and live.is_live:
             self.drop(live, now_ns, IOC_REST)
 
@@ -175,7 +184,7 @@ class Pit:
             return
         if live.place is Place.HELD:
             holds = self._holds(live, now_ns)
-            if Hold.PARENT not in holds and Hold.TIME not in holds:
+            if not _HELD_BACK.intersection(holds):
                 self._events.append(Activated(key=order.key, ts_ns=now_ns, held_by=holds))
                 self._advance(live, now_ns)
             return
@@ -207,6 +216,17 @@ class Pit:
     def take(self, book: Book, side: Side, instrument_id: InstrumentId, ts_ns: int) -> None:
         """Let the orders of a side trade against the displayed touch."""
         for live, qty, px in takes(book, side, self.may_trade(instrument_id, ts_ns)):
+            self.fill(live, qty, px, ts_ns)
+
+    def seek(self, live: LiveOrder, book: Book, ts_ns: int) -> None:
+        """Let a resting order take the touch beyond its limit, at its discretion."""
+        side, order = live.order.side, live.order
+        px, left = book.opposite(side)
+        if live.place is not Place.BOOK or px is None or live.accepts(px) or not live.reaches_for(px):
+            return
+        qty = min(left, live.workable)
+        if qty > 0 and qty >= live.least and self.may_trade(order.instrument_id, ts_ns)(live):
+            book.consume(side, qty)
             self.fill(live, qty, px, ts_ns)
 
     def trigger(self, book: Book, instrument_id: InstrumentId, ts_ns: int) -> None:
@@ -260,6 +280,8 @@ class Pit:
             self._forget(live, Place.FILLED)
         elif live.order.is_market_to_limit and live.limit_px is None:
             self._limit_rest(live, px, ts_ns)
+        elif live.order.rungs or live.order.display_qty:
+            self._show_next(live, qty, ts_ns)
         self._links.on_fill(live, before, ts_ns)
 
     def _limit_rest(self, live: LiveOrder, px: Decimal, ts_ns: int) -> None:
@@ -269,6 +291,24 @@ class Pit:
         live.rerank(self._next_seq())
         book.orders[live.order.side].add(live)
         self._events.append(live.moved(ts_ns))
+
+    def _show_next(self, live: LiveOrder, qty: Decimal, ts_ns: int) -> None:
+        # the next part of an iceberg, the next component of a scale: each queues anew
+        live.shown -= qty
+        is_next_rung = bool(live.order.rungs) and live.workable == 0
+        if live.place is not Place.BOOK or not (is_next_rung or (live.order.display_qty and live.shown <= 0)):
+            return
+        book = self.book(live.order.instrument_id)
+        book.take_out(live)
+        if is_next_rung:
+            live.step()
+            self._events.append(live.moved(ts_ns))
+            self.later(partial(self.wake, live, ts_ns))
+        live.shown = min(live.order.display_qty, live.leaves)
+        live.rerank(self._next_seq())
+        assert live.limit_px is not None, "what shows its parts has a limit"
+        live.ahead = book.displayed(live.order.side, live.limit_px)
+        book.orders[live.order.side].add(live)
 
     def resize(self, live: LiveOrder, leaves: Decimal, ts_ns: int, reason: str) -> None:
         """Change what is left of an order; nothing left ends it."""

@@ -7,7 +7,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from ibfloor.model.order import Side
 from ibfloor.sim.exchange.book import Book
 from ibfloor.sim.exchange.live import LiveOrder
-from ibfloor.sim.exchange.values import ZERO
+from ibfloor.sim.exchange.values import ZERO, PegMoves, PegTo
 
 _HUNDRED = Decimal(100)
 
@@ -29,19 +29,29 @@ def trail_px(live: LiveOrder, market_px: Decimal) -> Decimal | None:
 
 
 def peg_px(live: LiveOrder, bid_px: Decimal | None, ask_px: Decimal | None) -> Decimal | None:
-    """Return the limit of a pegged order: its own side's best by the offset, never back, never past its cap."""
+    """Return the limit of a pegged order, never past its cap; the old one while nothing is quoted to peg to."""
     order = live.order
     is_buy = order.side is Side.BUY
-    own = bid_px if is_buy else ask_px
-    assert order.peg is not None
-    if own is None:
+    peg = order.peg
+    assert peg is not None
+    base = _peg_base(peg.to, *((bid_px, ask_px) if is_buy else (ask_px, bid_px)))
+    if base is None:
         return live.limit_px
-    offset = order.peg.offset + own * order.peg.percent
-    target = _on_grid(own + offset if is_buy else own - offset, order.grid, up=not is_buy)
-    better = max if is_buy else min
-    if live.limit_px is not None:
-        target = better(target, live.limit_px)
+    offset = peg.offset + base * peg.percent
+    if is_buy is (peg.to is not PegTo.OWN):
+        offset = -offset
+    target = _on_grid(base + offset, order.grid, up=not is_buy)
+    if peg.moves is PegMoves.TOWARDS and live.limit_px is not None:
+        target = (max if is_buy else min)(target, live.limit_px)
     return target if order.limit_px is None else (min if is_buy else max)(target, order.limit_px)
+
+
+def _peg_base(to: PegTo, own: Decimal | None, opposite: Decimal | None) -> Decimal | None:
+    if to is PegTo.OWN:
+        return own
+    if to is PegTo.OPPOSITE:
+        return opposite
+    return None if own is None or opposite is None else (own + opposite) / 2
 
 
 def approach_px(

@@ -70,11 +70,37 @@ class Slice(msgspec.Struct, frozen=True):
     qty: Decimal
 
 
+class PegTo(StrEnum):
+    """The price that a peg is measured from."""
+
+    OWN = "own side"
+    OPPOSITE = "opposite side"
+    MIDDLE = "middle"
+
+
+class PegMoves(StrEnum):
+    """When a peg is priced anew."""
+
+    TOWARDS = "towards"
+    """When the market moves so that the order becomes keener; never back."""
+    BOTH = "both ways"
+    ONCE = "once"
+
+
 class Peg(msgspec.Struct, frozen=True, kw_only=True):
-    """A limit that follows the same side's best price by an offset, towards the market only."""
+    """A limit that follows the quote: keener than its own side by an offset, else less keen by it."""
 
     offset: Decimal = ZERO
     percent: Decimal = ZERO
+    to: PegTo = PegTo.OWN
+    moves: PegMoves = PegMoves.TOWARDS
+
+
+class Rung(msgspec.Struct, frozen=True):
+    """One component of a scale: the order has this limit until so much of it (in all) has traded."""
+
+    upto: Decimal
+    limit_px: Decimal
 
 
 class Approach(msgspec.Struct, frozen=True):
@@ -98,7 +124,7 @@ class ExchangeOrder(msgspec.Struct, frozen=True, kw_only=True):
     ord_type: OrdType
     """A STOP is a market order with a stop trigger at ``stop_px``."""
     limit_px: Decimal | None = None
-    """For a peg and an approach: the worst price."""
+    """For a peg and an approach: the worst price; for a scale the first one."""
     stop_px: Decimal | None = None
     time_in_force: TimeInForce = TimeInForce.DAY
     outside_hours: bool = False
@@ -119,6 +145,17 @@ class ExchangeOrder(msgspec.Struct, frozen=True, kw_only=True):
     approach: tuple[Approach, ...] = ()
     grid: Decimal | None = None
     """The price step of prices that the exchange itself makes."""
+    is_conditional: bool = False
+    """Held until the caller releases it."""
+    discretion: Decimal = ZERO
+    """How far beyond its limit it takes what the other side displays."""
+    display_qty: Decimal = ZERO
+    """Of an iceberg: what others see; each such part queues anew. 0: all of it."""
+    is_hidden: bool = False
+    """Nobody sees it, so everything displayed at its price trades first."""
+    rungs: tuple[Rung, ...] = ()
+    per_parent: Decimal = Decimal(1)
+    """How much of it one unit of the parent releases."""
 
 
 class BookTop(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -151,6 +188,7 @@ class Hold(StrEnum):
     TIME = "time"
     TRIGGER = "trigger"
     AUCTION = "auction"
+    CONDITION = "condition"
 
 
 class Working(msgspec.Struct, frozen=True, kw_only=True):

@@ -78,7 +78,7 @@ class Gateway:
         self._sessions: dict[int, Session] = {}
         self._dirty: dict[Session, None] = {}
         combos = self._combos = Combos(market.master, market.top)
-        exchange = _primed_exchange(market, self._is_regular)
+        exchange = _primed_exchange(market, self._is_regular, self._is_paused)
         self.broker = FallibleBroker(
             exchange, account, self._is_regular, self._price_of, self._on_event, Credit(market), combos
         )
@@ -257,10 +257,14 @@ class Gateway:
         security = self.market.master.by_id(self._combos.home(instrument_id))
         return security is not None and security.session.is_regular(ts_ns)
 
+    def _is_paused(self, instrument_id: InstrumentId, ts_ns: int) -> bool:
+        security = self.market.master.by_id(self._combos.home(instrument_id))
+        return security is not None and security.session.is_paused(ts_ns)
 
-def _primed_exchange(market: Market, is_regular: IsRegular) -> Exchange:
+
+def _primed_exchange(market: Market, is_regular: IsRegular, is_paused: IsRegular) -> Exchange:
     # what the market knows from before its first tick, orders may trade against
-    exchange = Exchange(is_regular)
+    exchange = Exchange(is_regular, is_paused)
     for security in market.master:
         for known in (market.last_print(security.instrument_id), market.top(security.instrument_id)):
             if known is not None:

@@ -31,7 +31,7 @@ from ibfloor.sim.market.profiles import (
     curve,
 )
 from ibfloor.sim.market.securities import Security
-from ibfloor.sim.market.sessions import FOREX, US_STOCKS, Session, at_minute
+from ibfloor.sim.market.sessions import FOREX, US_STOCKS, Session, Span, at_minute
 from ibfloor.sim.market.walk import SymbolDay
 
 _OWN_STREAM, _MINUTE_STREAM, _HISTORY_STREAM = 4, 5, 6
@@ -175,7 +175,7 @@ class FollowerSource:
         if np.any(frames.rows[:, BID] < 1):  # a price near zero still has a bid
             for where in (BID, ASK, TRADE):
                 frames.rows[:, where] = np.maximum(frames.rows[:, where], 2 if where is ASK else 1)
-        return frames
+        return _without_pause(frames, security.session.pause_of(day))
 
     def _profile(self, day: date, px: float | None = None, beta: float = 0.0) -> Profile:
         motion, security = self._listed.motion, self._listed.security
@@ -191,6 +191,13 @@ class FollowerSource:
             quotes_per_minute=motion.quotes_per_minute,
             prints_per_minute=motion.prints_per_minute,
         )
+
+
+def _without_pause(frames: DayFrames, pause: Span | None) -> DayFrames:
+    if pause is None:
+        return frames
+    trades = (frames.minute_ns < pause[0]) | (frames.minute_ns >= pause[1])
+    return DayFrames(frames.day, frames.minute_ns[trades], frames.rows[trades])
 
 
 def _follows(motion: Motion) -> dict[str, float]:
