@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ibfloor.cli.exit_codes import ExitCode
 from ibfloor.cli.options import JsonOption, examples
 from ibfloor.cli.output import Column, print_json, print_table
 from ibfloor.model.errors import ConfigError
@@ -35,7 +36,13 @@ fault = typer.Typer(
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.add_typer(fault)
-    app.command(epilog=examples("ibfloor gateway book", "ibfloor gateway book --port 4002 --json"))(book)
+    app.command(
+        epilog=examples(
+            "ibfloor gateway book",
+            "ibfloor gateway book --json > before.json",
+            "ibfloor gateway book --compare before.json",
+        )
+    )(book)
 
 
 @fault.command(epilog=examples("ibfloor gateway fault presets"))
@@ -88,27 +95,66 @@ def clear(
     _print_rows(ask_console(_path(port), "clear", name=name).rows, as_json)
 
 
-def book(port: PortOption = None, as_json: JsonOption = False) -> None:
-    """Show the simulated broker's own book: orders, executions, positions, cash, what clients were told."""
-    import msgspec
+def book(
+    port: PortOption = None,
+    as_json: JsonOption = False,
+    compare: Annotated[
+        list[Path] | None,
+        typer.Option("--compare", metavar="FILE", help="A dump to compare with the running one's; twice: two dumps."),
+    ] = None,
+) -> None:
+    """Show the simulated broker's own book: orders, executions, positions, cash, what clients were told.
 
-    from ibfloor.sim.gateway.book import BookReport, book_hash
+    With --compare it names every difference instead, and exits with 1 when there is one.
+    """
     from ibfloor.sim.gateway.console import ask_console
 
+    if compare:
+        _compare(compare, port, as_json)
+        return
     answer = ask_console(_path(port), "book")
     if as_json:
         typer.echo(bytes(answer.book))
         return
-    report = msgspec.json.decode(answer.book, type=BookReport)
-    typer.echo(
-        f"account {report.account}, cash " + ", ".join(f"{amount} {name}" for name, amount in report.cash.items())
-    )
-    for position in report.positions:
-        typer.echo(f"position {position.symbol} {position.qty} at {position.avg_cost}")
+    _print_book(bytes(answer.book))
+
+
+def _print_book(dump: bytes) -> None:
+    import msgspec
+
+    from ibfloor.sim.gateway.book import BookReport, book_hash
+
+    report = msgspec.json.decode(dump, type=BookReport)
+    for account in report.accounts:
+        cash = ", ".join(f"{amount} {name}" for name, amount in account.cash.items())
+        typer.echo(f"account {account.account}, cash {cash}")
+        for position in account.positions:
+            typer.echo(f"position {position.symbol} {position.qty} at {position.avg_cost}")
     typer.echo(
         f"{len(report.orders)} orders, {len(report.executions)} executions, {len(report.refusals)} refusals, "
         f"{len(report.sent)} messages about orders; hash {book_hash(report)[:16]}"
     )
+
+
+def _compare(files: list[Path], port: int | None, as_json: bool) -> None:
+    import msgspec
+
+    from ibfloor.sim.gateway.book import BookReport
+    from ibfloor.sim.gateway.book_compare import differences, read_book
+    from ibfloor.sim.gateway.console import ask_console
+
+    if len(files) > 2:
+        raise ConfigError(f"--compare is given {len(files)} times: give one dump, or two")
+    books = [read_book(file) for file in files]
+    if len(books) == 1:
+        books.append(msgspec.json.decode(ask_console(_path(port), "book").book, type=BookReport))
+    found = differences(*books)
+    if as_json:
+        print_json(found)
+    else:
+        typer.echo("\n".join(found) or "the books are equal")
+    if found:
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _path(port: int | None) -> Path:

@@ -69,6 +69,8 @@ class SimAccount:
         self._session = session
         self._cash = dict(cash) if cash is not None else {base_currency: Decimal(1_000_000)}
         self._cash.setdefault(base_currency, ZERO)
+        self.opening_cash = dict(self._cash)
+        """What it began with, before any execution or move."""
         self._positions: dict[InstrumentId, SimPosition] = {}
         self._executions: list[SimExecution] = []
         self._booked = 0

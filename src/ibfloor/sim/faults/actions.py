@@ -248,16 +248,22 @@ class ManualOrder(Action, frozen=True, kw_only=True):
     qty: Decimal
     limit_px: Decimal
     side: Literal["BUY", "SELL"] = "BUY"
+    account: str = ""
+    """None named: the login's first."""
 
 
 class MovePosition(Action, frozen=True, kw_only=True):
-    """Change a position without any execution: times a ratio (a split), plus a quantity (an assignment)."""
+    """Change a position without any execution: times a ratio (a split), plus a quantity (an assignment).
+
+    Where no account is named, a split is of every one that holds the symbol, an assignment of the first.
+    """
 
     symbol: str
     ratio: Decimal = Decimal(1)
     add: Decimal = Decimal(0)
     px: Decimal = Decimal(0)
     """What an added unit cost."""
+    account: str = ""
 
 
 MessageAction = Drop | Duplicate | Reorder | Delay | Rewrite | Truncate | Split | Garbage

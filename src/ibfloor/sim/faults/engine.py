@@ -13,7 +13,7 @@ import msgspec
 
 from ibfloor.model.errors import ConfigError
 from ibfloor.model.moment import NS_PER_S
-from ibfloor.sim.faults.plan import Fault, FaultPlan, check_fault, check_plan, what_name
+from ibfloor.sim.faults.plan import Fault, FaultPlan, When, check_fault, check_plan, what_name
 
 
 class Now(msgspec.Struct, frozen=True):
@@ -80,6 +80,14 @@ class _Armed:
         return True
 
 
+def _fits(when: When, client_id: int | None, symbol: str, account: str) -> bool:
+    return (
+        (not when.clients or client_id in when.clients)
+        and (not when.symbols or symbol in when.symbols)
+        and (not when.accounts or account in when.accounts)
+    )
+
+
 class FaultEngine:
     """Which faults happen where. Owner: the gateway's one thread; raises ``ConfigError`` for a bad plan."""
 
@@ -110,12 +118,14 @@ class FaultEngine:
         """Tell whether any fault cares for a point: what need not be asked is fast."""
         return point in self._by_point
 
-    def at(self, point: str, now: Now, client_id: int | None = None, symbol: str = "") -> list[Fault]:
+    def at(
+        self, point: str, now: Now, client_id: int | None = None, symbol: str = "", account: str = ""
+    ) -> list[Fault]:
         """Return the faults that happen at a point, oldest first."""
         fired: list[Fault] = []
         for armed in list(self._by_point.get(point, ())):
             when = armed.fault.when
-            if (when.clients and client_id not in when.clients) or (when.symbols and symbol not in when.symbols):
+            if not _fits(when, client_id, symbol, account):
                 continue
             if when.on == point and armed.fires(now):
                 fired.append(self._note(armed, point, client_id, now))
@@ -134,6 +144,10 @@ class FaultEngine:
     def random_bytes(self, name: str, size: int) -> bytes:
         """Return bytes of a fault's own chance."""
         return self._armed[name].random.randbytes(size)
+
+    def armed(self) -> list[Fault]:
+        """Return every fault there is, in the order of arming."""
+        return [one.fault for one in self._armed.values()]
 
     def rows(self) -> Iterator[FaultRow]:
         """Yield how each fault stands, in the order of arming."""

@@ -37,7 +37,10 @@ class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     market_s: float = 0.0
     wall_s: float = 0.0
     clients: tuple[int, ...] = ()
+    """Only what these clients pass; whom it strikes is the fault's ``strikes``."""
     symbols: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
+    """Only events and messages of orders for these accounts, and messages that name one."""
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,6 +49,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     name: str
     what: do.AnyAction
     when: When = When()
+    strikes: tuple[int, ...] = ()
+    """Ids of the clients it strikes. None: a connection's fault strikes who passed the point, all else everybody."""
 
 
 class FaultPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,6 +74,7 @@ def check_fault(fault: Fault) -> None:
         raise _error(fault, "seconds cannot be negative")
     if not when.on and when.times != 1 and not when.every_s:
         raise _error(fault, "a fault that time alone decides needs every_s to happen again")
+    _check_clients(fault)
     if isinstance(what, do.MessageAction) and not when.on.startswith(("in:", "out:")):
         raise _error(fault, f"{what_name(what)} needs a message: on = 'in:<request>' or 'out:<message>'")
     if isinstance(what, do.Truncate | do.Split | do.Garbage | do.Rewrite) and not when.on.startswith("out:"):
@@ -79,6 +85,24 @@ def check_fault(fault: Fault) -> None:
         raise _error(fault, f"{what_name(what)} needs an execution: on = 'event:filled'")
     if isinstance(what, do.FillAfterCancel) and when.on != "event:canceled":
         raise _error(fault, f"{what_name(what)} needs a cancel: on = 'event:canceled'")
+
+
+def _check_clients(fault: Fault) -> None:
+    when, what = fault.when, fault.what
+    if when.clients and not when.on:
+        raise _error(fault, "time alone passes no client: name the clients it is to hit in strikes")
+    if when.clients and when.on == CONNECT:
+        raise _error(fault, "a new connection has no client id yet: take on = 'start'")
+    if when.accounts and (not when.on or when.on in LIFE_POINTS):
+        raise _error(fault, "accounts are of events and messages: on = 'event:<name>', 'in:<request>', ...")
+    if not fault.strikes:
+        return
+    if isinstance(what, do.MessageAction | do.RequestAction | do.OrderAction):
+        raise _error(fault, f"{what_name(what)} hits the client whose message or order it is: name it in when.clients")
+    if isinstance(what, do.MovePort | do.Restart | do.KillProcess) or (
+        isinstance(what, do.Refuse) and what.how != "greeted"
+    ):
+        raise _error(fault, f"{what_name(what)} hits the whole gateway: it cannot strike single clients")
 
 
 def check_plan(plan: FaultPlan) -> None:

@@ -46,7 +46,6 @@ _FARMS = (
     (2158, "Sec-def data farm connection is OK:secdefnj"),
 )
 _CLOCK_NOTICE = 2199
-WRITE_BUFFER_MAX = 64 * 1024 * 1024
 
 Route = Callable[[Session, Values], None]
 
@@ -69,13 +68,12 @@ class Gateway:
     ) -> None:
         self.clock = clock
         self.market = market
-        self.book = Book()
+        self.book = Book(clock.now_ns)
         self.streams = Streams(market)
         self.links: Links | None = None
         """The sockets, where there are any."""
-        self.write_buffer_max = WRITE_BUFFER_MAX
-        """A client that leaves more bytes unread is dropped, as IB does: it would take all memory."""
         self._sessions: dict[int, Session] = {}
+        self._deaf: Callable[[int], bool] | None = None
         self._dirty: dict[Session, None] = {}
         combos = self._combos = Combos(market.master, market.top)
         exchange = _primed_exchange(market, self._is_regular, self._is_paused)
@@ -87,7 +85,7 @@ class Gateway:
         self.schedule = Schedule(clock.now_ns())
         """The nightly restart and the Sunday reset, for whoever subscribes."""
         self.lifecycle = Lifecycle(self.broker, market, self.tell_position, events)
-        self._projector = Projector(self._sessions.get)
+        self._projector = Projector(self._hearing)
         self._account_desk = AccountDesk(self.broker, market, clock)
         self._market_desk = MarketDesk(market, clock)
         self._history_desk = HistoryDesk(market, clock)
@@ -118,7 +116,7 @@ class Gateway:
 
     def join(self, session: Session, client_id: int) -> bool:
         """Take a session in and greet it; ``False`` when another has its client id."""
-        if not self.faults.on_start(session):
+        if not self.faults.on_start(session, client_id):
             return True  # it has been closed without a word
         if client_id in self._sessions or self.faults.holds_id(client_id):
             return False
@@ -164,6 +162,7 @@ class Gateway:
         self.streams.drop(session)
         self._market_desk.drop(session)
         self._history_desk.drop(session)
+        self._study_desk.drop(session)
 
     def is_dirty(self, session: Session) -> None:
         """Remember to write what a session has queued."""
@@ -224,13 +223,19 @@ class Gateway:
     def _on_event(self, event: BrokerEvent) -> None:
         self.book.note_event(event)
         if self.faults.on_event(event):
-            self.tell_event(event)
+            self.tell_event(event, self.faults.deaf_to(event))
 
-    def tell_event(self, event: BrokerEvent) -> None:
-        """Tell clients of an event."""
+    def tell_event(self, event: BrokerEvent, deaf: Callable[[int], bool] | None = None) -> None:
+        """Tell clients of an event, but those that are deaf to it."""
+        self._deaf = deaf
         self._projector.tell(event)
+        self._deaf = None
         if isinstance(event, Executed):
             self._account_desk.on_executed(event)
+
+    def _hearing(self, client_id: int) -> Session | None:
+        is_deaf = self._deaf is not None and self._deaf(client_id)
+        return None if is_deaf else self._sessions.get(client_id)
 
     def tell_position(self, instrument_id: InstrumentId) -> None:
         """Tell subscribers how a position stands."""

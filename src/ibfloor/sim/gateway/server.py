@@ -145,6 +145,7 @@ def build_gateway(settings: GatewaySettings) -> Gateway:
     )
     for account in accounts[1:]:
         gateway.broker.add_account(account)
+    gateway.faults.check()
     if not settings.hold_until_client:
         clock.release()  # not before: making the market takes seconds, which are minutes at speed
     return gateway

@@ -146,7 +146,7 @@ class _Link(asyncio.Protocol):
         transport = self._transport
         assert transport is not None
         transport.write(data)
-        if transport.get_write_buffer_size() > self._gateway.write_buffer_max:
+        if transport.get_write_buffer_size() > self._gateway.faults.unread_max(self._session):
             transport.abort()
 
     def _close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from ibfloor.model.ids import InstrumentId
@@ -36,7 +37,6 @@ class Host(Protocol):
     market: Market
     streams: Streams
     links: Links | None
-    write_buffer_max: int
 
     @property
     def sessions(self) -> dict[int, Session]:
@@ -45,8 +45,8 @@ class Host(Protocol):
     def route(self, session: Session, request: Table, values: Values) -> None:
         """Serve a request, past faults and limits."""
 
-    def tell_event(self, event: BrokerEvent) -> None:
-        """Tell clients of an event."""
+    def tell_event(self, event: BrokerEvent, deaf: Callable[[int], bool] | None = None) -> None:
+        """Tell clients of an event, but those that are deaf to it."""
 
     def tell_position(self, instrument_id: InstrumentId) -> None:
         """Tell subscribers how a position stands."""

@@ -6,6 +6,7 @@ from functools import partial
 
 import msgspec
 
+from ibfloor.model.errors import ConfigError
 from ibfloor.model.order import OrdType, Side, TimeInForce
 from ibfloor.sim.account import SimExecution
 from ibfloor.sim.faults import Fault
@@ -50,6 +51,19 @@ class OrderFaults:
                 self._move(fault.what)
             case _:
                 pass  # not of the account
+
+    def check(self, fault: Fault) -> None:
+        """Raise ``ConfigError`` for a fault of an account or a symbol that is none here."""
+        accounts = self._host.broker.accounts
+        named = [*fault.when.accounts]
+        if isinstance(fault.what, do.ManualOrder | do.MovePosition):
+            named += [fault.what.account] if fault.what.account else []
+            if self._host.market.master.by_symbol(fault.what.symbol) is None:
+                raise ConfigError(f"fault {fault.name!r}: {fault.what.symbol!r} is not listed here")
+        for name in named:
+            if name not in accounts:
+                known = ", ".join(accounts)
+                raise ConfigError(f"fault {fault.name!r}: {name!r} is no account here: take one of {known}")
 
     def serve(self, session: Session, request: Table, values: Values, faults: list[Fault]) -> None:
         """Serve a request that faults change."""
@@ -108,7 +122,7 @@ class OrderFaults:
     def _place(self, action: do.ManualOrder) -> None:
         security = self._host.market.master.by_symbol(action.symbol)
         if security is None:
-            return
+            return  # it ended since
         ticket = Ticket(
             instrument=security.instrument,
             exchange="SMART",
@@ -121,7 +135,7 @@ class OrderFaults:
             outside_hours=False,
             transmit=True,
             what_if=False,
-            account=self._host.broker.account.account,
+            account=self._host.broker.account_of(action.account).account,
             order_ref="",
             attributes={},
         )
@@ -129,6 +143,11 @@ class OrderFaults:
 
     def _move(self, action: do.MovePosition) -> None:
         security = self._host.market.master.by_symbol(action.symbol)
-        if security is not None:
-            self._host.broker.account.adjust(security.instrument, action.ratio, action.add, action.px)
-            self._host.tell_position(security.instrument_id)
+        if security is None:
+            return  # it ended since
+        broker, instrument, now_ns = self._host.broker, security.instrument, self._host.clock.now_ns()
+        named = action.account or (broker.account.account if action.add else "")
+        for account in broker.accounts.values() if not named else (broker.account_of(named),):
+            if action.add or account.position(security.instrument_id) is not None:
+                account.adjust(instrument, action.ratio, action.add, action.px, ts_ns=now_ns)
+        self._host.tell_position(security.instrument_id)

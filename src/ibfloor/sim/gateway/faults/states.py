@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
-
 from ibfloor.sim.faults import Fault
 from ibfloor.sim.faults import actions as do
 from ibfloor.sim.gateway.codec import requests as ask
@@ -13,7 +11,7 @@ from ibfloor.sim.gateway.codec import responses as tell
 from ibfloor.sim.gateway.codec.kinds import Scalar, Values
 from ibfloor.sim.gateway.codec.orders import PLACE_ORDER
 from ibfloor.sim.gateway.codec.table import Table
-from ibfloor.sim.gateway.events import BrokerEvent, Executed, OrderPreviewed
+from ibfloor.sim.gateway.events import BrokerEvent, ComboExecuted, Executed, OrderPreviewed
 from ibfloor.sim.gateway.faults.host import Host
 from ibfloor.sim.gateway.faults.timers import Timers
 from ibfloor.sim.gateway.session import NO_REQUEST, Session
@@ -53,56 +51,77 @@ _DELAYED_KIND = {1: 66, 2: 67, 4: 68, 0: 69, 3: 70, 5: 71, 6: 72, 7: 73, 8: 74, 
 Lasting = do.LoseUpstream | do.FarmDown | do.Compete | do.Withhold | do.ReadOnly | do.NoPermission
 
 
+class _Lasting:
+    """A fault that goes on, whom it strikes, and what waits for its end."""
+
+    def __init__(self, action: Lasting, strikes: tuple[int, ...]) -> None:
+        self.action = action
+        self.strikes = strikes
+        self.events: list[BrokerEvent] = []
+        self.requests: list[tuple[Session, Table, Values]] = []
+
+    def hits(self, client_id: int | None) -> bool:
+        return not self.strikes or client_id in self.strikes
+
+
 class States:
     """What is wrong just now, and what that does. Owner: the gateway's one thread."""
 
     def __init__(self, host: Host, timers: Timers) -> None:
         self._host = host
         self._timers = timers
-        self._on: dict[str, Lasting] = {}
-        self._waiting_events: list[BrokerEvent] = []
-        self._waiting_requests: list[tuple[Session, Table, Values]] = []
+        self._on: dict[str, _Lasting] = {}
         self._data_types: dict[Session, int] = {}
         self._delayed: set[tuple[Session, int]] = set()
-        self._ends: dict[type[msgspec.Struct], Callable[[Lasting], None]] = {
-            do.LoseUpstream: self._find_upstream,
-            do.FarmDown: self._mend_farm,
-            do.Withhold: lambda _: self._tell_waiting(),
-        }
 
     # -- beginning and end
 
     def begin(self, fault: Fault) -> None:
         """Let a fault happen."""
+        struck = [one for one in self._host.sessions.values() if not fault.strikes or one.client_id in fault.strikes]
         match fault.what:
             case do.Notice(code=code, text=text, copies=copies):
-                self._tell_all(code, text, copies)
+                _tell(struck, code, text, copies)
                 return
-            case do.LoseStreams():
-                self._lose_streams(fault.what)
+            case do.LoseStreams(streams=streams, code=code, text=text):
+                for session in struck:
+                    self._end_streams(session, StreamKind(streams), code, text)
                 return
             case do.LoseUpstream(code=code, copies=copies):
-                self._tell_all(code, _UPSTREAM[code], copies)
+                _tell(struck, code, _UPSTREAM[code], copies)
             case do.FarmDown(farm=farm, history=False):
-                self._tell_all(2103, f"Market data farm connection is broken:{farm}")
+                _tell(struck, 2103, f"Market data farm connection is broken:{farm}")
             case do.FarmDown(farm=farm):
-                self._tell_all(2105, f"HMDS data farm connection is broken:{farm}")
+                _tell(struck, 2105, f"HMDS data farm connection is broken:{farm}")
             case do.Compete():
-                self._end_quotes()
+                for session in struck:
+                    self._end_streams(session, StreamKind.QUOTES, *_COMPETING)
             case do.Withhold() | do.ReadOnly() | do.NoPermission():
                 pass
             case _:
                 return  # nothing that lasts
         if fault.name not in self._on:
-            self._on[fault.name] = fault.what
+            self._on[fault.name] = _Lasting(fault.what, fault.strikes)
             if fault.what.for_s:
                 self._timers.after(fault.what.for_s, lambda: self.clear(fault.name), fault.name)
 
     def clear(self, name: str) -> None:
         """End what a fault does."""
-        action = self._on.pop(name, None)
-        if action is not None and type(action) in self._ends:
-            self._ends[type(action)](action)
+        lasting = self._on.pop(name, None)
+        if lasting is None:
+            return
+        struck = [one for one in self._host.sessions.values() if lasting.hits(one.client_id)]
+        match lasting.action:
+            case do.LoseUpstream():
+                self._find_upstream(lasting, lasting.action, struck)
+            case do.FarmDown(farm=farm, history=True):
+                _tell(struck, 2106, f"HMDS data farm connection is OK:{farm}")
+            case do.FarmDown(farm=farm):
+                _tell(struck, 2104, f"Market data farm connection is OK:{farm}")
+            case do.Withhold():
+                self._tell_waiting(lasting)
+            case _:
+                pass  # nothing to make good
 
     def drop(self, session: Session) -> None:
         """Forget a session."""
@@ -116,12 +135,14 @@ class States:
 
     # -- what goes out
 
-    def lets_out(self, message: Table) -> bool:
+    def lets_out(self, session: Session, message: Table) -> bool:
         """Tell whether a message reaches its client."""
         if message not in QUOTE_MESSAGES:
             return True
-        for action in self._on.values():
-            match action:
+        for lasting in self._on.values():
+            match lasting.action:
+                case _ if not lasting.hits(session.client_id):
+                    pass
                 case do.LoseUpstream() | do.FarmDown(history=False):
                     return False
                 case do.FarmDown() if message is tell.HISTORICAL_UPDATE:
@@ -143,21 +164,18 @@ class States:
 
     def lets_tell(self, event: BrokerEvent) -> bool:
         """Tell whether clients hear of an event now; one told late is kept."""
-        if isinstance(event, OrderPreviewed):
-            return True
-        for action in self._on.values():
-            match action:
-                case do.LoseUpstream(orders="late"):
-                    self._waiting_events.append(event)
-                    return False
-                case do.LoseUpstream(orders="lost"):
-                    return False
-                case do.Withhold() if isinstance(event, Executed):
-                    self._waiting_events.append(event)
-                    return False
-                case _:
-                    pass
+        for lasting in self._on.values():
+            if not lasting.strikes and _hides(lasting.action, event):
+                _keep(lasting, event)
+                return False
         return True
+
+    def deaf_to(self, event: BrokerEvent) -> Callable[[int], bool] | None:
+        """Tell by their ids which clients do not hear of it though others do; one told late is kept for them."""
+        hiding = [one for one in self._on.values() if one.strikes and _hides(one.action, event)]
+        for lasting in hiding:
+            _keep(lasting, event)
+        return (lambda client_id: any(one.hits(client_id) for one in hiding)) if hiding else None
 
     # -- what comes in
 
@@ -165,14 +183,17 @@ class States:
         """Tell whether a request is served; if not, it waits or has been answered."""
         if request is ask.REQ_MARKET_DATA_TYPE:
             self._data_types[session] = number_of(values, "type")
-        for action in list(self._on.values()):
+        for lasting in list(self._on.values()):
+            if not lasting.hits(session.client_id):
+                continue
+            action = lasting.action
             refusal = self._refusal(action, session, request, values)
             if refusal is not None:
                 key = "order_id" if request in ORDER_REQUESTS else "req_id"
                 session.fail(number_of(values, key) or NO_REQUEST, *refusal)
                 return False
             if isinstance(action, do.LoseUpstream) and request in ORDER_REQUESTS and not values.get("what_if"):
-                self._waiting_requests.append((session, request, values))
+                lasting.requests.append((session, request, values))
                 return False
         return True
 
@@ -204,48 +225,51 @@ class States:
 
     # -- inside
 
-    def _tell_all(self, code: int, text: str, copies: int = 1) -> None:
-        for session in self._host.sessions.values():
-            for _ in range(copies):
-                session.fail(NO_REQUEST, code, text)
-
-    def _end_quotes(self) -> None:
-        for session in self._host.sessions.values():
-            self._end_streams(session, StreamKind.QUOTES, *_COMPETING)
-
-    def _lose_streams(self, action: do.LoseStreams) -> None:
-        for session in self._host.sessions.values():
-            self._end_streams(session, StreamKind(action.streams), action.code, action.text)
-
     def _end_streams(self, session: Session, kind: StreamKind, code: int, text: str) -> None:
         for req_id in self._host.streams.of(session, kind):
             cancel: dict[str, Scalar] = {"req_id": req_id}
             self._host.route(session, CLOSER_OF[kind], cancel)
             session.fail(req_id, code, text)
 
-    def _find_upstream(self, action: Lasting) -> None:
-        assert isinstance(action, do.LoseUpstream)
+    def _find_upstream(self, lasting: _Lasting, action: do.LoseUpstream, struck: list[Session]) -> None:
         if action.data_lost:
-            for session in self._host.sessions.values():
+            for session in struck:
                 self._host.drop_streams(session)
         code = 1101 if action.data_lost else 1102
-        self._tell_all(code, _UPSTREAM[code])
-        self._tell_waiting()
-        requests, self._waiting_requests = self._waiting_requests, []
+        _tell(struck, code, _UPSTREAM[code])
+        self._tell_waiting(lasting)
         self._host.broker.forks_changes = action.fork
-        for session, request, values in requests:
+        for session, request, values in lasting.requests:
             if not session.is_closing:
                 self._host.route(session, request, values)
         self._host.broker.forks_changes = False
 
-    def _mend_farm(self, action: Lasting) -> None:
-        assert isinstance(action, do.FarmDown)
-        if action.history:
-            self._tell_all(2106, f"HMDS data farm connection is OK:{action.farm}")
-        else:
-            self._tell_all(2104, f"Market data farm connection is OK:{action.farm}")
+    def _tell_waiting(self, lasting: _Lasting) -> None:
+        for event in lasting.events:
+            if lasting.strikes:
+                self._host.tell_event(event, lambda client_id: not lasting.hits(client_id))
+            elif self.lets_tell(event):  # another fault may go on
+                self._host.tell_event(event, self.deaf_to(event))
 
-    def _tell_waiting(self) -> None:
-        events, self._waiting_events = self._waiting_events, []
-        for event in events:
-            self._host.tell_event(event)
+
+def _tell(sessions: list[Session], code: int, text: str, copies: int = 1) -> None:
+    for session in sessions:
+        for _ in range(copies):
+            session.fail(NO_REQUEST, code, text)
+
+
+def _hides(action: Lasting, event: BrokerEvent) -> bool:
+    match action:
+        case _ if isinstance(event, OrderPreviewed):
+            return False
+        case do.LoseUpstream(orders="late" | "lost"):
+            return True
+        case do.Withhold():
+            return isinstance(event, Executed | ComboExecuted)
+        case _:
+            return False
+
+
+def _keep(lasting: _Lasting, event: BrokerEvent) -> None:
+    if not isinstance(lasting.action, do.LoseUpstream) or lasting.action.orders == "late":
+        lasting.events.append(event)
