@@ -8,6 +8,7 @@ import struct
 import msgspec
 
 from ibfloor.sim.gateway.codec import requests as ask
+from ibfloor.sim.gateway.codec import research_responses as found
 from ibfloor.sim.gateway.codec import responses as tell
 from ibfloor.sim.gateway.codec.kinds import Scalar, Values
 from ibfloor.sim.gateway.codec.orders import COMPLETED_ORDER, OPEN_ORDER, PLACE_ORDER
@@ -15,7 +16,9 @@ from ibfloor.sim.gateway.codec.table import DecodeError, Table
 from ibfloor.sim.gateway.wire import PREAMBLE, split_fields
 
 _TABLES = {
-    table.message_id: table for table in (*vars(tell).values(), OPEN_ORDER, COMPLETED_ORDER) if isinstance(table, Table)
+    table.message_id: table
+    for table in (*vars(tell).values(), *vars(found).values(), OPEN_ORDER, COMPLETED_ORDER)
+    if isinstance(table, Table)
 }
 _READ_LIMIT = 64 * 1024
 
