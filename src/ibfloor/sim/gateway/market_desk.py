@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import count
 
 from ibfloor.model.ids import InstrumentId
 from ibfloor.model.moment import NS_PER_S
@@ -36,6 +38,9 @@ class MarketDesk:
         self._market = market
         self._clock = clock
         self._lines: dict[InstrumentId, dict[_Key, QuoteLine]] = {}
+        self._due: list[tuple[int, int, QuoteLine]] = []
+        """A heap of the lines that hold something back, by the time at which they may tell it."""
+        self._due_numbers = count()
         self._options = OptionWatch(market, clock)
         self._tick_streams: dict[InstrumentId, dict[_Key, int]] = {}
         self._bars = RealTimeBars()
@@ -53,7 +58,8 @@ class MarketDesk:
     def drop(self, session: Session) -> None:
         """Forget a session's subscriptions."""
         for lines in self._lines.values():
-            forget_session(lines, session)
+            for key in [key for key in lines if key[0] is session]:
+                lines.pop(key).end()
         self._options.drop(session)
         for streams in self._tick_streams.values():
             forget_session(streams, session)
@@ -64,7 +70,8 @@ class MarketDesk:
         lines = self._lines.get(tick.instrument_id)
         if lines:
             for line in lines.values():
-                line.on_tick(tick)
+                if line.on_tick(tick):
+                    heapq.heappush(self._due, (line.next_ns, next(self._due_numbers), line))
         streams = self._tick_streams.get(tick.instrument_id)
         if streams:
             for (session, req_id), kind in streams.items():
@@ -75,8 +82,9 @@ class MarketDesk:
 
     def on_time(self, now_ns: int) -> None:
         """Tell what was held back, and the five-second bars that are complete."""
-        for lines in self._lines.values():
-            for line in lines.values():
+        while self._due and self._due[0][0] <= now_ns:
+            line = heapq.heappop(self._due)[2]
+            if line.next_ns <= now_ns:  # else a later tick went first
                 line.on_time(now_ns)
         self._options.on_time(now_ns)
         if self._bar_requests:
@@ -109,7 +117,9 @@ class MarketDesk:
         req_id = number_of(values, "req_id")
         self._options.end(session, req_id)
         for lines in self._lines.values():
-            if lines.pop((session, req_id), None) is not None:
+            line = lines.pop((session, req_id), None)
+            if line is not None:
+                line.end()
                 return
         session.fail(req_id, 300, f"Can't find EId with tickerId:{req_id}")
 

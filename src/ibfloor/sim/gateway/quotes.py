@@ -30,7 +30,8 @@ class QuoteLine:
         self._instrument_id = instrument_id
         self._bid = self._ask = _NONE
         self._day: dict[int, Decimal | None] = {}
-        self._next_ns = 0
+        self.next_ns = 0
+        """When the line may change again."""
         self._top: BookTop | None = None
         self._print: TapePrint | None = None
 
@@ -42,22 +43,29 @@ class QuoteLine:
             self._tell_day()
         self._tell(now_ns)
 
-    def on_tick(self, tick: MarketTick) -> None:
-        """Take a tick; tell it now, or hold it back until the line may change again."""
+    def on_tick(self, tick: MarketTick) -> bool:
+        """Take a tick; tell it now, or hold it back until ``next_ns``; tell whether that begins now."""
+        begins = self._top is None and self._print is None
         if isinstance(tick, BookTop):
             self._top = tick
         else:
             self._print = tick
-        if tick.ts_ns >= self._next_ns:
-            self._tell(tick.ts_ns)
+        if tick.ts_ns < self.next_ns:
+            return begins
+        self._tell(tick.ts_ns)
+        return False
 
     def on_time(self, now_ns: int) -> None:
         """Tell what was held back."""
-        if (self._top is not None or self._print is not None) and now_ns >= self._next_ns:
+        if self._top is not None or self._print is not None:
             self._tell(now_ns)
 
+    def end(self) -> None:
+        """Forget what is held back: the client wants no more."""
+        self._top = self._print = None
+
     def _tell(self, now_ns: int) -> None:
-        self._next_ns = now_ns + SAMPLE_NS
+        self.next_ns = now_ns + SAMPLE_NS
         top, self._top = self._top, None
         if top is not None:
             bid, ask = (top.bid_px or _NO_PRICE, top.bid_qty), (top.ask_px or _NO_PRICE, top.ask_qty)

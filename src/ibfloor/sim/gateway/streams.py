@@ -98,6 +98,8 @@ class Streams:
 
     def on_sent(self, session: Session, message: Table, values: Values) -> None:
         """Note what an answer ends."""
+        if message is not tell.ERROR and message is not tell.HISTORICAL_DATA:
+            return  # the many ticks, at no cost
         req_id = number_of(values, "req_id")
         stream = self.find(session, req_id)
         if stream is None:
@@ -106,7 +108,7 @@ class Streams:
             code = number_of(values, "code")
             if code in _NOTICES or (code == _DUPLICATE_ID and stream.is_kept):
                 return
-        elif message is not tell.HISTORICAL_DATA or stream.is_kept:
+        elif stream.is_kept:
             return
         del self._open[session][req_id]
 

@@ -22,8 +22,9 @@ TICK_PRICE = Table(
     Field("price", AMOUNT),
     Field("size", AMOUNT),
     Field("attributes", COUNT),
+    is_shared=True,
 )
-TICK_SIZE = Table("tick_size", 2, constant(6), _REQ, Field("type", COUNT), Field("size", AMOUNT))
+TICK_SIZE = Table("tick_size", 2, constant(6), _REQ, Field("type", COUNT), Field("size", AMOUNT), is_shared=True)
 ORDER_STATUS = Table(
     "order_status",
     3,
@@ -183,7 +184,7 @@ HISTORICAL_UPDATE = Table(
     Field("volume", AMOUNT),
 )
 TICK_GENERIC = Table("tick_generic", 45, constant(6), _REQ, Field("type", COUNT), Field("value", AMOUNT))
-TICK_STRING = Table("tick_string", 46, constant(6), _REQ, Field("type", COUNT), Field("value", TEXT))
+TICK_STRING = Table("tick_string", 46, constant(6), _REQ, Field("type", COUNT), Field("value", TEXT), is_shared=True)
 CURRENT_TIME = Table("current_time", 49, _V1, Field("time_s", COUNT))
 REAL_TIME_BAR = Table(
     "real_time_bar",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ibfloor.sim.gateway.codec.kinds import COUNT, INT, FieldError, Kind, Scalar, Values
+from ibfloor.sim.gateway.codec.shared import OWN, SharedFrames
 from ibfloor.sim.gateway.wire import frame
 
 NEWEST = 10_000
@@ -69,12 +70,16 @@ class Layout:
     def __init__(self, table: Table, version: int) -> None:
         self._message_id = str(table.message_id)
         self._encode, self._decode = _compile(table.items, version)
+        self._shared = _shared_frames(table, version, self._fields) if table.is_shared else None
 
     def encode(self, values: Values) -> bytes:
         """Return the frame of a message; fields not given take their defaults."""
+        return frame(self._fields(values)) if self._shared is None else self._shared.frame(values)
+
+    def _fields(self, values: Values) -> list[str]:
         out = [self._message_id]
         self._encode(values, out)
-        return frame(out)
+        return out
 
     def decode(self, fields: Sequence[str]) -> tuple[dict[str, Scalar | Sequence[Values]], list[str]]:
         """Return a message's values and what is left over; ``fields[0]``, the id, is skipped.
@@ -91,12 +96,16 @@ class Layout:
 
 
 class Table:
-    """A message: its name, its id and its items in order."""
+    """A message: its name, its id and its items in order.
 
-    def __init__(self, name: str, message_id: int, *items: Item) -> None:
+    One that ``is_shared`` has plain fields alone, and goes to many clients with only another request id.
+    """
+
+    def __init__(self, name: str, message_id: int, *items: Item, is_shared: bool = False) -> None:
         self.name = name
         self.message_id = message_id
         self.items = items
+        self.is_shared = is_shared
         self._layouts: dict[int, Layout] = {}
 
     def __repr__(self) -> str:
@@ -179,6 +188,16 @@ def _compile_field(field: Field) -> tuple[_Encode, _Decode]:
             raise FieldError(f"field {name!r}: {error}") from None
 
     return encode, decode
+
+
+def _shared_frames(table: Table, version: int, encode: Callable[[Values], list[str]]) -> SharedFrames:
+    plain = [item for item in table.items if isinstance(item, Field) and item.since <= version <= item.until]
+    given = [
+        (field.name, field.kind.default if field.default is None else field.default)
+        for field in plain
+        if not field.constant
+    ]
+    return SharedFrames(encode, given, 1 + [field.name for field in plain].index(OWN))
 
 
 def _skip(cursor: _Cursor) -> None:
