@@ -25,7 +25,6 @@ from ibfloor.broker.ib.session import IbSettings
 from ibfloor.clock import FloorClock
 from ibfloor.config import ClockSource, FloorSettings, Mode, StrategySection
 from ibfloor.data.manager import DataManager
-from ibfloor.ledger.folder import LedgerThread
 from ibfloor.ledger.journal import Durability, JournalWriter
 from ibfloor.ledger.latch import KillLatch
 from ibfloor.ledger.lock import FloorLock
@@ -36,6 +35,7 @@ from ibfloor.manager.commands import CommandDesk
 from ibfloor.manager.desk import StrategySpec
 from ibfloor.manager.floor_rows import FloorCounts, LinkNow
 from ibfloor.manager.floor_state import Applied, FloorState
+from ibfloor.manager.ground import Ground
 from ibfloor.manager.kill_switch import KillSwitch
 from ibfloor.manager.lag import percentile
 from ibfloor.manager.mailroom import Mailroom
@@ -135,7 +135,10 @@ async def _live(
 class Floor:
     """All parts of one floor, built in the order in which they need each other. Owner: the main loop."""
 
-    def __init__(self, settings: FloorSettings, paths: LedgerPaths, clock: FloorClock) -> None:
+    def __init__(
+        self, settings: FloorSettings, paths: LedgerPaths, clock: FloorClock, ground: Ground | None = None
+    ) -> None:
+        self._ground = ground = ground or Ground()
         self._settings = settings
         self._clock = clock
         self._loop = asyncio.get_running_loop()
@@ -148,13 +151,21 @@ class Floor:
         self._unseen = restored.unseen_intents
         durability: Durability = "power" if settings.floor.durability == "power" else "process"
         self._journal = JournalWriter(paths.facts_journal, durability)
-        self._ledger = LedgerThread(paths, lambda error: self._hold("ledger", str(error)))
+        self._ledger = ground.ledger(paths, lambda error: self._hold("ledger", str(error)))
         self._queue = queue = MessageQueue(
-            state, self._journal, next_seq=restored.next_seq, on_fault=lambda text: self._hold("queue", text)
+            state,
+            self._journal,
+            next_seq=restored.next_seq,
+            on_fault=lambda text: self._hold("queue", text),
+            line=ground.line("message-queue"),
         )
-        self._clients = clients = IbClients(_ib_settings(settings), clock, queue.put)
+        self._clients = clients = IbClients(
+            _ib_settings(settings), clock, queue.put, rng=ground.rng, monotonic=ground.monotonic
+        )
         self.data = DataManager(
-            lambda sink: clients.data_session(sink, on_clock=self._follow, on_refused=self.data.market_refused), clock
+            lambda sink: clients.data_session(sink, on_clock=self._follow, on_refused=self.data.market_refused),
+            clock,
+            thread=ground.loop_thread("data"),
         )
         self._marks = Marks(self.data, USD)
         self._gate = SharedGate(restored.gate, self.data.quote, clock)
@@ -170,7 +181,7 @@ class Floor:
             period_s=settings.gateway.reconcile_every_s,
             on_account=self._take_account,
         )
-        self._account = AccountThread(master, reconciler, on_failure=self._fail)
+        self._account = AccountThread(master, reconciler, on_failure=self._fail, thread=ground.loop_thread("account"))
         self._mailroom = Mailroom(state, queue)
         self._screen = Screen(state, self._portfolio, self._board, clock)
         self._mark_keeper = MarkKeeper(self.data, state.instruments)
@@ -191,6 +202,7 @@ class Floor:
             marks=self._marks,
             order_session=clients.order_session,
             journal=lambda name: JournalWriter(paths.worker_journal(name), durability),
+            ground=ground,
         )
         self._latch = KillLatch(paths.latch)
 
@@ -214,6 +226,7 @@ class Floor:
             self._clock,
             cancel_account=self._account.cancel_everything,
             settle=self._account.settle,
+            ground=self._ground,
         )
         self.commands = CommandDesk(
             self._strategies, self._kill_switch, self._queue, self._clock, shut_down=self._over.set

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 NS_PER_S = 1_000_000_000
@@ -23,8 +24,9 @@ class FloorClock:
     the data session's thread alone calls ``follow``.
     """
 
-    def __init__(self) -> None:
-        self._anchor = ClockAnchor(time.time_ns(), time.monotonic_ns(), 1.0)
+    def __init__(self, monotonic_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        self._monotonic_ns = monotonic_ns
+        self._anchor = ClockAnchor(time.time_ns(), monotonic_ns(), 1.0)
 
     @property
     def anchor(self) -> ClockAnchor:
@@ -38,12 +40,12 @@ class FloorClock:
 
     def follow(self, market_ns: int, speed: float) -> None:
         """Take the market time a gateway announced, as of now."""
-        self._anchor = ClockAnchor(market_ns, time.monotonic_ns(), speed)
+        self._anchor = ClockAnchor(market_ns, self._monotonic_ns(), speed)
 
     def now_ns(self) -> int:
         """Return market time now, UTC nanoseconds."""
         market_ns, wall_ns, speed = self._anchor
-        elapsed_ns = time.monotonic_ns() - wall_ns
+        elapsed_ns = self._monotonic_ns() - wall_ns
         return market_ns + (elapsed_ns if speed == 1.0 else int(elapsed_ns * speed))
 
     def wall_delay_s(self, until_ns: int) -> float:

@@ -53,12 +53,19 @@ class DataManager(MarketBoard):
     before the start and after the end they raise ``ConnectivityError``.
     """
 
-    def __init__(self, make_session: SessionFactory, clock: Clock, settings: DataSettings | None = None) -> None:
+    def __init__(
+        self,
+        make_session: SessionFactory,
+        clock: Clock,
+        settings: DataSettings | None = None,
+        *,
+        thread: LoopThread | None = None,
+    ) -> None:
         settings = settings or DataSettings()
         self._feed = RecorderFeed(settings.record_rows_max)
         super().__init__(Router(self._feed.take, self._feed.take_bar, BASE_BAR_NS), clock, settings)
         self._make_session = make_session
-        self._thread = LoopThread("data")
+        self._thread = thread or LoopThread("data")
         self._opened: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._outlets: dict[Subscriber, Outlet] = {}
         self._resolving: dict[Contract, asyncio.Lock] = {}

@@ -23,13 +23,18 @@ class AccountThread:
     """
 
     def __init__(
-        self, session: MasterSession, reconciler: Reconciler, *, on_failure: Callable[[BaseException], None]
+        self,
+        session: MasterSession,
+        reconciler: Reconciler,
+        *,
+        on_failure: Callable[[BaseException], None],
+        thread: LoopThread | None = None,
     ) -> None:
         self._session = session
         self._reconciler = reconciler
         self._on_failure = on_failure
         self._opened: Future[None] = Future()
-        self._thread = LoopThread("account")
+        self._thread = thread or LoopThread("account")
 
     async def __aenter__(self) -> Self:
         self._thread.start(self._serve)

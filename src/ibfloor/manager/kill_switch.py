@@ -10,11 +10,11 @@ import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from threading import Event, Thread
 
 import structlog
 
 from ibfloor.ledger.latch import KillLatch
+from ibfloor.manager.ground import Ground
 from ibfloor.manager.message_queue import MessageQueue
 from ibfloor.manager.shared_gate import KILL, SharedGate
 from ibfloor.manager.strategy_manager import StrategyManager
@@ -46,6 +46,7 @@ class KillSwitch:
         *,
         cancel_account: Callable[[], None],
         settle: Callable[[], Future[bool]],
+        ground: Ground | None = None,
     ) -> None:
         self._latch = latch
         self._gate = gate
@@ -54,6 +55,7 @@ class KillSwitch:
         self._clock = clock
         self._cancel_account = cancel_account
         self._settle = settle
+        self._ground = ground or Ground()
         self._is_latched = False
         self._kills = 0
         self._one_at_a_time = asyncio.Lock()
@@ -128,27 +130,23 @@ class KillSwitch:
     @contextmanager
     def watching(self, tasks: asyncio.TaskGroup) -> Iterator[None]:
         """Watch the latch file on a thread of its own: it must work when the main loop does not."""
-        loop, is_over = asyncio.get_running_loop(), Event()
+        loop = asyncio.get_running_loop()
+        is_passed_on = False
 
-        def watch() -> None:
-            while not is_over.wait(WATCH_S):
-                found = self._latch.state()
-                if self._is_latched or found is None:
-                    continue
+        def look() -> None:
+            nonlocal is_passed_on
+            found = self._latch.state()
+            if self._is_latched or found is None:
+                is_passed_on = False
+            elif not is_passed_on:  # else the main loop takes it up as soon as it can
+                is_passed_on = True
                 self._gate.hold(KILL, f"kill switch: {found.reason}")
                 self._cancel_everything()
                 kill = self.kill(found.actor, found.reason, flatten=False)
                 loop.call_soon_threadsafe(tasks.create_task, kill)
-                while not self._is_latched and not is_over.wait(WATCH_S):
-                    pass  # the main loop takes it up as soon as it can
 
-        thread = Thread(target=watch, name="kill-watch", daemon=True)
-        thread.start()
-        try:
+        with self._ground.look("kill-watch", look, WATCH_S):
             yield
-        finally:
-            is_over.set()
-            thread.join()
 
     def _block(self, actor: str, reason: str) -> None:
         self._gate.hold(KILL, f"kill switch: {reason}")

@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from queue import SimpleQueue
-from threading import Thread
 from typing import Protocol, TypeVar
 
 import structlog
 
 from ibfloor.manager.answers import respond
 from ibfloor.manager.floor_state import Applied, FloorState
+from ibfloor.manager.line import Line, ThreadLine
 from ibfloor.model.errors import LedgerError
 from ibfloor.model.fact import AnyFact, Fact, SessionChanged
 
@@ -49,22 +48,22 @@ class MessageQueue:
         next_seq: int,
         on_fault: Callable[[str], None],
         capacity: int = 100_000,
+        line: Line | None = None,
     ) -> None:
         self._state = state
         self._journal = journal
         self._next_seq = next_seq
         self._on_fault = on_fault
         self._capacity = capacity
-        self._incoming: SimpleQueue[AnyFact | _Work | None] = SimpleQueue()
+        self._incoming = ThreadLine("message-queue") if line is None else line
         self._observers: list[Observer] = []
         self._unwritten: deque[AnyFact] = deque()
         self._is_overfull = False
-        self._thread = Thread(target=self._run, name="message-queue")
 
     @property
     def depth(self) -> int:
         """Return how many facts wait."""
-        return self._incoming.qsize()
+        return self._incoming.depth
 
     def observe(self, observer: Observer) -> None:
         """Call an observer with every applied fact, on the processing thread; before ``start``."""
@@ -72,16 +71,15 @@ class MessageQueue:
 
     def start(self) -> None:
         """Start the processing thread."""
-        self._thread.start()
+        self._incoming.start(self._take)
 
     def stop(self) -> None:
         """Apply what was put so far, then end the thread."""
-        self._incoming.put(None)
-        self._thread.join()
+        self._incoming.stop()
 
     def put(self, fact: AnyFact) -> None:
         """Take a fact from any thread."""
-        if self._incoming.qsize() >= self._capacity and not self._is_overfull:
+        if self._incoming.depth >= self._capacity and not self._is_overfull:
             self._is_overfull = True
             self._on_fault(f"the message queue holds {self._capacity} facts: the floor cannot keep up")
         self._incoming.put(fact)
@@ -93,16 +91,15 @@ class MessageQueue:
         self._incoming.put(lambda: respond(answer, lambda: question(self._state)))
         return answer
 
-    def _run(self) -> None:
-        while (item := self._incoming.get()) is not None:
-            if not isinstance(item, Fact):
-                item()
-                continue
-            try:
-                self._process(item)
-            except Exception as error:
-                log.exception("a fact could not be applied", fact=item)
-                self._on_fault(f"a fact could not be applied, the books may be wrong: {error!r}")
+    def _take(self, item: AnyFact | _Work) -> None:
+        if not isinstance(item, Fact):
+            item()
+            return
+        try:
+            self._process(item)
+        except Exception as error:
+            log.exception("a fact could not be applied", fact=item)
+            self._on_fault(f"a fact could not be applied, the books may be wrong: {error!r}")
 
     def _process(self, fact: AnyFact) -> None:
         if not self._state.is_news(fact):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ibfloor.broker.port import OrderSession
 from ibfloor.data.manager import DataManager
 from ibfloor.ledger.journal import JournalWriter
+from ibfloor.manager.ground import Ground
 from ibfloor.manager.marks import Marks
 from ibfloor.manager.message_queue import MessageQueue
 from ibfloor.manager.shared_gate import SharedGate
@@ -26,3 +27,4 @@ class Services:
     marks: Marks
     order_session: Callable[[StrategyId, int], OrderSession]
     journal: Callable[[StrategyId], JournalWriter]
+    ground: Ground = field(default_factory=Ground)

@@ -9,7 +9,6 @@ import structlog
 from ibfloor.config import check_strategy_name
 from ibfloor.manager.desk import DeskNow, StrategySpec
 from ibfloor.manager.errands import Errands, ask_cancel
-from ibfloor.manager.loading import load_in_time
 from ibfloor.manager.mailroom import Mailroom
 from ibfloor.manager.services import Services
 from ibfloor.manager.supervision import RestartBudget, RestartPolicy
@@ -101,7 +100,7 @@ class StrategyManager:
             raise ConfigError(f"a strategy named {spec.name} is on the floor already: choose another name")
         self._being_added.add(spec.name)
         try:
-            made = await load_in_time(spec)
+            made = await self._services.ground.load(spec)
             async with self._seating:  # client ids are given one at a time
                 await self._seat(spec, made)
         finally:

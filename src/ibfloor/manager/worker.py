@@ -12,7 +12,6 @@ import contextlib
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
-from threading import Thread
 from typing import Any
 
 import structlog
@@ -91,8 +90,7 @@ class Worker:
 
     def start(self) -> Future[None]:
         """Start the thread; the future ends with the worker, with what the strategy raised if it did."""
-        # A daemon: a handler that never returns must not keep the floor's process from ending.
-        Thread(target=self._run, name=f"strategy-{self._spec.name}", daemon=True).start()
+        self._services.ground.run(f"strategy-{self._spec.name}", self._run)
         return self._ended
 
     def stop(self, finish: Finish) -> None:
@@ -109,9 +107,9 @@ class Worker:
         """Cancel all own orders for an operator; from any thread."""
         self._on_loop(lambda: None if self._trade is None else self._trade.cancel_all("operator"))
 
-    def _run(self) -> None:
+    async def _run(self) -> None:
         try:
-            asyncio.run(self._live())
+            await self._live()
         except FloorError as error:
             self._ended.set_exception(error)
         except BaseException as error:  # noqa: BLE001 - the one place where a worker's end is judged

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import time
+from collections.abc import Callable
 
 from ibfloor.broker.ib.data_session import IbDataSession, OnRefused
 from ibfloor.broker.ib.master_session import IbMasterSession
@@ -23,14 +25,21 @@ class IbClients:
     """Make the sessions of one gateway; each is then owned by the thread that opens it."""
 
     def __init__(
-        self, settings: IbSettings, clock: Clock, facts: FactSink, *, rng: random.Random | None = None
+        self,
+        settings: IbSettings,
+        clock: Clock,
+        facts: FactSink,
+        *,
+        rng: random.Random | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._wiring = IbWiring(
             settings=settings,
-            budget=MessageBudget(settings.messages_per_s, settings.cancels_per_s),
+            budget=MessageBudget(settings.messages_per_s, settings.cancels_per_s, monotonic),
             clock=clock,
             facts=facts,
             rng=rng or random.Random(),
+            monotonic=monotonic,
         )
 
     @property

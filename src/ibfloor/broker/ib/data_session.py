@@ -62,7 +62,7 @@ class IbDataSession(IbSession):
         self._wanted: dict[InstrumentId, Instrument] = {}
         self._req_ids: dict[InstrumentId, int] = {}
         self._instruments: dict[int, InstrumentId] = {}
-        self._pacer = HistoryPacer()
+        self._pacer = HistoryPacer(wiring.monotonic)
 
     async def resolve(self, contract: Contract) -> Instrument:
         """Return the one instrument a contract means.

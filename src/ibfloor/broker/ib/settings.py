@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 
 import msgspec
@@ -45,3 +46,4 @@ class IbWiring(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     facts: FactSink
     rng: random.Random
+    monotonic: Callable[[], float] = time.monotonic
