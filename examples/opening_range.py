@@ -31,7 +31,10 @@ class Params(StrategyParams):
 
 
 class OpeningRange(Strategy[Params]):
+    is_up = False
+
     def on_start(self) -> None:
+        self.is_up = True
         self.stock = Stock(self.params.symbol)
         self.is_closing = False
         self.stop_qty_asked = Decimal(0)
@@ -73,7 +76,8 @@ class OpeningRange(Strategy[Params]):
 
     def on_fill(self, fill: Fill) -> None:
         self.log.info("filled", note=fill.note, side=fill.side.value, qty=str(fill.qty), px=str(fill.px))
-        self.protect()
+        if self.is_up:  # fills of while it was away come before it starts
+            self.protect()
 
     def on_order(self, order: Order) -> None:
         if order.status is not OrdStatus.REJECTED:

@@ -24,6 +24,7 @@ from ibfloor.broker.ib.clients import IbClients
 from ibfloor.broker.ib.session import IbSettings
 from ibfloor.clock import FloorClock
 from ibfloor.config import ClockSource, FloorSettings, Mode, StrategySection
+from ibfloor.crash_points import reach
 from ibfloor.data.manager import DataManager
 from ibfloor.ledger.journal import Durability, JournalWriter
 from ibfloor.ledger.latch import KillLatch
@@ -55,7 +56,7 @@ from ibfloor.manager.strategy_manager import StrategyManager
 from ibfloor.manager.summary import FloorSummary, strategy_summaries
 from ibfloor.manager.supervision import RestartPolicy
 from ibfloor.model.errors import ConfigError, ConnectivityError, LedgerError
-from ibfloor.model.fact import OrderDoubted, SessionChanged
+from ibfloor.model.fact import SessionChanged
 from ibfloor.model.ids import UNASSIGNED, AccountId
 from ibfloor.model.money import USD, Currency
 from ibfloor.ops.children import Children
@@ -148,7 +149,7 @@ class Floor:
         self._tasks: asyncio.TaskGroup | None = None
         restored = restore(settings.home, limits_of(settings, USD))
         self._state = state = restored.state
-        self._unseen = restored.unseen_intents
+        self._unseen = restored.unseen
         durability: Durability = "power" if settings.floor.durability == "power" else "process"
         self._journal = JournalWriter(paths.facts_journal, durability)
         self._ledger = ground.ledger(paths, lambda error: self._hold("ledger", str(error)))
@@ -241,9 +242,13 @@ class Floor:
             raise ConfigError(f"[gateway]: {error}") from error
         self.data.ended.add_done_callback(self._data_ended)
         await self._wait_for_clock()
-        self._doubt_unseen()
+        reach("recovery.begun")
+        for fact in self._unseen.facts(self._clock.now_ns()):
+            self._queue.put(fact)
+        reach("recovery.doubted")
         await stack.enter_async_context(self._account)
         await self._settle_first()
+        reach("recovery.settled")
         for section in settings.strategies:
             await self._strategies.add(_spec(section))
         await asyncio.wrap_future(self._queue.ask(self._look_after_holdings))
@@ -291,7 +296,9 @@ class Floor:
         """Stop the strategies, settle with the broker once more, and sum up."""
         self._strategies.close()
         desks, lags_ms = self._strategies.desks_now(), self._strategies.lag_samples_ms()
+        reach("end.begun")
         await self._strategies.stop_all()
+        reach("end.stopped")
         try:
             async with asyncio.timeout(LAST_SETTLE_TIMEOUT_S):
                 is_equal = await asyncio.wrap_future(self._account.settle())
@@ -348,19 +355,6 @@ class Floor:
                 await self._followed.wait()
         except TimeoutError:
             log.info("the gateway announced no clock of its own: market time is the system's")
-
-    def _doubt_unseen(self) -> None:
-        now_ns = self._clock.now_ns()
-        for intent in self._unseen:
-            self._queue.put(intent)
-            self._queue.put(
-                OrderDoubted(
-                    ts_event_ns=now_ns,
-                    ts_init_ns=now_ns,
-                    cl_ord_id=intent.request.cl_ord_id,
-                    reason="the floor ended while the order was on its way",
-                )
-            )
 
     def _follow(self, market_ns: int, speed: float) -> None:
         if self._settings.clock.follow is ClockSource.SYSTEM:

@@ -118,10 +118,6 @@ class OrderTable:
         """Return the orders whose fate must be asked of the broker."""
         return [order for order in self.working() if order.status is OrdStatus.UNKNOWN]
 
-    def of_strategy(self, strategy: StrategyId) -> list[Order]:
-        """Return all orders of a strategy, oldest first."""
-        return [order for order in self if order.request.strategy == strategy]
-
     def high_water(self, client_id: int) -> int:
         """Return the highest order id ever used on a client id; 0 when none was."""
         return self._high_water.get(client_id, 0)

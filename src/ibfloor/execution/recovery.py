@@ -34,11 +34,6 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     doubts: frozenset[ClientOrderId] = frozenset()
     """Orders that this snapshot contradicts; the next one, asked anew, decides them."""
 
-    @property
-    def is_final(self) -> bool:
-        """Tell whether no second snapshot is needed."""
-        return not self.doubts
-
 
 def settle(
     orders: OrderTable, snapshot: BrokerSnapshot, now_ns: int, doubts: frozenset[ClientOrderId] = frozenset()

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from ibfloor.crash_points import reach
 from ibfloor.model.errors import ConnectivityError, LedgerError
 from ibfloor.model.fact import (
     AnyFact,
@@ -143,6 +144,7 @@ class TradeManager:
         refusal = refusal or self._gate.check_and_reserve(request, ticket.instrument)
         if refusal is not None:
             return self._refuse(request, refusal)
+        reach("order.reserved")
         now_ns = self._clock.now_ns()
         order_id = self._door.next_order_id()
         submitted = OrderSubmitted(
@@ -167,6 +169,7 @@ class TradeManager:
         )
         # The queue must know the order before an answer to it can arrive on the account's session.
         self._sink(submitted)
+        reach("order.queued")
         self._door.track(order_id, request.cl_ord_id)
         try:
             self._door.submit(request, ticket.instrument, order_id)

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from ibfloor.crash_points import reach
 from ibfloor.ledger.paths import LedgerPaths
 from ibfloor.ledger.segment import Record, read_journal, segment_id, segments
 from ibfloor.ledger.store import JournalMark, LedgerStore
 from ibfloor.model.errors import LedgerError
-from ibfloor.model.fact import OrderSubmitted
+from ibfloor.model.fact import FillsTold, OrderSubmitted
 
 BATCH = 5_000
 """Facts in one transaction at most, so that a long fold never holds the database for long."""
@@ -29,19 +30,21 @@ def fold_facts(store: LedgerStore, paths: LedgerPaths, *, is_live: bool) -> int:
         folded += _fold_segment(store, path, is_live=False)
     if closed and store.is_on_disk():
         for path in closed:
+            reach("fold.before_unlink")
             path.unlink()
+            reach("fold.after_unlink")
             store.drop_mark(path.name)
     for path in found[-1:]:
         folded += _fold_segment(store, path, is_live=is_live)
     return folded
 
 
-def unseen_intents(store: LedgerStore, paths: LedgerPaths) -> list[OrderSubmitted]:
-    """Return the orders that workers journaled and the facts do not know: their fate must be asked.
+def unseen_facts(store: LedgerStore, paths: LedgerPaths) -> list[OrderSubmitted | FillsTold]:
+    """Return what workers journaled and the facts do not know: orders, whose fate must be asked, and fills told.
 
     For the time when no worker runs. Fold the facts first.
     """
-    found: list[OrderSubmitted] = []
+    found: list[OrderSubmitted | FillsTold] = []
     for prefix in paths.worker_journals():
         for path in segments(prefix):
             found.extend(_unseen(store, path))
@@ -49,20 +52,27 @@ def unseen_intents(store: LedgerStore, paths: LedgerPaths) -> list[OrderSubmitte
 
 
 def tidy_workers(store: LedgerStore, paths: LedgerPaths) -> int:
-    """Delete workers' closed segments whose orders the facts all know; return how many."""
+    """Delete workers' closed segments that tell nothing the facts do not; return how many."""
     closed = (path for prefix in paths.worker_journals() for path in segments(prefix)[:-1])
     known = [path for path in closed if next(_unseen(store, path), None) is None]
     if not known or not store.is_on_disk():
         return 0
     for path in known:
+        reach("tidy.before_unlink")
         path.unlink()
+        reach("tidy.after_unlink")
     return len(known)
 
 
-def _unseen(store: LedgerStore, path: Path) -> Iterator[OrderSubmitted]:
+def _unseen(store: LedgerStore, path: Path) -> Iterator[OrderSubmitted | FillsTold]:
     for record in read_journal(path):
-        if isinstance(record.fact, OrderSubmitted) and not store.has_order(record.fact.request.cl_ord_id):
-            yield record.fact
+        match record.fact:
+            case OrderSubmitted() as intent if not store.has_order(intent.request.cl_ord_id):
+                yield intent
+            case FillsTold() as told if told.number > store.told(told.strategy):
+                yield told
+            case _:  # the facts know it
+                pass
 
 
 def _fold_segment(store: LedgerStore, path: Path, *, is_live: bool) -> int:
@@ -74,6 +84,8 @@ def _fold_segment(store: LedgerStore, path: Path, *, is_live: bool) -> int:
         with store.transaction():
             folded += _add_new(store, path, batch)
             store.set_mark(path.name, JournalMark(this, batch[-1].end))
+            reach("fold.before_commit")
+        reach("fold.after_commit")
     return folded
 
 

@@ -10,6 +10,8 @@ from types import TracebackType
 from typing import Literal, Self
 from zlib import crc32
 
+from ibfloor.crash_points import IS_ARMED, reach
+from ibfloor.ledger.paths import FACTS
 from ibfloor.ledger.segment import (
     HEAD_BYTES,
     MAGIC,
@@ -43,6 +45,7 @@ class JournalWriter:
         self._is_power_safe = durability == "power"
         self._segment_bytes = segment_bytes
         self._path = path_prefix
+        self._place = "facts" if path_prefix.name == FACTS else "worker"
         self._fd = -1
         self._end = 0
 
@@ -69,6 +72,11 @@ class JournalWriter:
         record = RECORD_HEAD.pack(len(payload), crc32(payload)) + payload
         if self._fd < 0 or self._end + len(record) > self._segment_bytes:
             self._roll()
+        place = f"{self._place}.{type(fact).__name__}" if IS_ARMED else ""
+        if IS_ARMED:
+            half = record[: len(record) // 2]
+            reach(f"{place}.before_write")
+            reach(f"{place}.torn_write", lambda: os.pwrite(self._fd, half, self._end))
         try:
             written = os.pwrite(self._fd, record, self._end)
             if written == len(record) and self._is_power_safe:
@@ -78,6 +86,8 @@ class JournalWriter:
         if written != len(record):
             raise self._failed(f"only {written} of {len(record)} bytes were written")
         self._end += written
+        if IS_ARMED:
+            reach(f"{place}.after_write")
 
     def close(self) -> None:
         """Cut the segment to its records and close it."""
@@ -106,6 +116,8 @@ class JournalWriter:
         self._path = segment_path(self._prefix, segment_number(existing[-1]) + 1 if existing else 1)
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
+            if IS_ARMED:
+                reach(f"{self._place}.segment.created")
             _preallocate(fd, self._segment_bytes)
             head = MAGIC + os.urandom(HEAD_BYTES - len(MAGIC))
             if os.pwrite(fd, head, 0) != HEAD_BYTES:
@@ -113,6 +125,8 @@ class JournalWriter:
             if self._is_power_safe:
                 os.fsync(fd)
                 sync_folder(self._path.parent)
+            if IS_ARMED:
+                reach(f"{self._place}.segment.begun")
         except OSError:
             os.close(fd)
             self._path.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from ibfloor.crash_points import reach
 from ibfloor.ledger.journal import sync_folder
 from ibfloor.model.errors import LedgerError
 
@@ -77,7 +78,9 @@ class KillLatch:
                 file.write(content)
                 file.flush()
                 os.fsync(fd)
+            reach("latch.before_rename")
             os.rename(name, self._path)
+            reach("latch.after_rename")
         except OSError:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name)

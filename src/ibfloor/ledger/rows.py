@@ -6,7 +6,7 @@ import sqlite3
 
 from ibfloor.execution.order_table import OrderTable
 from ibfloor.ledger.segment import decode_fact
-from ibfloor.model.fact import AnyFact, ClientAssigned, FeeReported, OrderFilled, OrderSubmitted
+from ibfloor.model.fact import AnyFact, ClientAssigned, FeeReported, FillsTold, OrderFilled, OrderSubmitted
 from ibfloor.model.ids import ClientOrderId, StrategyId, exec_root, owner_of
 from ibfloor.model.order import Order, OrderRequest
 
@@ -46,6 +46,8 @@ class QueryTables:
                 self._db.execute("INSERT OR REPLACE INTO fees VALUES (?,?,?)", row)
             case ClientAssigned():
                 self._db.execute("INSERT OR REPLACE INTO clients VALUES (?,?)", (fact.strategy, fact.client_id))
+            case FillsTold():
+                self._db.execute("INSERT OR REPLACE INTO told VALUES (?,?)", (fact.strategy, fact.number))
             case _:  # all other facts are read from the facts table alone
                 pass
 

@@ -73,6 +73,12 @@ MIGRATIONS = (
         folded_to INTEGER NOT NULL
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE told (
+        strategy TEXT PRIMARY KEY,
+        number INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    """,
 )
-QUERY_TABLES = ("orders", "executions", "fees", "clients")
+QUERY_TABLES = ("orders", "executions", "fees", "clients", "told")
 """Tables that are a fold over ``facts`` and can be made again from it."""

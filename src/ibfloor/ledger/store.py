@@ -13,7 +13,7 @@ from ibfloor.ledger.rows import QueryTables, owner
 from ibfloor.ledger.schema import MIGRATIONS
 from ibfloor.ledger.segment import Record
 from ibfloor.model.errors import LedgerError
-from ibfloor.model.ids import ClientOrderId
+from ibfloor.model.ids import ClientOrderId, StrategyId
 
 _MEMORY = Path("memory")
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
@@ -111,6 +111,10 @@ class LedgerStore:
     def has_order(self, order_id: ClientOrderId) -> bool:
         """Tell whether the facts say that an intent was submitted."""
         return bool(self._value("SELECT EXISTS (SELECT 1 FROM orders WHERE cl_ord_id = ?)", order_id))
+
+    def told(self, strategy: StrategyId) -> int:
+        """Return up to which of its executions the facts say that a strategy was told; -1 for none."""
+        return self._value("SELECT coalesce(max(number), -1) FROM told WHERE strategy = ?", strategy)
 
     def bodies(self, after_seq: int = 0) -> Iterator[tuple[int, bytes]]:
         """Yield sequence number and msgpack of every fact after one, in order."""

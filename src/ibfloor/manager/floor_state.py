@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from typing import assert_never
 
 import msgspec
@@ -18,6 +18,7 @@ from ibfloor.model.fact import (
     CommandTaken,
     DayOpened,
     FeeReported,
+    FillsTold,
     InstrumentDefined,
     KillLatched,
     KillReset,
@@ -37,8 +38,12 @@ from ibfloor.model.fact import (
 )
 from ibfloor.model.ids import UNASSIGNED, InstrumentId, StrategyId, exec_root
 from ibfloor.model.instrument import Instrument
+from ibfloor.model.moment import NS_PER_S
 from ibfloor.model.order import Order
 from ibfloor.portfolio.books import Books
+
+REMEMBERED_NS = 14 * 24 * 3600 * NS_PER_S
+"""How long the order table keeps orders that are done: twice as long as the broker itself can tell of them."""
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -59,6 +64,12 @@ class StrategyRecord(msgspec.Struct):
     orders: int = 0
     fills: int = 0
     rejected: int = 0
+    executions: int = 0
+    """How many executions the strategy's book has taken, corrections counted."""
+    told: int = -1
+    """Up to which of them the strategy has handled; -1 before it first ran."""
+    untold: deque[tuple[int, OrderFilled]] = msgspec.field(default_factory=deque)
+    """Those it has not: empty but for a moment while it runs."""
 
 
 class FloorState:
@@ -85,6 +96,8 @@ class FloorState:
         match fact:
             case InstrumentDefined():
                 return self.instruments.get(fact.instrument.instrument_id) != fact.instrument
+            case FillsTold():
+                return fact.number > self.record(fact.strategy).told
             case _:
                 return self.orders.is_news(fact)
 
@@ -101,13 +114,15 @@ class FloorState:
                 if order is not None:
                     self.record(order.request.strategy).rejected += 1
             case OrderFilled():
-                self._take_fill(fact)
+                self._take_fill(fact, fact.strategy if order is None else order.request.strategy)
             case InstrumentDefined():
                 self.instruments[fact.instrument.instrument_id] = fact.instrument
             case StrategyChanged():
                 self.record(fact.strategy).changed = fact
             case ClientAssigned():
                 self.record(fact.strategy).client_id = fact.client_id
+            case FillsTold():
+                self._take_told(fact)
             case CashMoved() | PositionMoved():
                 self.has_opening = True
             case BreakFound():
@@ -120,6 +135,7 @@ class FloorState:
                 self._session(fact)
             case DayOpened():
                 self.day = fact
+                self.orders.forget_done(fact.ts_init_ns - REMEMBERED_NS)
             case KillLatched():
                 self.kill = fact
             case KillReset():
@@ -148,11 +164,21 @@ class FloorState:
         taken = [record.client_id for name, record in self.strategies.items() if name != UNASSIGNED]
         return max([first - 1, *taken]) + 1
 
-    def _take_fill(self, fact: OrderFilled) -> None:
+    def _take_fill(self, fact: OrderFilled, owner: StrategyId) -> None:
         root, _ = exec_root(fact.exec_id)
         if root not in self.fills:
             self.record(fact.strategy).fills += 1
         self.fills[root] = fact
+        record = self.record(owner)
+        record.executions += 1
+        if record.told >= 0:  # nobody waits for the fills of a book whose strategy never ran
+            record.untold.append((record.executions, fact))
+
+    def _take_told(self, fact: FillsTold) -> None:
+        record = self.record(fact.strategy)
+        record.told = fact.number
+        while record.untold and record.untold[0][0] <= fact.number:
+            record.untold.popleft()
 
     def _session(self, fact: SessionChanged) -> None:
         before = self.sessions.get(fact.session)

@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 
 import structlog
 
+from ibfloor.crash_points import IS_ARMED, reach
 from ibfloor.manager.answers import respond
 from ibfloor.manager.floor_state import Applied, FloorState
 from ibfloor.manager.line import Line, ThreadLine
@@ -102,13 +103,19 @@ class MessageQueue:
             self._on_fault(f"a fact could not be applied, the books may be wrong: {error!r}")
 
     def _process(self, fact: AnyFact) -> None:
+        place = f"queue.{type(fact).__name__}" if IS_ARMED else ""
+        reach("queue.taken")
         if not self._state.is_news(fact):
             return
         if not isinstance(fact, SessionChanged):  # a link's ups and downs are for the log, not for the books
             self._write(fact)
         applied = self._state.apply(fact)
+        if IS_ARMED:
+            reach(f"{place}.applied")
         for observer in self._observers:
             observer(applied)
+        if IS_ARMED:
+            reach(f"{place}.delivered")
 
     def _write(self, fact: AnyFact) -> None:
         self._unwritten.append(fact)

@@ -16,6 +16,7 @@ import msgspec
 import structlog
 
 from ibfloor.broker.port import MasterSession
+from ibfloor.crash_points import reach
 from ibfloor.manager.floor_state import FloorState
 from ibfloor.manager.message_queue import MessageQueue
 from ibfloor.manager.portfolio_manager import PortfolioManager
@@ -146,10 +147,15 @@ class Reconciler:
     async def _pass(self) -> PassOutcome:
         snapshot = await self._session.snapshot()
         self._on_account(snapshot.account, snapshot.base_currency)
-        for fact in await asyncio.wrap_future(self._queue.ask(lambda _: self._portfolio.settle(snapshot))):
+        reach("settle.asked")
+        facts = await asyncio.wrap_future(self._queue.ask(lambda _: self._portfolio.settle(snapshot)))
+        reach("settle.decided")
+        for fact in facts:
             self._queue.put(fact)
+            reach("settle.put")
         outcome = await asyncio.wrap_future(self._queue.ask(lambda state: self._compare(state, snapshot)))
         self._suspect(outcome.differences)
+        reach("settle.compared")
         return outcome
 
     def _compare(self, state: FloorState, snapshot: BrokerSnapshot) -> PassOutcome:

@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
+from ibfloor.crash_points import reach
 from ibfloor.ledger.replay import recover
 from ibfloor.manager.floor_state import FloorState
-from ibfloor.model.fact import OrderSubmitted
+from ibfloor.model.fact import AnyFact, FillsTold, OrderDoubted, OrderSubmitted
 from ibfloor.risk.gate import RiskGate
 from ibfloor.risk.limits import RiskLimits
+
+
+class Unseen(msgspec.Struct, frozen=True):
+    """What a worker journaled, and the floor ended before the fact of it came."""
+
+    intents: tuple[OrderSubmitted, ...]
+    """Their fate must be asked of the broker."""
+    told: tuple[FillsTold, ...]
+
+    def facts(self, now_ns: int) -> Iterator[AnyFact]:
+        """Yield the facts that make it known, and put every such order in doubt."""
+        yield from self.told
+        for intent in self.intents:
+            yield intent
+            yield OrderDoubted(
+                ts_event_ns=now_ns,
+                ts_init_ns=now_ns,
+                cl_ord_id=intent.request.cl_ord_id,
+                reason="the floor ended while the order was on its way",
+            )
 
 
 class Restored(msgspec.Struct, frozen=True):
@@ -19,15 +41,18 @@ class Restored(msgspec.Struct, frozen=True):
     state: FloorState
     gate: RiskGate
     next_seq: int
-    unseen_intents: tuple[OrderSubmitted, ...]
-    """Intents a worker journaled whose fact never came: their fate must be asked of the broker."""
+    unseen: Unseen
 
 
 def restore(home: Path, limits: RiskLimits) -> Restored:
     """Fold the ledger into orders, books and reservations. Raises ``LedgerError`` when it is damaged."""
     state, gate = FloorState(), RiskGate(limits)
+    reach("restore.begun")
     with recover(home) as recovered:
+        reach("restore.folded")
         for _, fact in recovered.facts():
             applied = state.apply(fact)
             gate.apply(fact, applied.order)
-        return Restored(state, gate, recovered.next_seq, recovered.unseen_intents)
+        reach("restore.replayed")
+        unseen = Unseen(recovered.unseen_intents, recovered.unseen_told)
+        return Restored(state, gate, recovered.next_seq, unseen)

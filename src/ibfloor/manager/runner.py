@@ -6,11 +6,12 @@ Owner: the strategy's thread. Nothing here waits: async handlers are the pump's 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
 
+from ibfloor.crash_points import reach
 from ibfloor.data.bar_size import parse_bar_size
 from ibfloor.data.subscriber import Delivery, WarmUp
 from ibfloor.manager.handler_pump import HandlerPump
@@ -38,7 +39,15 @@ _ORDER_FACTS = (OrderReported, OrderRejected, OrderWarned, OrderDoubted, OrderFi
 class StrategyRunner:
     """One running strategy object, from ``on_start`` to ``on_stop``."""
 
-    def __init__(self, made: MadeStrategy, context: WorkerContext, pump: HandlerPump, *, can_trade: bool) -> None:
+    def __init__(
+        self,
+        made: MadeStrategy,
+        context: WorkerContext,
+        pump: HandlerPump,
+        *,
+        can_trade: bool,
+        on_told: Callable[[int], None],
+    ) -> None:
         self._strategy = made.strategy
         self._context = context
         self._pump = pump
@@ -53,9 +62,14 @@ class StrategyRunner:
         self._timers = Timers()
         self._alarm: asyncio.TimerHandle | None = None
         self._can_trade = can_trade
+        self._on_told = on_told
 
-    def start(self) -> None:
-        """Call ``on_start``."""
+    def start(self, missed: Sequence[Notice]) -> None:
+        """Tell the fills that came while the strategy was away, then call ``on_start``."""
+        for notice in missed:
+            reach("worker.missed_fill")
+            if isinstance(notice.fact, OrderFilled):
+                self._take_fill(notice.fact, notice)
         self._call("on_start")
 
     async def stop(self) -> None:
@@ -112,8 +126,10 @@ class StrategyRunner:
         self._arm()
 
     def _take_fill(self, fact: OrderFilled, notice: Notice) -> None:
-        instrument = self._context.instrument(fact.instrument_id)
+        # Right after a start the data session has not met what the strategy traded before.
+        instrument = self._context.instrument(fact.instrument_id) or notice.instrument
         if instrument is None or fact.cl_ord_id is None or "on_fill" not in self._implemented:
+            self._pump.call(self._on_told, notice.execution)
             return
         fill = Fill(
             exec_id=fact.exec_id,
@@ -125,7 +141,23 @@ class StrategyRunner:
             ts_event_ns=fact.ts_event_ns,
             note="" if notice.order is None else notice.order.request.note,
         )
-        self._pump.call(self._strategy.on_fill, fill)
+        self._pump.call(self._tell_fill, fill, notice.execution)
+
+    def _tell_fill(self, fill: Fill, number: int) -> Awaitable[None] | None:
+        reach("fill.before_handler")
+        handled = self._strategy.on_fill(fill)
+        if handled is not None:
+            return self._finish_telling(handled, number)
+        self._note_told(number)
+        return None
+
+    async def _finish_telling(self, handled: Awaitable[None], number: int) -> None:
+        await handled
+        self._note_told(number)
+
+    def _note_told(self, number: int) -> None:
+        reach("fill.after_handler")
+        self._on_told(number)
 
     def _take_position(self, instrument_id: InstrumentId, book: Book) -> None:
         instrument = self._context.instrument(instrument_id)

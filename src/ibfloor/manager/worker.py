@@ -17,8 +17,10 @@ from typing import Any
 import structlog
 
 from ibfloor.broker.port import OrderSession
+from ibfloor.crash_points import reach
 from ibfloor.data.subscriber import Delivery, Subscriber
 from ibfloor.execution.trade_manager import OrderTicket, TradeManager
+from ibfloor.ledger.journal import JournalWriter
 from ibfloor.mailbox import Mailbox
 from ibfloor.manager.answers import respond
 from ibfloor.manager.desk import StrategySpec
@@ -30,7 +32,8 @@ from ibfloor.manager.notice import Homecoming, Notice
 from ibfloor.manager.runner import StrategyRunner
 from ibfloor.manager.services import Services
 from ibfloor.manager.worker_context import WorkerContext
-from ibfloor.model.errors import ConfigError, ConnectivityError, FloorError, StrategyError
+from ibfloor.model.errors import ConfigError, ConnectivityError, FloorError, LedgerError, StrategyError
+from ibfloor.model.fact import FillsTold
 from ibfloor.model.ids import ClientOrderId
 from ibfloor.model.instrument import Contract
 from ibfloor.model.order import OrdType, Refusal, Refused, Side
@@ -87,6 +90,7 @@ class Worker:
         self._context: WorkerContext | None = None
         self._runner: StrategyRunner | None = None
         self._changed = asyncio.Event()
+        self._journal: JournalWriter | None = None
 
     def start(self) -> Future[None]:
         """Start the thread; the future ends with the worker, with what the strategy raised if it did."""
@@ -133,7 +137,9 @@ class Worker:
             try:
                 self._notices.open()
                 home = await asyncio.wrap_future(self._mailroom.enroll(name, self._client_id, self._notices))
+                reach("worker.enrolled")
                 session.raise_order_id_floor(home.order_id_high_water)
+                self._journal = journal
                 self._trade = TradeManager(
                     name,
                     client_id=self._client_id,
@@ -146,6 +152,7 @@ class Worker:
                 )
                 for order in home.working:
                     self._trade.adopt(order)
+                reach("worker.adopted")
                 await self._trade_until_told(self._trade, home, session)
             finally:
                 self._mailroom.leave(name, self._notices)
@@ -167,7 +174,8 @@ class Worker:
         context.book = home.book
         finish, failure = self._spec.stop_policy, None
         if self._runs:
-            finish, failure = await self._run_strategy(context, subscriber, session)
+            self._fills_told(home.told)  # a journal of its own begins: the older ones may go
+            finish, failure = await self._run_strategy(context, subscriber, session, home)
         elif self._stop is not None:
             self._main_loop.call_soon_threadsafe(self._on_running)
             finish = await self._stop
@@ -177,17 +185,19 @@ class Worker:
             raise failure
 
     async def _run_strategy(
-        self, context: WorkerContext, subscriber: Subscriber, session: OrderSession
+        self, context: WorkerContext, subscriber: Subscriber, session: OrderSession, home: Homecoming
     ) -> tuple[Finish, BaseException | None]:
         spec = self._spec
         made = load(spec)
         made.strategy.bind(context)
         async with asyncio.TaskGroup() as tasks:
             pump = HandlerPump(tasks)
-            self._runner = runner = StrategyRunner(made, context, pump, can_trade=session.can_send)
+            self._runner = runner = StrategyRunner(
+                made, context, pump, can_trade=session.can_send, on_told=self._fills_told
+            )
             lag = tasks.create_task(self.lag.run())
             self._market.open()
-            runner.start()
+            runner.start(home.missed)
             self._main_loop.call_soon_threadsafe(self._on_running)
             assert self._stop is not None
             ends: list[asyncio.Future[Any]] = [self._stop, pump.failure]
@@ -227,7 +237,9 @@ class Worker:
     async def _cancel_until_done(self, trade: TradeManager, reason: str) -> None:
         # Again and again: a cancel may be refused or lost while the connection is down.
         for _ in range(CANCEL_TRIES):
+            reach("stop.before_cancel")
             trade.cancel_all(reason)
+            reach("stop.after_cancel")
             if await self._until(lambda: not trade.working, CANCEL_AGAIN_S):
                 return
 
@@ -244,7 +256,9 @@ class Worker:
                 ticket = OrderTicket(
                     instrument=instrument, side=side, order_qty=piece, ord_type=OrdType.MARKET, note="flatten"
                 )
+                reach("flatten.before_order")
                 outcome = trade.submit(ticket)
+                reach("flatten.after_order")
                 self._log.info("flatten", contract=str(instrument.contract), qty=str(piece), outcome=outcome)
                 if isinstance(outcome, Refused):
                     break
@@ -266,6 +280,16 @@ class Worker:
         if self._runner is not None:
             self._runner.take_notice(notice)
         self._changed.set()
+
+    def _fills_told(self, number: int) -> None:
+        now_ns = self._services.clock.now_ns()
+        told = FillsTold(ts_event_ns=now_ns, ts_init_ns=now_ns, strategy=self._spec.name, number=number)
+        if self._journal is not None:
+            try:
+                self._journal.append(told)
+            except LedgerError as error:  # at worst the fill is told again after a restart
+                self._log.warning("what was told is not on disk", reason=str(error))
+        self._services.queue.put(told)
 
     def _want(self, wanted: Wanted) -> None:
         self.symbols = tuple(dict.fromkeys((*self.symbols, str(wanted.contract))))

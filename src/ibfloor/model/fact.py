@@ -246,6 +246,13 @@ class ClientAssigned(Fact, frozen=True, kw_only=True):
     client_id: int
 
 
+class FillsTold(Fact, frozen=True, kw_only=True):
+    """A strategy has handled its executions up to its n-th: what came after, it has not heard of yet."""
+
+    strategy: StrategyId
+    number: int
+
+
 AnyFact = (
     InstrumentDefined
     | OrderSubmitted
@@ -270,4 +277,5 @@ AnyFact = (
     | KillReset
     | CommandTaken
     | ClientAssigned
+    | FillsTold
 )

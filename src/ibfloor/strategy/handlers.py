@@ -33,7 +33,11 @@ class Handlers:
         """Take an own order's new state."""
 
     def on_fill(self, fill: Fill) -> Handled:
-        """Take an execution of an own order; the position holds it already."""
+        """Take an execution of an own order; the position holds it already.
+
+        Those that came while the strategy was away come before ``on_start``: give what this handler
+        needs in the class body or in ``__init__``.
+        """
 
     def on_position(self, position: Position) -> Handled:
         """Take a changed own position, for whatever reason it changed."""

@@ -60,7 +60,7 @@ def test_missing_executions_and_fees_are_taken_foreign_ones_too(table: OrderTabl
 
 def test_unknown_order_found_working_is_working(table: OrderTable, facts: Any) -> None:
     doubt(table)
-    assert take(table, facts.snapshot(working=[facts.listed()])).is_final
+    assert not take(table, facts.snapshot(working=[facts.listed()])).doubts
     assert (known(table).status, known(table).perm_ids) == (OrdStatus.NEW, (9001,))
 
 
@@ -76,7 +76,7 @@ def test_unknown_order_found_filled_is_filled_by_its_executions(table: OrderTabl
     done = facts.listed(OrdStatus.FILLED, cum_qty=100)
     settlement = take(table, facts.snapshot(completed=[done], fills=[facts.filled(100)]))
     assert known(table).status is OrdStatus.FILLED
-    assert settlement.is_final
+    assert not settlement.doubts
 
 
 def test_order_found_nowhere_is_refused_only_after_a_second_snapshot(table: OrderTable, facts: Any) -> None:
@@ -84,7 +84,7 @@ def test_order_found_nowhere_is_refused_only_after_a_second_snapshot(table: Orde
     first = take(table, facts.snapshot())
     assert first == Settlement(facts=(), doubts=frozenset({SMA_1}))
     assert known(table).status is OrdStatus.UNKNOWN
-    assert take(table, facts.snapshot(), first.doubts).is_final
+    assert not take(table, facts.snapshot(), first.doubts).doubts
     assert (known(table).status, known(table).text) == (OrdStatus.REJECTED, NEVER_REACHED)
 
 
@@ -96,7 +96,7 @@ def test_acknowledged_order_found_nowhere_is_gone_not_refused(table: OrderTable,
 
 def test_order_that_turns_up_in_the_second_snapshot_was_never_gone(table: OrderTable, facts: Any) -> None:
     doubts = take(table, facts.snapshot()).doubts
-    assert take(table, facts.snapshot(working=[facts.listed()]), doubts).is_final
+    assert not take(table, facts.snapshot(working=[facts.listed()]), doubts).doubts
     assert known(table).status is OrdStatus.NEW
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from ibfloor.ledger import fold
-from ibfloor.ledger.fold import fold_facts, tidy_workers, unseen_intents
+from ibfloor.ledger.fold import fold_facts, tidy_workers, unseen_facts
 from ibfloor.ledger.journal import JournalWriter
 from ibfloor.ledger.paths import LedgerPaths
 from ibfloor.ledger.schema import MIGRATIONS
@@ -182,7 +182,7 @@ def test_intents_without_a_fact_are_found(
             worker.append(order(number))
     journal([order(1), order(3)])
     fold_facts(store, paths, is_live=False)
-    assert unseen_intents(store, paths) == [order(2)]
+    assert unseen_facts(store, paths) == [order(2)]
 
 
 def test_workers_closed_segment_stays_until_all_its_intents_are_facts(
@@ -194,7 +194,7 @@ def test_workers_closed_segment_stays_until_all_its_intents_are_facts(
     journal([order(1)])
     fold_facts(store, paths, is_live=False)
     assert tidy_workers(store, paths) == 1
-    assert unseen_intents(store, paths) == [order(2), order(3)]
+    assert unseen_facts(store, paths) == [order(2), order(3)]
 
 
 def test_busy_database_is_named_busy_and_loses_nothing(paths: LedgerPaths, journal: Journal, facts: Story) -> None:

@@ -14,9 +14,8 @@ from ibfloor.ledger.paths import LedgerPaths
 from ibfloor.ledger.replay import recover
 from ibfloor.ledger.segment import segments
 from ibfloor.model.errors import LedgerError
-from ibfloor.model.fact import AnyFact, OrderRefused, OrderSubmitted
+from ibfloor.model.fact import AnyFact, FillsTold, OrderSubmitted
 from ibfloor.model.ids import StrategyId
-from ibfloor.model.order import Refusal
 
 Journal = Callable[[Iterable[AnyFact]], None]
 Story = Callable[[int], list[AnyFact]]
@@ -28,8 +27,7 @@ def test_empty_home_starts_at_one(tmp_path: Path) -> None:
     with recover(tmp_path / "new") as recovered:
         assert recovered.next_seq == 1
         assert list(recovered.facts()) == []
-        assert recovered.order_ids() == {}
-        assert recovered.client_ids == {}
+        assert recovered.unseen_intents == ()
 
 
 def test_facts_come_back_in_order_from_ledger_and_journal_tail(
@@ -44,18 +42,35 @@ def test_facts_come_back_in_order_from_ledger_and_journal_tail(
         assert recovered.next_seq == len(story) + 1
 
 
-def test_ids_go_on_above_everything_ever_used(paths: LedgerPaths, journal: Journal, facts: Story, order: Order) -> None:
-    refused = OrderRefused(
-        ts_event_ns=0, ts_init_ns=0, request=order(12).request, reason=Refusal(rule="max quantity", text="too large")
-    )
-    journal([*facts(9), refused])
+def told(number: int) -> FillsTold:
+    return FillsTold(ts_event_ns=0, ts_init_ns=0, strategy=SPY, number=number)
+
+
+def test_what_a_worker_alone_journaled_comes_back(
+    paths: LedgerPaths, journal: Journal, facts: Story, order: Order
+) -> None:
+    journal([*facts(9), told(3)])
     with JournalWriter(paths.worker_journal(SPY)) as worker:
-        worker.append(order(11))
+        for fact in (told(2), order(9), told(4), order(11), told(5)):
+            worker.append(fact)
     with recover(paths.home) as recovered:
         assert recovered.unseen_intents == (order(11),)
-        assert recovered.order_ids() == {10: 51}
-        assert recovered.intent_numbers() == {SPY: 12}
-        assert recovered.client_ids == {SPY: 10}
+        assert recovered.unseen_told == (told(4), told(5))
+
+
+def test_workers_segment_stays_until_the_facts_know_what_it_tells(
+    paths: LedgerPaths, journal: Journal, facts: Story, order: Order
+) -> None:
+    for fact in (told(4), told(5)):
+        with JournalWriter(paths.worker_journal(SPY)) as worker:
+            worker.append(fact)
+    journal([*facts(9), told(3)])
+    with recover(paths.home) as recovered:
+        assert recovered.unseen_told == (told(4), told(5))
+    journal([told(4)])
+    with recover(paths.home) as recovered:
+        assert recovered.unseen_told == (told(5),)
+    assert [path.name for path in segments(paths.worker_journal(SPY))] == ["worker-sma-spy.00000002.journal"]
 
 
 def test_record_torn_by_the_crash_is_left_out_and_numbers_go_on(
@@ -98,8 +113,6 @@ def test_a_days_ledger_of_50_000_orders_is_back_in_3_seconds(
     begun = time.perf_counter()
     with recover(paths.home) as recovered:
         count = sum(1 for _ in recovered.facts())
-        recovered.order_ids()
-        recovered.intent_numbers()
     assert count == 200_000
     assert time.perf_counter() - begun < 3
 

@@ -63,8 +63,8 @@ def running(tmp_path: Path) -> Callable[[Callable[[Any, Any], None]], None]:
                 context: Any = Context()
                 made.strategy.bind(context)
                 pump = HandlerPump(tasks)
-                runner = StrategyRunner(made, context, pump, can_trade=True)
-                runner.start()
+                runner = StrategyRunner(made, context, pump, can_trade=True, on_told=lambda _: None)
+                runner.start(())
                 body(runner, made.strategy)
                 assert not pump.failure.done(), pump.failure
                 pump.abandon()

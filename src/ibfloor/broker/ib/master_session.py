@@ -24,6 +24,7 @@ from ibfloor.broker.ib.session import IbSession
 from ibfloor.broker.ib.settings import IbWiring
 from ibfloor.broker.ib.wrapper import Handler
 from ibfloor.broker.port import AccountSink
+from ibfloor.crash_points import reach
 from ibfloor.model.account import AccountPosition, AccountReported, BrokerSnapshot, ListedOrder
 from ibfloor.model.errors import ConfigError, ConnectivityError
 from ibfloor.model.fact import FeeReported, OrderFilled
@@ -60,11 +61,17 @@ class IbMasterSession(IbSession):
             self._statuses.clear()
             fees = self._requests.start(_FEES)
             try:
+                reach("snapshot.begun")
                 open_orders = await self._ask(_OPEN, "reqAllOpenOrders")
+                reach("snapshot.open_orders")
                 completed = await self._ask(_COMPLETED, "reqCompletedOrders", False)
+                reach("snapshot.completed_orders")
                 fills = await self._ask_executions()
+                reach("snapshot.executions")
                 positions = await self._ask(_POSITIONS, "reqPositions")
+                reach("snapshot.positions")
                 summary = await self._ask_summary()
+                reach("snapshot.summary")
                 self._live_client().cancelPositions()  # type: ignore[no-untyped-call]
             finally:
                 self._requests.end(_FEES)
@@ -154,11 +161,13 @@ class IbMasterSession(IbSession):
         if self._requests.is_open(req_id):
             self._requests.add(req_id, fill)
         else:
+            reach("account.execution")
             self._tell(fill)
 
     def _on_commission(self, fields: list[bytes]) -> None:
         if fee := read_fee(fields, self._clock.now_ns()):
             self._requests.add(_FEES, fee)
+            reach("account.commission")
             self._tell(fee)
 
     def _on_position(self, account: str, contract: Contract, qty: float, avg_cost: float) -> None:

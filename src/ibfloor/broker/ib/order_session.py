@@ -27,6 +27,7 @@ from ibfloor.broker.ib.pacing import Urgency
 from ibfloor.broker.ib.session import IbSession
 from ibfloor.broker.ib.settings import IbWiring
 from ibfloor.broker.ib.wrapper import Handler
+from ibfloor.crash_points import IS_ARMED, reach
 from ibfloor.model.errors import ConnectivityError
 from ibfloor.model.fact import OrderDoubted, OrderRejected, OrderReported, OrderWarned, SessionState
 from ibfloor.model.ids import ClientOrderId, owner_of
@@ -104,7 +105,9 @@ class IbOrderSession(IbSession):
             self._never_sent(order_id, "canceled while it waited for the message budget")
             return
         self._await_answer(order_id, Context.CANCEL)
+        reach("wire.cancel.before")
         client.cancelOrder(order_id)  # type: ignore[no-untyped-call]
+        reach("wire.cancel.after")
 
     def track(self, order_id: int, cl_ord_id: ClientOrderId) -> None:
         """Remember which intent an order id carries."""
@@ -116,7 +119,12 @@ class IbOrderSession(IbSession):
         if client is None or not client._apiReady:
             self._raise_down()
         frame = self._templates.frame(request, instrument, order_id)
+        if IS_ARMED:
+            reach(f"wire.{context.name.lower()}.before")
+            reach(f"wire.{context.name.lower()}.torn", lambda: client.conn.transport.write(frame[: len(frame) // 2]))
         client.write(frame, Urgency.ORDER, order_id)
+        if IS_ARMED:
+            reach(f"wire.{context.name.lower()}.after")
         self._intents[order_id] = request.cl_ord_id
         self._cancels_due.discard(order_id)
         self._await_answer(order_id, context, request)
@@ -150,6 +158,7 @@ class IbOrderSession(IbSession):
 
     def _on_status(self, fields: list[bytes]) -> None:
         message = read_status(fields)
+        reach("read.order_status")
         if message.client_id != self._client_id:
             return
         cl_ord_id = self._intents.get(message.order_id)
@@ -181,6 +190,7 @@ class IbOrderSession(IbSession):
         )
 
     def _take_open_order(self, message: OpenMessage) -> None:
+        reach("read.open_order")
         if message.client_id != self._client_id or message.is_what_if:
             return
         if message.order_id > 0:
@@ -199,11 +209,15 @@ class IbOrderSession(IbSession):
         known = self._intents.get(int(fields[2] or 0)) if fields[22] == b"%d" % self._client_id else None
         fill = read_fill(fields, known, naive_zone=self._settings.naive_zone, now_ns=self._clock.now_ns())
         self._answered(int(fields[2] or 0), OrdStatus.PARTIALLY_FILLED)
+        reach("read.execution")
         self._tell(fill)
+        reach("read.execution.queued")
 
     def _on_commission(self, fields: list[bytes]) -> None:
         if fee := read_fee(fields, self._clock.now_ns()):
+            reach("read.commission")
             self._tell(fee)
+            reach("read.commission.queued")
 
     # errors
 
