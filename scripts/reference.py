@@ -41,6 +41,7 @@ names file, line and key. Nothing else is read: no hidden files, no defaults for
 PURPOSES = {
     "floor": "The floor as a whole.",
     "gateway": "Where IB Gateway or TWS listens, and who we are to it.",
+    "ibc": "How IBC starts IB Gateway, where `launcher` above says so ([how to](ibc.md)).",
     "clock": "Whose time is market time.",
     "risk": "What one strategy may do at most, and the whole floor. Every limit must be written down.",
     "recorder": "The process that stores market data.",

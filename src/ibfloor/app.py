@@ -60,6 +60,7 @@ from ibfloor.model.fact import SessionChanged
 from ibfloor.model.ids import UNASSIGNED, AccountId
 from ibfloor.model.money import USD, Currency
 from ibfloor.ops.children import Children
+from ibfloor.ops.ibc import gateway_kept_up
 from ibfloor.ops.log_tail import LogTail
 from ibfloor.ops.logging import floor_logging
 from ibfloor.ops.preflight import preflight
@@ -114,7 +115,7 @@ async def _live(
     open_browser: bool,
     on_ready: Callable[[FloorReady], None] | None,
 ) -> FloorSummary:
-    async with AsyncExitStack() as stack:
+    async with gateway_kept_up(settings), AsyncExitStack() as stack:
         floor = Floor(settings, paths, clock)
         stack.enter_context(floor.signals())
         await floor.open(stack)

@@ -14,10 +14,11 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ibfloor.config.lines import KeyPath, line_of
-from ibfloor.config.sections import ClockSource, FloorSettings, Mode, RiskOverrides
+from ibfloor.config.sections import ClockSource, FloorSettings, Launcher, Mode, RiskOverrides
 from ibfloor.model.errors import ConfigError
 
 ENV_PREFIX = "IBFLOOR_"
+IBC_PATHS = {"path": "/opt/ibc", "tws_path": "~/Jts", "settings_path": None, "ini": None}
 Table = dict[str, Any]
 Problem = tuple[KeyPath, str]
 """Where, and what: the key's path and the text."""
@@ -28,6 +29,7 @@ class _Environment(BaseSettings):
 
     floor: dict[str, str] = {}
     gateway: dict[str, str] = {}
+    ibc: dict[str, str] = {}
     clock: dict[str, str] = {}
     risk: dict[str, str] = {}
     recorder: dict[str, str] = {}
@@ -130,6 +132,10 @@ def _resolved(table: Table, folder: Path) -> Table:
         keys = resolved.get(section, {})
         if isinstance(keys, dict) and isinstance(keys.get(key, ""), str):
             resolved[section] = {**keys, key: str(_under(base, keys.get(key) or default))}
+    ibc = resolved.get("ibc", {})
+    if isinstance(ibc, dict):
+        paths = {key: ibc.get(key, default) for key, default in IBC_PATHS.items()}
+        resolved["ibc"] = ibc | {key: str(_under(folder, at)) for key, at in paths.items() if isinstance(at, str)}
     strategies = resolved.get("strategy")
     if isinstance(strategies, list):
         resolved["strategy"] = [_with_file(strategy, folder) for strategy in strategies]
@@ -157,6 +163,11 @@ def _contradictions(settings: FloorSettings) -> Iterator[Problem]:
         yield (
             ("clock", "follow"),
             'a live floor keeps the system\'s time: write follow = "system", or mode = "paper" in [floor]',
+        )
+    if settings.gateway.launcher is Launcher.IBC and not settings.ibc.version:
+        yield (
+            ("gateway", "launcher"),
+            'IBC needs to know what to start: write version = "1037", or the one installed, in [ibc]',
         )
     yield from _strategy_contradictions(settings)
 

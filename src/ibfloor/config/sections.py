@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt
 
@@ -37,6 +37,21 @@ class ClockSource(StrEnum):
 
     SYSTEM = "system"
     GATEWAY = "gateway"
+
+
+class Launcher(StrEnum):
+    """Who starts IB Gateway."""
+
+    NONE = "none"
+    IBC = "ibc"
+
+
+class CredentialSource(StrEnum):
+    """Where the log-in of IB Gateway is kept."""
+
+    KEYRING = "keyring"
+    SYSTEMD = "systemd"
+    ENVIRONMENT = "environment"
 
 
 class StopPolicy(StrEnum):
@@ -128,6 +143,32 @@ class GatewaySection(_Section):
     reconcile_every_s: Seconds = Field(30.0, description="Wall seconds between two comparisons with the account.")
     first_strategy_client_id: ClientId = Field(
         10, description="Strategies get fixed client ids from this one on, for good; below 10 are the floor's own."
+    )
+    launcher: Launcher = Field(
+        Launcher.NONE, description='"ibc": start IB Gateway through IBC, as [ibc] says, and keep it up; "none": you do.'
+    )
+
+
+class IbcSection(_Section):
+    """``[ibc]``: how IBC starts IB Gateway. Paths are absolute after ``load_settings``."""
+
+    path: Path = Field(Path("/opt/ibc"), description="Folder where IBC is installed.")
+    version: Annotated[str, BeforeValidator(_not_bool), Field(pattern=r"^\d{3,5}$")] = Field(
+        "", validate_default=False, description='IB Gateway\'s major version without the point, for example "1037".'
+    )
+    tws_path: Path = Field(Path("~/Jts"), description="Folder where IB Gateway is installed.")
+    settings_path: Path | None = Field(None, description="Folder of its settings; left out, the one of tws_path.")
+    ini: Path | None = Field(None, description="IBC's ini file for its other settings; user and password stay out.")
+    credentials: CredentialSource = Field(
+        CredentialSource.KEYRING,
+        description='Where user and password are kept: "keyring", "systemd" or "environment".',
+    )
+    on_2fa_timeout: Literal["restart", "exit"] = Field(
+        "restart", description="What IBC does when nobody confirms the second factor in time."
+    )
+    login_timeout_s: Seconds = Field(300.0, description="Wall seconds to wait for a log-in, second factor included.")
+    stop_with_floor: StrictBool = Field(
+        False, description="Whether IB Gateway ends with the floor; else the next floor finds it logged in."
     )
 
 
@@ -235,6 +276,7 @@ class FloorSettings(_Section):
 
     floor: FloorSection = Field(default_factory=FloorSection)
     gateway: GatewaySection
+    ibc: IbcSection = Field(default_factory=IbcSection)
     clock: ClockSection = Field(default_factory=ClockSection)
     risk: RiskSection
     recorder: RecorderSection = Field(default_factory=RecorderSection)
