@@ -25,7 +25,8 @@ from ibfloor.broker.ib.settings import IbSettings
 from ibfloor.clock import FloorClock
 from ibfloor.data.manager import DataManager
 from ibfloor.data.subscriber import Delivery, Kind, Subscriber
-from ibfloor.execution.trade_manager import OrderTicket, TradeManager
+from ibfloor.execution.ticket import OrderTicket
+from ibfloor.execution.trade_manager import TradeManager
 from ibfloor.ledger.journal import JournalWriter
 from ibfloor.mailbox import Mailbox
 from ibfloor.manager.floor_state import FloorState

@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from ibfloor.crash_points import reach
+from ibfloor.execution.ticket import OrderTicket
 from ibfloor.model.errors import ConnectivityError, LedgerError
 from ibfloor.model.fact import (
     AnyFact,
@@ -27,11 +28,8 @@ from ibfloor.model.order import (
     Order,
     OrderRequest,
     OrdStatus,
-    OrdType,
     Refusal,
     Refused,
-    Side,
-    TimeInForce,
 )
 
 
@@ -85,19 +83,6 @@ class OrderDoor(Protocol):
 
     def cancel(self, order_id: int) -> None:
         """Write a cancel to the wire; kept and written later when there is none."""
-
-
-class OrderTicket(msgspec.Struct, frozen=True, kw_only=True):
-    """An order before it has an identity."""
-
-    instrument: Instrument
-    side: Side
-    order_qty: Decimal
-    ord_type: OrdType
-    limit_px: Decimal | None = None
-    stop_px: Decimal | None = None
-    time_in_force: TimeInForce = TimeInForce.DAY
-    note: str = ""
 
 
 _NOT_CONNECTED = Refusal(rule="connection", text="the order session is not connected; nothing was sent")
@@ -248,18 +233,7 @@ class TradeManager:
 
     def _identify(self, ticket: OrderTicket) -> OrderRequest:
         self._last_intent += 1
-        return OrderRequest(
-            cl_ord_id=client_order_id(self._strategy, self._last_intent),
-            strategy=self._strategy,
-            instrument_id=ticket.instrument.instrument_id,
-            side=ticket.side,
-            order_qty=ticket.order_qty,
-            ord_type=ticket.ord_type,
-            limit_px=ticket.limit_px,
-            stop_px=ticket.stop_px,
-            time_in_force=ticket.time_in_force,
-            note=ticket.note,
-        )
+        return ticket.named(client_order_id(self._strategy, self._last_intent), self._strategy, ticket.terms)
 
     def _refuse(self, request: OrderRequest, refusal: Refusal) -> Refused:
         now_ns = self._clock.now_ns()

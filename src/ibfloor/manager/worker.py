@@ -19,7 +19,8 @@ import structlog
 from ibfloor.broker.port import OrderSession
 from ibfloor.crash_points import reach
 from ibfloor.data.subscriber import Delivery, Subscriber
-from ibfloor.execution.trade_manager import OrderTicket, TradeManager
+from ibfloor.execution.ticket import OrderTicket
+from ibfloor.execution.trade_manager import TradeManager
 from ibfloor.ledger.journal import JournalWriter
 from ibfloor.mailbox import Mailbox
 from ibfloor.manager.answers import respond

@@ -8,7 +8,8 @@ from decimal import Decimal
 
 from ibfloor.data.bar_size import parse_bar_size
 from ibfloor.data.subscriber import Kind, Subscriber
-from ibfloor.execution.trade_manager import OrderTicket, TradeManager
+from ibfloor.execution.ticket import OrderTicket
+from ibfloor.execution.trade_manager import TradeManager
 from ibfloor.manager.services import Services
 from ibfloor.model.fact import InstrumentDefined
 from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId

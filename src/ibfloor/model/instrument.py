@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
+from ibfloor.model.contract_rules import NO_RULES, ContractRules
 from ibfloor.model.ids import InstrumentId
 from ibfloor.model.money import Currency
 from ibfloor.model.order import Side
@@ -90,14 +91,19 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: str = "US/Eastern"
     exchange: str = "SMART"
     primary_exchange: str = ""
+    rules: ContractRules = NO_RULES
+
+    def tick_at(self, px: Decimal) -> Decimal:
+        """Return by how much an order's price may step at a price."""
+        return self.rules.tick_at(px) or self.min_tick
 
     def round_price(self, px: Decimal | float, side: Side | None = None) -> Decimal:
         """Return a price on the tick grid: never worse for the side, nearest without one."""
         rounding = {None: ROUND_HALF_EVEN, Side.BUY: ROUND_FLOOR, Side.SELL: ROUND_CEILING}[side]
         exact = px if isinstance(px, Decimal) else Decimal(repr(px))
-        ticks = (exact / self.min_tick).quantize(Decimal(1), rounding=rounding)
-        return ticks * self.min_tick
+        tick = self.tick_at(exact)
+        return (exact / tick).quantize(Decimal(1), rounding=rounding) * tick
 
     def is_on_grid(self, px: Decimal) -> bool:
         """Tell whether the broker would take this price."""
-        return px % self.min_tick == 0
+        return px % self.tick_at(px) == 0

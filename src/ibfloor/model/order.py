@@ -8,6 +8,7 @@ from enum import StrEnum
 import msgspec
 
 from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
+from ibfloor.model.terms import PLAIN, OrderTerms
 
 
 class Side(StrEnum):
@@ -33,6 +34,46 @@ class OrdType(StrEnum):
     MARKET = "MKT"
     LIMIT = "LMT"
     STOP = "STP"
+    STOP_LIMIT = "STP LMT"
+    TRAIL = "TRAIL"
+    TRAIL_LIMIT = "TRAIL LIMIT"
+    MARKET_IF_TOUCHED = "MIT"
+    LIMIT_IF_TOUCHED = "LIT"
+    MARKET_ON_CLOSE = "MOC"
+    LIMIT_ON_CLOSE = "LOC"
+    RELATIVE = "REL"
+    MARKET_TO_LIMIT = "MTL"
+
+    @property
+    def has_limit(self) -> bool:
+        """Tell whether the order must name a limit price."""
+        return self in _WITH_LIMIT
+
+    @property
+    def has_stop(self) -> bool:
+        """Tell whether the order must name the price that wakes it."""
+        return self in _WITH_STOP
+
+    @property
+    def is_trailing(self) -> bool:
+        """Tell whether the broker moves the order's stop by itself."""
+        return self is OrdType.TRAIL or self is OrdType.TRAIL_LIMIT
+
+    @property
+    def protects(self) -> bool:
+        """Tell whether the order gets out of a position as the market goes against it."""
+        return self in _PROTECTIVE
+
+    @property
+    def waits(self) -> bool:
+        """Tell whether the order sleeps until the market reaches a price."""
+        return self in _PROTECTIVE or self in _TOUCHED
+
+
+_TOUCHED = frozenset({OrdType.MARKET_IF_TOUCHED, OrdType.LIMIT_IF_TOUCHED})
+_PROTECTIVE = frozenset({OrdType.STOP, OrdType.STOP_LIMIT, OrdType.TRAIL, OrdType.TRAIL_LIMIT})
+_WITH_LIMIT = frozenset({OrdType.LIMIT, OrdType.STOP_LIMIT, OrdType.LIMIT_IF_TOUCHED, OrdType.LIMIT_ON_CLOSE})
+_WITH_STOP = frozenset({OrdType.STOP, OrdType.STOP_LIMIT, *_TOUCHED})
 
 
 class TimeInForce(StrEnum):
@@ -41,6 +82,9 @@ class TimeInForce(StrEnum):
     DAY = "DAY"
     GTC = "GTC"
     IOC = "IOC"
+    FOK = "FOK"
+    GTD = "GTD"
+    AT_OPEN = "OPG"
 
 
 class OrdStatus(StrEnum):
@@ -65,7 +109,7 @@ class OrdStatus(StrEnum):
 _DONE = frozenset({OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.REJECTED})
 
 
-class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
+class OrderRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One intent: an order as a strategy asks for it, with its identity."""
 
     cl_ord_id: ClientOrderId
@@ -78,6 +122,13 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     stop_px: Decimal | None = None
     time_in_force: TimeInForce = TimeInForce.DAY
     note: str = ""
+    terms: OrderTerms | None = None
+    """What more it asks; ``None`` for a plain order."""
+
+    @property
+    def asks(self) -> OrderTerms:
+        """Return the terms, those of a plain order where it carries none."""
+        return PLAIN if self.terms is None else self.terms
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):

@@ -70,6 +70,8 @@ class Tally:
             self._plain("collar", "off" if common.collar_pct is None else f"{common.collar_pct} %", ""),
             self._plain("duplicate", "once", ""),
             self._plain("shape", "", ""),
+            self._plain("contract", "", ""),
+            self._plain("hours", "", ""),
             self._plain("lock", "", f"{len(permissions.locks)} locked"),
             self._plain("permission", "", permissions.shut_reason or "open"),
             self._plain("kill", "", "latched" if permissions.kill.is_latched else "open"),

@@ -17,6 +17,7 @@ from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
 from ibfloor.model.instrument import Forex, Future, Instrument, Stock
 from ibfloor.model.money import USD
 from ibfloor.model.order import OrderRequest, OrdType, Side, TimeInForce
+from ibfloor.model.terms import Algo, Oca, OcaKind, OrderTerms
 
 INSTRUMENTS = [
     Instrument(
@@ -52,7 +53,7 @@ class Library(Client):
     tif=st.sampled_from(list(TimeInForce)),
     side=st.sampled_from(list(Side)),
     qty=st.integers(1, 10**7),
-    px=st.decimals("0.01", "99999.99", places=2),
+    px=st.decimals("0.01", "99998.99", places=2),
     order_id=st.integers(1, 2**31 - 2),
     account=st.sampled_from(["", "DU1"]),
 )
@@ -78,7 +79,7 @@ def test_frame_equals_the_librarys_encoding(
         ord_type=ord_type,
         time_in_force=tif,
         limit_px=px,
-        stop_px=px,
+        stop_px=px + 1,
     )
     order = ib_async.Order(
         action=side.value,
@@ -88,10 +89,10 @@ def test_frame_equals_the_librarys_encoding(
         orderRef="mean-rev:12",
         account=account,
     )
-    if ord_type is OrdType.LIMIT:
+    if ord_type.has_limit:
         order.lmtPrice = px
-    if ord_type is OrdType.STOP:
-        order.auxPrice = px
+    if ord_type.has_stop:
+        order.auxPrice = px + 1
     library = Library(version)
     library.placeOrder(order_id, order_contract(instrument), order)  # type: ignore[no-untyped-call]
     assert plain(px) == str(px)
@@ -128,3 +129,114 @@ def test_limit_order_without_a_price_is_refused() -> None:
     )
     with pytest.raises(ConnectivityError, match="no price"):
         templates.frame(request, INSTRUMENTS[0], 1)
+
+
+def test_rich_order_carries_every_term_it_names() -> None:
+    templates = OrderTemplates("DU1")
+    templates.use_version(178)
+    terms = OrderTerms(
+        outside_rth=True,
+        good_till_ns=1_381_176_000_000_000_000,
+        good_after_ns=1_381_172_400_000_000_000,
+        oca=Oca(group="a:1", kind=OcaKind.REDUCE),
+        algo=Algo(name="Adaptive", params=(("adaptivePriority", "Urgent"),)),
+    )
+    sent = frame_of(templates, OrdType.LIMIT, TimeInForce.GTD, terms, limit_px=Decimal("99.50"))
+    order = ib_async.Order(
+        action="BUY",
+        totalQuantity=100,
+        orderType="LMT",
+        lmtPrice=Decimal("99.50"),  # type: ignore[arg-type]
+        tif="GTD",
+        orderRef="a:1",
+        account="DU1",
+        parentId=41,
+        transmit=False,
+        outsideRth=True,
+        goodTillDate="20131007-20:00:00",
+        goodAfterTime="20131007-19:00:00",
+        ocaGroup="a:1",
+        ocaType=2,
+        algoStrategy="Adaptive",
+        algoParams=[ib_async.TagValue("adaptivePriority", "Urgent")],
+    )
+    assert sent == library_frame(order)
+
+
+@pytest.mark.parametrize(
+    ("ord_type", "terms", "prices", "theirs"),
+    [
+        (OrdType.TRAIL, OrderTerms(trail_by=Decimal("0.50")), {}, {"auxPrice": "0.50"}),
+        (
+            OrdType.TRAIL,
+            OrderTerms(trail_percent=Decimal("1.5")),
+            {"stop_px": Decimal(99)},
+            {"trailingPercent": "1.5", "trailStopPrice": "99"},
+        ),
+        (
+            OrdType.TRAIL_LIMIT,
+            OrderTerms(trail_by=Decimal(2), limit_offset=Decimal("0.10")),
+            {},
+            {"auxPrice": "2", "lmtPriceOffset": "0.10"},
+        ),
+        (
+            OrdType.RELATIVE,
+            OrderTerms(peg_offset=Decimal("0.02")),
+            {"limit_px": Decimal(101)},
+            {"auxPrice": "0.02", "lmtPrice": "101"},
+        ),
+    ],
+)
+def test_moving_orders_put_their_distances_where_ib_reads_them(
+    ord_type: OrdType, terms: OrderTerms, prices: dict[str, Decimal], theirs: dict[str, str]
+) -> None:
+    templates = OrderTemplates("DU1")
+    templates.use_version(178)
+    order = ib_async.Order(
+        action="BUY",
+        totalQuantity=100,
+        orderType=ord_type.value,
+        tif="DAY",
+        orderRef="a:1",
+        account="DU1",
+        parentId=41,
+        transmit=False,
+    )
+    for name, value in theirs.items():
+        setattr(order, name, value)
+    assert frame_of(templates, ord_type, TimeInForce.DAY, terms, **prices) == library_frame(order)
+
+
+def test_nul_in_an_algos_parameter_is_refused() -> None:
+    templates = OrderTemplates("")
+    templates.use_version(178)
+    with pytest.raises(ConnectivityError, match="NUL"):
+        frame_of(
+            templates,
+            OrdType.MARKET,
+            TimeInForce.DAY,
+            OrderTerms(algo=Algo(name="Twap", params=(("startTime", "a\0b"),))),
+        )
+
+
+def frame_of(
+    templates: OrderTemplates, ord_type: OrdType, tif: TimeInForce, terms: OrderTerms, **prices: Decimal
+) -> bytes:
+    request = OrderRequest(
+        cl_ord_id=ClientOrderId("a:1"),
+        strategy=StrategyId("a"),
+        instrument_id=INSTRUMENTS[0].instrument_id,
+        side=Side.BUY,
+        order_qty=Decimal(100),
+        ord_type=ord_type,
+        time_in_force=tif,
+        terms=terms,
+        **prices,
+    )
+    return templates.frame(request, INSTRUMENTS[0], 7, 41, transmit=False)
+
+
+def library_frame(order: ib_async.Order) -> bytes:
+    library = Library(178)
+    library.placeOrder(7, order_contract(INSTRUMENTS[0]), order)  # type: ignore[no-untyped-call]
+    return library.sent

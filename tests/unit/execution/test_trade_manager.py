@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from ibfloor.execution.trade_manager import OrderTicket, TradeManager
+from ibfloor.execution.ticket import OrderTicket
+from ibfloor.execution.trade_manager import TradeManager
 from ibfloor.model.errors import ConnectivityError, LedgerError
 from ibfloor.model.fact import AnyFact, CancelRequested, OrderRefused, OrderRejected, OrderSubmitted
 from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId

@@ -79,7 +79,7 @@ def test_float_prices_go_to_the_grid_never_worse_for_the_side(
         ({"qty": 1, "limit": float("nan")}, "price"),
         ({"qty": 1, "stop": Decimal("NaN")}, "price"),
         ({"qty": 1, "limit": 10.0, "stop": 10.0}, "order type"),
-        ({"qty": 1, "tif": "GTD"}, "time in force"),
+        ({"qty": 1, "tif": "FOREVER"}, "time in force"),
     ],
 )
 def test_what_makes_no_order_is_refused_and_logged_but_never_raises(

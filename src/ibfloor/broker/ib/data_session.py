@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
 import structlog
-from ib_async import ContractDetails
+from ib_async import ContractDetails, PriceIncrement
 
 from ibfloor.broker.ib.client import LeanClient, LeanHandler
 from ibfloor.broker.ib.codes import Context, HistoryAnswer, IbRejected, Reaction, history_answer, reaction
+from ibfloor.broker.ib.contract_rules import PriceSteps, market_rule_id, to_rules, to_steps
 from ibfloor.broker.ib.convert import order_contract, request_contract, to_instrument
 from ibfloor.broker.ib.history import (
     SMALL_BAR_NS,
@@ -37,6 +39,7 @@ log = structlog.get_logger()
 OnRefused = Callable[[Instrument, int, str], None]
 """Called with (instrument, IB's code, IB's text) when market data of an instrument is refused."""
 
+_MARKET_RULE = "market rule"
 _PACING_WAIT_S = 15.0
 _PACING_TRIES = 4
 _RESUBSCRIBE_S = 5.0
@@ -63,6 +66,8 @@ class IbDataSession(IbSession):
         self._req_ids: dict[InstrumentId, int] = {}
         self._instruments: dict[int, InstrumentId] = {}
         self._pacer = HistoryPacer(wiring.monotonic)
+        self._price_steps: dict[int, PriceSteps] = {}
+        self._one_rule = asyncio.Lock()
 
     async def resolve(self, contract: Contract) -> Instrument:
         """Return the one instrument a contract means.
@@ -76,13 +81,37 @@ class IbDataSession(IbSession):
             pending, timeout_s=self._settings.request_timeout_s, what=f"what {contract} is"
         )
         if len(found) == 1:
-            return to_instrument(found[0], contract)
+            rules = to_rules(found[0], await self._steps_of(found[0]))
+            return msgspec.structs.replace(to_instrument(found[0], contract), rules=rules)
         if not found:
             raise IbRejected(200, f"no security is called {contract}")
         names = ", ".join(sorted({_describe(details) for details in found})[:5])
         raise IbRejected(
             200, f"{contract} means {len(found)} securities ({names}): name the exchange, currency or expiry"
         )
+
+    async def _steps_of(self, details: ContractDetails) -> PriceSteps:
+        rule_id = market_rule_id(details)
+        if rule_id is None:
+            return ()
+        async with self._one_rule:  # an answer names its rule alone: one question at a time
+            if rule_id not in self._price_steps:
+                pending = self._requests.start(_MARKET_RULE)
+                self._live_client().reqMarketRule(rule_id)  # type: ignore[no-untyped-call]
+                try:
+                    steps: PriceSteps
+                    (steps,) = await self._requests.answer(
+                        pending, timeout_s=self._settings.request_timeout_s, what=f"market rule {rule_id}"
+                    )
+                except ConnectivityError as error:  # a rule that nobody tells must not keep a contract from trading
+                    log.warning("market rule not known", rule_id=rule_id, reason=str(error))
+                    return ()
+                self._price_steps[rule_id] = steps
+        return self._price_steps[rule_id]
+
+    def _on_market_rule(self, _rule_id: int, increments: list[PriceIncrement]) -> None:
+        self._requests.add(_MARKET_RULE, to_steps(increments))
+        self._requests.end(_MARKET_RULE)
 
     def subscribe(self, instrument: Instrument) -> None:
         """Start an instrument's quotes and trades; again after every reconnect, by itself."""
@@ -195,6 +224,7 @@ class IbDataSession(IbSession):
             **super()._handlers(),
             "contractDetails": requests.add,
             "contractDetailsEnd": requests.end,
+            "marketRule": self._on_market_rule,
             "historicalData": requests.add,
             "historicalDataEnd": lambda req_id, *_: requests.end(req_id),
         }

@@ -30,6 +30,7 @@ from ibfloor.model.errors import ConfigError, ConnectivityError
 from ibfloor.model.fact import FeeReported, OrderFilled
 from ibfloor.model.ids import AccountId, InstrumentId
 from ibfloor.model.money import Currency, Money
+from ibfloor.model.order import OrdType
 
 _OPEN, _COMPLETED, _POSITIONS, _FEES = "open orders", "completed orders", "positions", "fees"
 _SUMMARY_TAGS = "NetLiquidation,TotalCashValue,GrossPositionValue,BuyingPower,$LEDGER:ALL"
@@ -216,6 +217,10 @@ class IbMasterSession(IbSession):
         heard = self._statuses.get(order.permId)
         cum_qty = heard.cum_qty if heard else number(order.filledQuantity) or Decimal(0)
         qty = number(order.totalQuantity) or Decimal(0)
+        ord_type = to_ord_type(order.orderType)
+        # IB moves the prices of trailing and pegged orders by itself: those are no change of the order.
+        has_limit = not isinstance(ord_type, OrdType) or ord_type.has_limit
+        has_stop = not isinstance(ord_type, OrdType) or ord_type.has_stop
         return ListedOrder(
             order_ref=order.orderRef,
             perm_id=order.permId,
@@ -223,11 +228,11 @@ class IbMasterSession(IbSession):
             order_id=order.orderId,
             instrument_id=InstrumentId(contract.conId),
             side=to_side(order.action),
-            ord_type=to_ord_type(order.orderType),
+            ord_type=ord_type,
             order_qty=qty or cum_qty,  # a completed order is listed with what remains of it: nothing
             status=to_status(state.status, cum_qty, qty - cum_qty),
-            limit_px=number(order.lmtPrice) or None,
-            stop_px=number(order.auxPrice) or None,
+            limit_px=(number(order.lmtPrice) or None) if has_limit else None,
+            stop_px=(number(order.auxPrice) or None) if has_stop else None,
             cum_qty=cum_qty,
             text=state.warningText or state.completedStatus,
         )

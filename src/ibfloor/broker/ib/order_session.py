@@ -78,9 +78,14 @@ class IbOrderSession(IbSession):
         """Never hand out an id up to ``used`` again."""
         self._next_id = max(self._next_id, used + 1)
 
-    def submit(self, request: OrderRequest, instrument: Instrument, order_id: int) -> None:
-        """Write a new order; raises ``ConnectivityError`` when nothing was written."""
-        self._place(request, instrument, order_id, Context.NEW)
+    def submit(
+        self, request: OrderRequest, instrument: Instrument, order_id: int, parent_id: int = 0, *, transmit: bool = True
+    ) -> None:
+        """Write a new order; raises ``ConnectivityError`` when nothing was written.
+
+        Without ``transmit`` the broker keeps it until an order of its family comes with it.
+        """
+        self._place(request, instrument, order_id, Context.NEW, parent_id, transmit=transmit)
 
     def replace(self, request: OrderRequest, instrument: Instrument, order_id: int) -> None:
         """Write a change of a working order; raises ``ConnectivityError`` when nothing was written."""
@@ -114,11 +119,20 @@ class IbOrderSession(IbSession):
         self._intents[order_id] = cl_ord_id
         self.raise_order_id_floor(order_id)
 
-    def _place(self, request: OrderRequest, instrument: Instrument, order_id: int, context: Context) -> None:
+    def _place(
+        self,
+        request: OrderRequest,
+        instrument: Instrument,
+        order_id: int,
+        context: Context,
+        parent_id: int = 0,
+        *,
+        transmit: bool = True,
+    ) -> None:
         client = self._client
         if client is None or not client._apiReady:
             self._raise_down()
-        frame = self._templates.frame(request, instrument, order_id)
+        frame = self._templates.frame(request, instrument, order_id, parent_id, transmit=transmit)
         if IS_ARMED:
             reach(f"wire.{context.name.lower()}.before")
             reach(f"wire.{context.name.lower()}.torn", lambda: client.conn.transport.write(frame[: len(frame) // 2]))

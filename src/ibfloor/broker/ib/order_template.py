@@ -6,40 +6,21 @@ Rendering an order takes the library some 18 us, splicing 0.5.
 from __future__ import annotations
 
 from decimal import Decimal
-from struct import Struct
 from typing import Any
 
 import ib_async
-from ib_async.client import Client
 
 from ibfloor.broker.ib.convert import order_contract, plain
+from ibfloor.broker.ib.order_wire import Encoder, encoded, framed, to_order
 from ibfloor.model.errors import ConnectivityError
 from ibfloor.model.instrument import Instrument
 from ibfloor.model.order import OrderRequest, OrdType, Side, TimeInForce
 
-_LENGTH = Struct(">I")
 _ORDER_ID, _ACTION, _QTY, _LIMIT, _STOP, _REF = (
     f"\x01{name}\x01" for name in ("ID", "ACTION", "QTY", "LIMIT", "STOP", "REF")
 )
 _SIDES = {Side.BUY: b"BUY", Side.SELL: b"SELL"}
 TemplateKey = tuple[int, OrdType, TimeInForce]
-
-
-class _Encoder(Client):
-    """The library's encoder alone: what it would send is kept."""
-
-    def __init__(self, server_version: int) -> None:
-        super().__init__(None)  # type: ignore[no-untyped-call]
-        self.connState = Client.CONNECTED
-        self._serverVersion = server_version
-        self.rendered = ""
-
-    def sendMsg(self, msg: str) -> None:  # noqa: N802 - the library's name
-        self.rendered = msg
-
-    def encode(self, order_id: Any, contract: ib_async.Contract, order: ib_async.Order) -> str:
-        self.placeOrder(order_id, contract, order)  # type: ignore[no-untyped-call]
-        return self.rendered
 
 
 class OrderTemplate:
@@ -48,10 +29,10 @@ class OrderTemplate:
     def __init__(
         self, instrument: Instrument, ord_type: OrdType, tif: TimeInForce, *, server_version: int, account: str
     ) -> None:
-        self._encoder = _Encoder(server_version)
+        self._encoder = Encoder(server_version)
         self._contract = order_contract(instrument)
         self._ord_type, self._tif, self._account = ord_type, tif, account
-        self._has_limit, self._has_stop = ord_type is OrdType.LIMIT, ord_type is OrdType.STOP
+        self._has_limit, self._has_stop = ord_type.has_limit, ord_type.has_stop
         text = self._render(_ORDER_ID, _ACTION, _QTY, _LIMIT, _STOP, _REF)
         marks = [_ORDER_ID, _ACTION, _QTY, *([_LIMIT] * self._has_limit), *([_STOP] * self._has_stop), _REF]
         pieces: list[bytes] = []
@@ -70,13 +51,16 @@ class OrderTemplate:
         if "\0" in ref:
             raise ConnectivityError(f"nothing was sent: an order reference must not contain NUL: {ref!r}")
         head = b"%d" % order_id, _SIDES[request.side], plain(request.order_qty).encode()
-        if self._has_limit:
+        if self._has_limit and self._has_stop:
+            prices = _price(request.limit_px, request), _price(request.stop_px, request)
+            body = self._format % (*head, *prices, ref.encode())
+        elif self._has_limit:
             body = self._format % (*head, _price(request.limit_px, request), ref.encode())
         elif self._has_stop:
             body = self._format % (*head, _price(request.stop_px, request), ref.encode())
         else:
             body = self._format % (*head, ref.encode())
-        return _LENGTH.pack(len(body)) + body
+        return framed(body)
 
     def _render(self, order_id: Any, action: Any, qty: Any, limit: Any, stop: Any, ref: str) -> str:
         order = ib_async.Order(
@@ -121,15 +105,23 @@ class OrderTemplates:
         self._account = account
         self._by_key: dict[TemplateKey, OrderTemplate] = {}
         self._server_version = 0
+        self._encoder = Encoder(0)
 
     def use_version(self, server_version: int) -> None:
         """Forget the templates of another server version."""
         if server_version != self._server_version:
             self._server_version = server_version
+            self._encoder = Encoder(server_version)
             self._by_key.clear()
 
-    def frame(self, request: OrderRequest, instrument: Instrument, order_id: int) -> bytes:
-        """Return the bytes of an order, rendering its kind if it is the first."""
+    def frame(
+        self, request: OrderRequest, instrument: Instrument, order_id: int, parent_id: int = 0, *, transmit: bool = True
+    ) -> bytes:
+        """Return the bytes of an order; a plain one by its template, rendered if it is the first of its kind."""
+        if request.terms is not None or parent_id or not transmit:
+            _refuse_nul(instrument)
+            order = to_order(request, self._account, parent_id=parent_id, transmit=transmit)
+            return encoded(self._encoder, order_id, instrument, order)
         key = (instrument.instrument_id, request.ord_type, request.time_in_force)
         template = self._by_key.get(key)
         if template is None:

@@ -10,6 +10,7 @@ from ibfloor.risk.rules import (
     collar,
     duplicate,
     gross_exposure,
+    hours,
     lock,
     max_notional,
     max_qty,
@@ -17,6 +18,7 @@ from ibfloor.risk.rules import (
     position,
     rate,
     shape,
+    venue,
 )
 
 __all__ = ["RULES", "Rule"]
@@ -27,6 +29,8 @@ RULES: tuple[tuple[str, Rule], ...] = (
     (permission.RULE, permission.check),
     (duplicate.RULE, duplicate.check),
     (shape.RULE, shape.check),
+    (venue.RULE, venue.check),
+    (hours.RULE, hours.check),
     (lock.RULE, lock.check),
     (max_qty.RULE, max_qty.check),
     (max_notional.RULE, max_notional.check),

@@ -19,7 +19,12 @@ CENT = Decimal("0.01")
 prices = st.integers(995, 1005)
 quantities = st.integers(1, 300)
 orders = st.tuples(
-    st.just("order"), st.sampled_from(Side), quantities, st.sampled_from(OrdType), prices, st.sampled_from(TimeInForce)
+    st.just("order"),
+    st.sampled_from(Side),
+    quantities,
+    st.sampled_from([OrdType.MARKET, OrdType.LIMIT, OrdType.STOP]),
+    prices,
+    st.sampled_from([TimeInForce.DAY, TimeInForce.GTC, TimeInForce.IOC]),
 )
 tops = st.tuples(st.just("top"), st.none() | prices, st.integers(0, 300), st.integers(1, 3), st.booleans())
 prints = st.tuples(st.just("print"), prices, quantities)

@@ -45,7 +45,7 @@ orders = st.fixed_dictionaries(
         "px": prices,
         "parent": st.none() | st.integers(0, 40),
         "group": st.none() | st.tuples(st.sampled_from("ab"), st.sampled_from(OcaKind)),
-        "tif": st.sampled_from(TimeInForce),
+        "tif": st.sampled_from([TimeInForce.DAY, TimeInForce.GTC, TimeInForce.IOC]),
     }
 )
 tops = st.fixed_dictionaries(
