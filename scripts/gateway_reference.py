@@ -12,7 +12,7 @@ from ibfloor.model.money import USD
 from ibfloor.sim.account import SimAccount
 from ibfloor.sim.faults.presets import PRESETS
 from ibfloor.sim.gateway.clock import SimClock, market_start_ns
-from ibfloor.sim.gateway.codec.kinds import Scalar
+from ibfloor.sim.gateway.codec.kinds import Scalar, Values
 from ibfloor.sim.gateway.codec.orders import PLACE_ORDER
 from ibfloor.sim.gateway.codec.requests import REQUESTS
 from ibfloor.sim.gateway.codec.responses import RESPONSES
@@ -22,6 +22,8 @@ from ibfloor.sim.gateway.lab import LAB_DAY
 from ibfloor.sim.gateway.refusal_desk import REFUSED, UNANSWERED
 from ibfloor.sim.gateway.scripted import ScriptedMarket
 from ibfloor.sim.gateway.session import Session
+from ibfloor.sim.gateway.ticket_fields import BY_TYPE, CARRIED, CONTRACT, TERMS, UNDER
+from ibfloor.sim.gateway.ticket_fields import REFUSED as REFUSED_FIELDS
 from ibfloor.sim.gateway.wire import PREAMBLE, SERVER_VERSION_MAX, SERVER_VERSION_MIN, split_fields
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "gateway-messages.md"
@@ -74,9 +76,12 @@ ABSENT_RESPONSES = (
     (104, "event calendar meta data", "refused"),
     (105, "event calendar", "refused"),
 )
-_LMT: dict[str, Scalar] = {"order_type": "LMT", "lmt_price": Decimal("167.50")}
+Sent = Scalar | Sequence[Values]
+_LMT: dict[str, Sent] = {"order_type": "LMT", "lmt_price": Decimal("167.50")}
+_PRICE: Values = {"kind": 1, "is_more": True, "value": 480, "con_id": 265598, "exchange": "SMART"}
+_HEDGE: dict[str, Sent] = {"hedge_type": "P", "hedge_param": "2", "total_qty": 0}
 _LATER = "20131007 15:00:00 US/Eastern"
-ORDER_TYPES: dict[str, tuple[str, dict[str, Scalar]]] = {
+ORDER_TYPES: dict[str, tuple[str, dict[str, Sent]]] = {
     "MKT": ("market", {}),
     "LMT": ("limit", _LMT),
     "STP": ("stop", {"aux_price": 170}),
@@ -106,7 +111,7 @@ ORDER_TYPES: dict[str, tuple[str, dict[str, Scalar]]] = {
     "BOX TOP": ("box top", {}),
     "VOL": ("volatility", {"volatility": Decimal("0.2")}),
 }
-TIMES: dict[str, tuple[str, dict[str, Scalar]]] = {
+TIMES: dict[str, tuple[str, dict[str, Sent]]] = {
     "DAY": ("until the session ends", _LMT),
     "GTC": ("until canceled", _LMT),
     "GTD": ("until a time", {**_LMT, "good_till_date": _LATER}),
@@ -117,7 +122,7 @@ TIMES: dict[str, tuple[str, dict[str, Scalar]]] = {
     "AUC": ("in the auction", _LMT),
     "GTX": ("until crossing", _LMT),
 }
-ATTRIBUTES: dict[str, tuple[str, dict[str, Scalar]]] = {
+ATTRIBUTES: dict[str, tuple[str, dict[str, Sent]]] = {
     "ocaGroup": ("one cancels all, types 1 to 3", {**_LMT, "oca_group": "one", "oca_type": 1}),
     "outsideRth": ("outside regular hours", {**_LMT, "outside_rth": True}),
     "goodAfterTime": ("not before a time", {**_LMT, "good_after_time": _LATER}),
@@ -128,13 +133,27 @@ ATTRIBUTES: dict[str, tuple[str, dict[str, Scalar]]] = {
     "algoStrategy=Adaptive": ("adaptive algorithm", {**_LMT, "algo_strategy": "Adaptive"}),
     "algoStrategy=Twap": ("time-weighted algorithm", {**_LMT, "algo_strategy": "Twap"}),
     "algoStrategy=Vwap": ("volume-weighted algorithm", {**_LMT, "algo_strategy": "Vwap"}),
-    "cashQty": ("quantity in money", {**_LMT, "total_qty": 0, "cash_qty": 1000}),
-    "hedgeType": ("hedging child", {**_LMT, "hedge_type": "D"}),
+    "conditions": ("price, time, margin, execution, volume, change; and, or", {**_LMT, "conditions": [_PRICE]}),
+    "conditionsCancelOrder": (
+        "canceled when they are met",
+        {**_LMT, "conditions": [_PRICE], "conditions_cancel_order": True},
+    ),
+    "hidden": ("trades after all that is displayed", {**_LMT, "hidden": True}),
+    "displaySize": ("iceberg", {**_LMT, "display_size": 5}),
+    "discretionaryAmt": ("takes more than its limit", {**_LMT, "discretionary_amt": Decimal("0.05")}),
+    "cashQty": ("quantity in money", {**_LMT, "total_qty": 0, "cash_qty": 2000}),
     "scalePriceIncrement": ("scale order", {**_LMT, "scale_init_level_size": 5, "scale_price_increment": 1}),
+    "scaleProfitOffset": (
+        "scale order that takes profits",
+        {**_LMT, "scale_init_level_size": 5, "scale_price_increment": 1, "scale_profit_offset": 1},
+    ),
+    "hedgeType=P, B, F": ("child that hedges its parent by ratio, beta or currency", _HEDGE),
+    "hedgeType=D": ("delta hedge", {"hedge_type": "D", "total_qty": 0}),
+    "adjustedOrderType": ("stop that becomes another", {**_LMT, "adjusted_order_type": "TRAIL"}),
 }
 NO_REFUSAL = {"202", "399", "404"}
 """Codes of orders that were taken: canceled by their own terms, waiting for the open, waiting for shares."""
-Probe = dict[str, tuple[str, dict[str, Scalar]]]
+Probe = dict[str, tuple[str, dict[str, Sent]]]
 
 
 def page() -> str:
@@ -151,6 +170,9 @@ def page() -> str:
         _table(("tif", "meaning", "", "error"), _orders("tif", TIMES)),
         "\n## Attributes of orders\n\nBrackets are made of `parentId` and `transmit`.\n",
         _table(("attribute", "meaning", "", "error"), _orders("", ATTRIBUTES)),
+        "\n## Fields of an order\n\nEvery field of `place_order`; what one does on an order that it fits is in the "
+        "tables above.\n",
+        _table(("field", "", "error"), list(_order_fields())),
         "\n## Fault presets\n\nGiven by `ibfloor gateway --faults NAME,NAME`, or while it runs by `fault inject`.\n",
         _table(("preset", "what goes wrong"), [(name, preset.line) for name, preset in PRESETS.items()]),
         FIELDS_HEAD,
@@ -185,7 +207,24 @@ def _orders(field: str, probes: Probe) -> Iterator[tuple[object, ...]]:
         yield f"`{name}`", meaning, "absent" if refusal else "supported", refusal
 
 
-def _refusal_of(values: dict[str, Scalar]) -> str:
+def _order_fields() -> Iterator[tuple[object, ...]]:
+    meanings = ((CONTRACT, "says which contract"), (TERMS, "supported"), (CARRIED, "kept and told back"))
+    for name in _field_names(PLACE_ORDER.items):
+        told = next((meaning for names, meaning in meanings if name in names), "refused")
+        error = REFUSED_FIELDS.get(UNDER.get(name, name))
+        of_type = f"387, with order type {BY_TYPE[name]}" if name in BY_TYPE else ""
+        yield f"`{name}`", told, f"{error.code} {error.text}" if error is not None else of_type
+
+
+def _field_names(items: Sequence[Item]) -> Iterator[str]:
+    for item in items:
+        if isinstance(item, Block):
+            yield from _field_names(item.items)
+        elif isinstance(item, Rows) or not item.constant:
+            yield item.name
+
+
+def _refusal_of(values: dict[str, Sent]) -> str:
     """Place an order with a gateway of its own; return the error, empty for none."""
     account = SimAccount(AccountId("DU1"), {USD: Decimal(1_000_000)})
     market, start_ns = ScriptedMarket(), market_start_ns(LAB_DAY, "10:00")
@@ -198,8 +237,11 @@ def _refusal_of(values: dict[str, Scalar]) -> str:
     gateway.join(session, 1)
     gateway.flush()
     sent.clear()
-    sound: dict[str, Scalar] = {"order_id": 1, "symbol": "SPY", "sec_type": "STK", "exchange": "SMART"}
+    sound: dict[str, Sent] = {"order_id": 1, "symbol": "SPY", "sec_type": "STK", "exchange": "SMART"}
     sound |= {"currency": "USD", "action": "BUY", "total_qty": 10, "order_type": "MKT", "tif": "DAY", "transmit": True}
+    if values.get("hedge_type"):
+        session.receive(PLACE_ORDER.layout(VERSION).encode({**sound, "transmit": False}))
+        values = {**values, "order_id": 2, "parent_id": 1}
     session.receive(PLACE_ORDER.layout(VERSION).encode({**sound, **values}))
     gateway.flush()
     for fields in _messages(bytes(sent)):

@@ -356,7 +356,7 @@ def test_manual_orders_are_bound_to_client_0_and_their_fills_are_seen(connect_ib
 
 
 REFUSED_ORDERS: list[tuple[Order, int]] = [
-    (Order(action="BUY", totalQuantity=10, orderType="PEG MID"), 387),
+    (Order(action="BUY", totalQuantity=10, orderType="PEG STK"), 387),
     (Order(action="HOLD", totalQuantity=10, orderType="MKT"), 321),
     (Order(action="BUY", totalQuantity=0, orderType="MKT"), 434),
     (Order(action="BUY", totalQuantity=-5, orderType="MKT"), 321),

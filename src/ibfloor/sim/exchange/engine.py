@@ -191,11 +191,9 @@ class Exchange:
             if not ladder:
                 continue
             px, _ = book.opposite(side)
-            if px is not None and ladder.first.accepts(px):
+            if px is not None and (book.seekers or ladder.first.accepts(px)):
                 self._pit.take(book, side, top.instrument_id, top.ts_ns)
             book.advance_queues(side)
-        for live in list(book.seekers):
-            self._pit.seek(live, book, top.ts_ns)
 
     def _on_print(self, book: Book, tape: TapePrint) -> None:
         if book.auctions:

@@ -42,6 +42,18 @@ def takes(book: Book, side: Side, may_trade: MayTrade) -> Iterator[Trade]:
         yield live, qty, px if limit is None or live.is_taking else limit
 
 
+def seeks(book: Book, side: Side, may_trade: MayTrade) -> Iterator[Trade]:
+    """Yield what resting orders of a side take beyond their limit, at their discretion."""
+    for live in list(book.seekers):
+        px, left = book.opposite(side)
+        if live.place is not Place.BOOK or live.order.side is not side or px is None or not may_trade(live):
+            continue
+        qty = min(left, live.workable)
+        if not live.accepts(px) and live.reaches_for(px) and qty > 0 and qty >= live.least:
+            book.consume(side, qty)
+            yield live, qty, px
+
+
 def serves(book: Book, tape: TapePrint, may_trade: MayTrade) -> Iterator[Trade]:
     """Yield what resting limits get of a print: our buys first, then our sells, from the same size."""
     left = tape.qty

@@ -12,6 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import partial
 from heapq import heappop, heappush
+from itertools import chain
 
 import msgspec
 
@@ -20,7 +21,7 @@ from ibfloor.model.order import Side, TimeInForce
 from ibfloor.sim.exchange.book import Book
 from ibfloor.sim.exchange.links import Links, released_by
 from ibfloor.sim.exchange.live import LiveOrder, Place
-from ibfloor.sim.exchange.matching import MayTrade, takes, triggered
+from ibfloor.sim.exchange.matching import MayTrade, seeks, takes, triggered
 from ibfloor.sim.exchange.pricing import followed_px, trail_px
 from ibfloor.sim.exchange.values import (
     ZERO,
@@ -160,7 +161,7 @@ class Pit:
         self._work(live, book, now_ns)
         if order.discretion and live.is_live:
             book.seekers.append(live)
-            self.seek(live, book, now_ns)
+            self.take(book, order.side, order.instrument_id, now_ns)
         if order.time_in_force is TimeInForce.IOC and live.is_live:
             self.drop(live, now_ns, IOC_REST)
 
@@ -215,18 +216,8 @@ class Pit:
 
     def take(self, book: Book, side: Side, instrument_id: InstrumentId, ts_ns: int) -> None:
         """Let the orders of a side trade against the displayed touch."""
-        for live, qty, px in takes(book, side, self.may_trade(instrument_id, ts_ns)):
-            self.fill(live, qty, px, ts_ns)
-
-    def seek(self, live: LiveOrder, book: Book, ts_ns: int) -> None:
-        """Let a resting order take the touch beyond its limit, at its discretion."""
-        side, order = live.order.side, live.order
-        px, left = book.opposite(side)
-        if live.place is not Place.BOOK or px is None or live.accepts(px) or not live.reaches_for(px):
-            return
-        qty = min(left, live.workable)
-        if qty > 0 and qty >= live.least and self.may_trade(order.instrument_id, ts_ns)(live):
-            book.consume(side, qty)
+        may_trade = self.may_trade(instrument_id, ts_ns)
+        for live, qty, px in chain(takes(book, side, may_trade), seeks(book, side, may_trade)):
             self.fill(live, qty, px, ts_ns)
 
     def trigger(self, book: Book, instrument_id: InstrumentId, ts_ns: int) -> None:

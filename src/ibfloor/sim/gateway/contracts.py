@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from ibfloor.model.instrument import Instrument
@@ -16,7 +17,10 @@ def match_contract(master: SecurityMaster, values: Values) -> list[Security]:
     """Return every security that a request's contract fields fit."""
     text = {name: str(values.get(name) or "") for name in ("sec_type", "symbol", "exchange", "currency", "expiry")}
     con_id, strike = values.get("con_id"), values.get("strike")
-    return master.find(
+    sec_id = (str(values.get("sec_id_type") or ""), str(values.get("sec_id") or ""))
+    if any(sec_id) and not (con_id or text["symbol"] or values.get("local_symbol")):
+        return [one for one in master if sec_id in one.sec_id_list and _fits(one, text)]
+    found = master.find(
         text["sec_type"],
         text["symbol"],
         text["exchange"],
@@ -29,6 +33,16 @@ def match_contract(master: SecurityMaster, values: Values) -> list[Security]:
         multiplier=str(values.get("multiplier") or ""),
         strike=strike if isinstance(strike, Decimal) else None,
         right=str(values.get("right") or ""),
+    )
+    return [one for one in found if sec_id in one.sec_id_list] if any(sec_id) else found
+
+
+def _fits(security: Security, text: Mapping[str, str]) -> bool:
+    named = security.instrument
+    return (
+        text["sec_type"] in ("", named.contract.security_type)
+        and text["currency"] in ("", named.currency)
+        and text["exchange"] in ("", *security.valid_exchanges.split(","))
     )
 
 

@@ -92,6 +92,13 @@ class Credit:
             f"[{equity} {currency}] MUST EXCEED THE INITIAL MARGIN [{initial} {currency}]"
         )
 
+    def cushion(self, account: SimAccount) -> Decimal | None:
+        """Return how much of its equity an account has above what it must keep, in per cent."""
+        standing = self._standing(account)
+        if standing.equity <= ZERO:
+            return None
+        return (standing.equity - standing.maintenance) / standing.equity * 100
+
     def is_off_market(self, ticket: Ticket) -> bool:
         """Tell whether a limit is so far through the market that nobody means it."""
         if ticket.legs:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 import msgspec
 
+from ibfloor.model.ids import InstrumentId
 from ibfloor.model.instrument import Instrument
 from ibfloor.model.order import OrdType, Side, TimeInForce
 from ibfloor.sim.account import SimExecution
-from ibfloor.sim.exchange.values import Approach, Auction, Peg, Slice, Trigger
+from ibfloor.sim.exchange.values import Approach, Auction, Peg, Rung, Slice, Trigger
 from ibfloor.sim.gateway.codec.kinds import Values
 
 ZERO = Decimal(0)
@@ -45,6 +46,49 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     peg: Peg | None = None
     approach: tuple[Approach, ...] = ()
     grid: Decimal | None = None
+    is_conditional: bool = False
+    discretion: Decimal = ZERO
+    display_qty: Decimal = ZERO
+    is_hidden: bool = False
+    rungs: tuple[Rung, ...] = ()
+    per_parent: Decimal = Decimal(1)
+
+
+class ConditionKind(IntEnum):
+    """What a condition looks at, by IB's number."""
+
+    PRICE = 1
+    TIME = 3
+    MARGIN = 4
+    EXECUTION = 5
+    VOLUME = 6
+    CHANGE = 7
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that must be so before an order goes out, or for it to be canceled."""
+
+    kind: ConditionKind
+    is_and: bool = True
+    """Joined to the next one by "and", else by "or"."""
+    is_more: bool = True
+    value: Decimal = ZERO
+    """A price, a volume, a change or a margin cushion in per cent."""
+    ts_ns: int = 0
+    instrument_id: InstrumentId = InstrumentId(0)
+    method: int = 0
+    """How a price is read, by IB's trigger methods."""
+    symbol: str = ""
+    sec_type: str = ""
+    exchange: str = ""
+
+
+class Conditions(msgspec.Struct, frozen=True, kw_only=True):
+    """All conditions of an order, and what they decide."""
+
+    all: tuple[Condition, ...]
+    cancels: bool = False
+    ignores_hours: bool = False
 
 
 class Leg(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +126,9 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     oca_type: int = 0
     legs: tuple[Leg, ...] = ()
     """Of a combination; ``instrument`` is then the whole as the exchange knows it."""
+    conditions: Conditions | None = None
+    is_hedge: bool = False
+    """A child that offsets its parent rather than closing it: in no group with the other children."""
 
     @property
     def type_text(self) -> str:

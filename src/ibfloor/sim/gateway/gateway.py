@@ -27,6 +27,7 @@ from ibfloor.sim.gateway.happenings import AccountEvent
 from ibfloor.sim.gateway.history_desk import HistoryDesk
 from ibfloor.sim.gateway.lifecycle import Lifecycle
 from ibfloor.sim.gateway.limits import LimitDesk, Limits
+from ibfloor.sim.gateway.looks import Looks
 from ibfloor.sim.gateway.market_desk import MarketDesk
 from ibfloor.sim.gateway.marks import mark_of
 from ibfloor.sim.gateway.mishaps import FallibleBroker
@@ -80,6 +81,7 @@ class Gateway:
         self.broker = FallibleBroker(
             exchange, account, self._is_regular, self._price_of, self._on_event, Credit(market), combos
         )
+        self.broker.looks = Looks(market, self._is_regular)
         self._day_ends = {one.instrument_id: _day_end_ns(one, clock.now_ns()) for one in market.master}
         self._next_day_end_ns = min(self._day_ends.values(), default=0)
         self.schedule = Schedule(clock.now_ns())

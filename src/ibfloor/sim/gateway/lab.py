@@ -19,6 +19,7 @@ from ibfloor.sim.gateway.gateway import Gateway
 from ibfloor.sim.gateway.limits import Limits
 from ibfloor.sim.gateway.scripted import ScriptedMarket
 from ibfloor.sim.gateway.tcp import GatewayServer
+from ibfloor.sim.market.securities import SecurityMaster
 
 LAB_DAY = date(2013, 10, 7)
 
@@ -37,9 +38,11 @@ class GatewayLab:
         cash: Decimal = Decimal(1_000_000),
         seed: int = 1,
         limits: Limits | None = None,
+        master: SecurityMaster | None = None,
+        day: date = LAB_DAY,
     ) -> None:
-        self.start_ns = market_start_ns(LAB_DAY, at)
-        self.market = ScriptedMarket()
+        self.start_ns = market_start_ns(day, at)
+        self.market = ScriptedMarket(master)
         self.account = SimAccount(AccountId(account), {USD: cash})
         clock = SimClock(self.start_ns, is_stepped=True)
         plan = FaultPlan(seed=seed, faults=faults)

@@ -6,13 +6,13 @@ from decimal import Decimal
 
 from ibfloor.sim.account import SimExecution
 from ibfloor.sim.exchange.values import Filled
-from ibfloor.sim.gateway.core import Broker
+from ibfloor.sim.gateway.conditional import ConditionalBroker
 from ibfloor.sim.gateway.events import ZERO, Executed, Ticket
 
 FIRST_REVISION = ".01"
 
 
-class FallibleBroker(Broker):
+class FallibleBroker(ConditionalBroker):
     """A broker that also does what faults ask of it. Owner: the gateway's one thread."""
 
     forks_changes = False

@@ -26,7 +26,7 @@ from ibfloor.sim.gateway.projector import (
     show_status,
 )
 from ibfloor.sim.gateway.session import NO_REQUEST, Session
-from ibfloor.sim.gateway.tickets import TicketError, read_ticket
+from ibfloor.sim.gateway.tickets import Around, TicketError, read_ticket
 from ibfloor.sim.gateway.values import client_of, number_of, text_of
 from ibfloor.sim.market.source import Market
 
@@ -66,11 +66,16 @@ class OrderDesk:
                 if found is None:
                     return
                 security = found
-            ticket = read_ticket(values, security, self._account_name(values), self._clock.now_ns(), legs)
+            ticket = read_ticket(values, security, self._account_name(values), self._around(session, values), legs)
         except TicketError as error:
             self._broker.refuse(client_of(session), order_id, error)
         else:
             self._broker.place(client_of(session), order_id, ticket, self._clock.now_ns())
+
+    def _around(self, session: Session, values: Values) -> Around:
+        parent = self._broker.find(client_of(session), number_of(values, "parent_id"))
+        ticket = None if parent is None else parent.ticket
+        return Around(now_ns=self._clock.now_ns(), market=self._market, parent=ticket)
 
     def _account_name(self, values: Values) -> str:
         asked, accounts = text_of(values, "account"), self._broker.accounts

@@ -25,6 +25,8 @@ class Register:
         self._orders: dict[int, BrokerOrder] = {}
         self._by_client: dict[tuple[int, int], int] = {}
         self._highest_id: dict[int, int] = {}
+        self._watching: dict[int, set[int]] = {}
+        """Orders with conditions, and the positions of those whose execution has been seen."""
         self.combo_executions: list[SimExecution] = []
         """Of combinations as a whole: told to clients, booked in no account."""
 

@@ -34,7 +34,8 @@ def exchange_order(order: BrokerOrder) -> ExchangeOrder:
 
 def group_name(order: BrokerOrder) -> str:
     """Return the group an order is in: its own, else that of its parent's children, as IB makes one."""
-    return order.ticket.oca_group or (str(order.parent_perm_id) if order.parent_perm_id else "")
+    is_bracket = order.parent_perm_id and not order.ticket.is_hedge
+    return order.ticket.oca_group or (str(order.parent_perm_id) if is_bracket else "")
 
 
 def oca_type(order: BrokerOrder) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
+import msgspec
+
 from ibfloor.model.ids import InstrumentId
 from ibfloor.model.moment import NS_PER_S
 from ibfloor.sim.exchange.values import BookTop, MarketTick, TapePrint
@@ -64,6 +66,11 @@ class ScriptedMarket:
             )
             for n, px in enumerate(closes)
         ]
+
+    def set_previous_close(self, symbol: str, px: str) -> None:
+        """Set the close of the session before."""
+        key = self._id(symbol)
+        self._days[key] = msgspec.structs.replace(self.day(key), prev_close_px=Decimal(px))
 
     @property
     def next_tick_ns(self) -> int | None:

@@ -9,20 +9,16 @@ import msgspec
 
 from ibfloor.model.instrument import SecurityType
 from ibfloor.model.order import OrdType, Side, TimeInForce
-from ibfloor.sim.exchange.values import Auction, Peg, Trigger, TriggerKind
+from ibfloor.sim.exchange.values import Auction, Peg, PegMoves, PegTo, Trigger, TriggerKind
 from ibfloor.sim.gateway.codec.kinds import Values
 from ibfloor.sim.gateway.events import Rules
 from ibfloor.sim.gateway.ticket_errors import TicketError, invalid, rejected
+from ibfloor.sim.gateway.ticket_hours import too_late
 from ibfloor.sim.gateway.ticket_prices import ZERO, above_zero, number, price
-from ibfloor.sim.gateway.ticket_times import moment_of
+from ibfloor.sim.gateway.ticket_times import BAD_TIME, moment_of
 from ibfloor.sim.market.securities import Security
 
 UNSUPPORTED = TicketError(387, "Unsupported order type for this exchange and security type.")
-_BAD_TIME = TicketError(
-    391,
-    "The time or time-zone entered is invalid. The correct format is yyyymmdd hh:mm:ss xxx where yyyymmdd and xxx "
-    "are optional.",
-)
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +51,9 @@ def lasting(values: Values, terms: Terms, security: Security, qty: Decimal, now_
     good_from_ns = _time(values, "good_after_time", security)
     if good_from_ns:
         rules = change(rules, good_from_ns=good_from_ns)
+    late = too_late(security, Auction.OPEN if tif == "OPG" else rules.auction, order_type, now_ns)
+    if late is not None:
+        raise late
     match tif:
         case "DAY" | "GTC":
             return TimeInForce(tif), rules
@@ -69,7 +68,7 @@ def lasting(values: Values, terms: Terms, security: Security, qty: Decimal, now_
         case "GTD":
             until_ns = _time(values, "good_till_date", security)
             if until_ns == 0:
-                raise _BAD_TIME
+                raise BAD_TIME
             if until_ns <= now_ns:
                 raise rejected("The good-till-date is in the past.")
             return TimeInForce.GTC, change(rules, good_until_ns=until_ns)
@@ -83,7 +82,7 @@ def _time(values: Values, name: str, security: Security) -> int:
     try:
         return moment_of(text, security.session)
     except ValueError:
-        raise _BAD_TIME from None
+        raise BAD_TIME from None
 
 
 def _has_auctions(security: Security) -> bool:
@@ -171,6 +170,28 @@ def _relative(values: Values, security: Security, _side: Side) -> Terms:
     return Terms(ord_type=OrdType.LIMIT, limit_px=cap, rules=Rules(peg=peg))
 
 
+def _pegged(values: Values, security: Security, _side: Side) -> Terms:
+    if security.instrument.contract.security_type is not SecurityType.STOCK:
+        raise UNSUPPORTED
+    name = str(values["order_type"])
+    to, moves = _PEGS[name]
+    cap = price(values, "lmt_price", "limit price", security) if number(values, "lmt_price") else None
+    percent = number(values, "percent_offset") or ZERO
+    offset = ZERO if name == "MIDPRICE" or percent else number(values, "aux_price") or ZERO
+    if min(offset, percent) < ZERO:
+        raise invalid("The offset of a pegged order cannot be negative.")
+    peg = Peg(offset=offset, percent=percent, to=to, moves=moves)
+    return Terms(ord_type=OrdType.LIMIT, limit_px=cap, rules=Rules(peg=peg))
+
+
+_PEGS = {
+    "PEG MKT": (PegTo.OPPOSITE, PegMoves.TOWARDS),
+    "PEG MID": (PegTo.MIDDLE, PegMoves.BOTH),
+    "MIDPRICE": (PegTo.MIDDLE, PegMoves.BOTH),
+    "SNAP MKT": (PegTo.OPPOSITE, PegMoves.ONCE),
+    "SNAP MID": (PegTo.MIDDLE, PegMoves.ONCE),
+    "SNAP PRIM": (PegTo.OWN, PegMoves.ONCE),
+}
 _READERS: dict[str, Callable[[Values, Security, Side], Terms]] = {
     "MKT": _market,
     "LMT": _limit,
@@ -184,4 +205,5 @@ _READERS: dict[str, Callable[[Values, Security, Side], Terms]] = {
     "MOC": _on_close,
     "LOC": _on_close,
     "REL": _relative,
+    **dict.fromkeys(_PEGS, _pegged),
 }

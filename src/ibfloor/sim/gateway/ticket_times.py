@@ -8,8 +8,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ibfloor.model.moment import from_datetime
 from ibfloor.sim.gateway.clock import EXCHANGE_TIME
+from ibfloor.sim.gateway.ticket_errors import TicketError
 from ibfloor.sim.market.sessions import Session
 
+BAD_TIME = TicketError(
+    391,
+    "The time or time-zone entered is invalid. The correct format is yyyymmdd hh:mm:ss xxx where yyyymmdd and xxx "
+    "are optional.",
+)
 _ZONES = {"EST": "US/Eastern", "EDT": "US/Eastern", "CST": "US/Central", "GMT": "UTC"}
 
 
