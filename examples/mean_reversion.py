@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from ibfloor import Order, OrdStatus, OrdType, Quote, Side, Stock, Strategy, StrategyParams
+from ibfloor import Limit, Order, OrdStatus, OrdType, Quote, Side, Stock, Strategy, StrategyParams
 
 NEW_YORK = ZoneInfo("America/New_York")
 OPEN, FLAT = time(9, 30), time(15, 50)
@@ -76,7 +76,7 @@ class MeanReversion(Strategy[Params]):
         is_allowed = abs(after) <= self.params.inventory_max
         working = [order for order in self.orders_of(self.stock) if order.request.side is side]
         if not working and is_allowed:
-            self.submit(self.stock, side, self.params.qty, limit=px, note="quote")
+            self.submit(Limit(self.stock, side, self.params.qty, px, note="quote"))
         for order in working:
             if order.status not in (OrdStatus.NEW, OrdStatus.PARTIALLY_FILLED):
                 continue  # a request for it is under way

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from ibfloor import Accepted, Bar, Fill, Order, OrdStatus, OrdType, Refused, Side, Stock, Strategy, StrategyParams
+from ibfloor import Accepted, Bar, Fill, Order, OrdStatus, OrdType, Refused, Side, Stock, Stop, Strategy, StrategyParams
 
 NEW_YORK = ZoneInfo("America/New_York")
 OPEN = time(9, 30)
@@ -113,7 +113,8 @@ class OpeningRange(Strategy[Params]):
         elif not stops:
             side = Side.SELL if held > 0 else Side.BUY
             self.stop_qty_asked = abs(held)
-            answer = self.submit(self.stock, side, abs(held), stop=self.low if held > 0 else self.high, note="stop")
+            level = self.low if held > 0 else self.high
+            answer = self.submit(Stop(self.stock, side, abs(held), level, note="stop"))
             if isinstance(answer, Refused):
                 self.log.error("the protective stop was refused: closing", reason=str(answer.reason))
                 self.close()

@@ -13,33 +13,73 @@ if TYPE_CHECKING:
     from ibfloor.model.instrument import Contract, Forex, Future, Instrument, Stock
     from ibfloor.model.market import Bar, Quote, Trade
     from ibfloor.model.order import Accepted, Order, OrdStatus, OrdType, Refused, Side, TimeInForce
+    from ibfloor.model.terms import Algo, OcaKind
     from ibfloor.strategy.base import Strategy
+    from ibfloor.strategy.orders import (
+        GoodTill,
+        Limit,
+        LimitIfTouched,
+        LimitOnClose,
+        LimitOnOpen,
+        Market,
+        MarketIfTouched,
+        MarketOnClose,
+        MarketOnOpen,
+        MarketToLimit,
+        Percent,
+        Relative,
+        Stop,
+        StopLimit,
+        Trail,
+        TrailLimit,
+        adaptive,
+    )
     from ibfloor.strategy.params import StrategyParams
-    from ibfloor.strategy.values import Connection, Fill, Position
+    from ibfloor.strategy.values import Bracket, Connection, Fill, Position
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Accepted",
+    "Algo",
     "Bar",
+    "Bracket",
     "Connection",
     "Contract",
     "Fill",
     "Forex",
     "Future",
+    "GoodTill",
     "Instrument",
+    "Limit",
+    "LimitIfTouched",
+    "LimitOnClose",
+    "LimitOnOpen",
+    "Market",
+    "MarketIfTouched",
+    "MarketOnClose",
+    "MarketOnOpen",
+    "MarketToLimit",
+    "OcaKind",
     "OrdStatus",
     "OrdType",
     "Order",
+    "Percent",
     "Position",
     "Quote",
     "Refused",
+    "Relative",
     "Side",
     "Stock",
+    "Stop",
+    "StopLimit",
     "Strategy",
     "StrategyParams",
     "TimeInForce",
     "Trade",
+    "Trail",
+    "TrailLimit",
+    "adaptive",
 ]
 
 _HOMES = {
@@ -47,8 +87,28 @@ _HOMES = {
     "ibfloor.model.market": ("Bar", "Quote", "Trade"),
     "ibfloor.model.order": ("Accepted", "OrdStatus", "OrdType", "Order", "Refused", "Side", "TimeInForce"),
     "ibfloor.strategy.base": ("Strategy",),
+    "ibfloor.model.terms": ("Algo", "OcaKind"),
+    "ibfloor.strategy.orders": (
+        "GoodTill",
+        "Limit",
+        "LimitIfTouched",
+        "LimitOnClose",
+        "LimitOnOpen",
+        "Market",
+        "MarketIfTouched",
+        "MarketOnClose",
+        "MarketOnOpen",
+        "MarketToLimit",
+        "Percent",
+        "Relative",
+        "Stop",
+        "StopLimit",
+        "Trail",
+        "TrailLimit",
+        "adaptive",
+    ),
     "ibfloor.strategy.params": ("StrategyParams",),
-    "ibfloor.strategy.values": ("Connection", "Fill", "Position"),
+    "ibfloor.strategy.values": ("Bracket", "Connection", "Fill", "Position"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from ibfloor.execution.trade_manager import OrderDoor
+from ibfloor.execution.doors import OrderDoor
 from ibfloor.model.account import AccountReported, BrokerSnapshot
 from ibfloor.model.fact import AnyFact, SessionState
 from ibfloor.model.instrument import Contract, Instrument

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Protocol
 
 import msgspec
 
 from ibfloor.crash_points import reach
-from ibfloor.execution.ticket import OrderTicket
+from ibfloor.execution.bracket_guard import BracketGuard, Later
+from ibfloor.execution.doors import Gate, IntentJournal, OrderDoor
+from ibfloor.execution.ticket import BracketTicket, OrderTicket
 from ibfloor.model.errors import ConnectivityError, LedgerError
 from ibfloor.model.fact import (
     AnyFact,
@@ -17,9 +18,10 @@ from ibfloor.model.fact import (
     OrderRefused,
     OrderRejected,
     OrderSubmitted,
+    OrderWarned,
     ReplaceRequested,
 )
-from ibfloor.model.ids import ClientOrderId, StrategyId
+from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
 from ibfloor.model.ids import cl_ord_id as client_order_id
 from ibfloor.model.instrument import Instrument
 from ibfloor.model.moment import Clock
@@ -31,60 +33,15 @@ from ibfloor.model.order import (
     Refusal,
     Refused,
 )
+from ibfloor.model.terms import PLAIN, Oca, OcaKind, OrderTerms
 
+Answer = Accepted | Refused
 
-class Gate(Protocol):
-    """The risk gate as a strategy's thread sees it; safe from any thread."""
-
-    def check_and_reserve(self, request: OrderRequest, instrument: Instrument) -> Refusal | None:
-        """Reserve the order's worst case, or say why not."""
-
-    def check_replace(self, request: OrderRequest, instrument: Instrument) -> Refusal | None:
-        """Reserve a working order's new worst case, or say why not."""
-
-    def recheck(self, request: OrderRequest) -> Refusal | None:
-        """Say why a reserved order must not go out after all: the gate was shut meanwhile."""
-
-    def release(self, cl_ord_id: ClientOrderId) -> None:
-        """Give back a reservation whose order was not sent."""
-
-    def release_replace(self, cl_ord_id: ClientOrderId) -> None:
-        """Give back what a change that was not sent would have needed."""
-
-
-class IntentJournal(Protocol):
-    """The worker's write-ahead journal."""
-
-    def append(self, fact: AnyFact) -> None:
-        """Put a fact on disk; raises ``LedgerError`` when it is not there."""
-
-
-class OrderDoor(Protocol):
-    """A strategy's way to the broker, as its TradeManager needs it; all calls on the strategy's thread.
-
-    ``submit``, ``replace`` and ``cancel`` raise ``ConnectivityError`` when nothing was written.
-    """
-
-    @property
-    def can_send(self) -> bool:
-        """Tell whether an order would go out now."""
-
-    def next_order_id(self) -> int:
-        """Return an id never used before."""
-
-    def track(self, order_id: int, cl_ord_id: ClientOrderId) -> None:
-        """Remember which intent an order id carries."""
-
-    def submit(self, request: OrderRequest, instrument: Instrument, order_id: int) -> None:
-        """Write a new order to the wire."""
-
-    def replace(self, request: OrderRequest, instrument: Instrument, order_id: int) -> None:
-        """Write a change to the wire."""
-
-    def cancel(self, order_id: int) -> None:
-        """Write a cancel to the wire; kept and written later when there is none."""
-
-
+_UNCHANGEABLE = {
+    OrdStatus.PENDING_NEW: "is not acknowledged yet: change it once on_order says NEW",
+    OrdStatus.PENDING_CANCEL: "is being canceled: there is nothing left to change",
+    OrdStatus.UNKNOWN: "is in doubt: it can be changed once the broker was asked",
+}
 _NOT_CONNECTED = Refusal(rule="connection", text="the order session is not connected; nothing was sent")
 
 
@@ -102,6 +59,9 @@ class TradeManager:
         door: OrderDoor,
         sink: Callable[[AnyFact], None],
         clock: Clock,
+        instruments: Callable[[InstrumentId], Instrument | None] = lambda _: None,
+        later: Later = lambda act: act(),
+        alarm: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._strategy = strategy
         self._client_id = client_id
@@ -111,7 +71,9 @@ class TradeManager:
         self._door = door
         self._sink = sink
         self._clock = clock
+        self._alarm = alarm
         self._working: dict[ClientOrderId, Order] = {}
+        self._brackets = BracketGuard(self.submit, self.cancel, self._warn, instruments, later)
 
     @property
     def working(self) -> tuple[Order, ...]:
@@ -144,14 +106,9 @@ class TradeManager:
         if refusal is not None:
             self._sink(submitted)
             return self._not_sent(request, str(refusal))
-        self._working[request.cl_ord_id] = Order(
-            request=request,
-            status=OrdStatus.PENDING_NEW,
-            client_id=self._client_id,
-            order_id=order_id,
-            ts_submitted_ns=now_ns,
-            ts_updated_ns=now_ns,
-        )
+        self._working[request.cl_ord_id] = order = _pending(submitted)
+        if request.terms is not None:
+            self._brackets.note(order)
         # The queue must know the order before an answer to it can arrive on the account's session.
         self._sink(submitted)
         reach("order.queued")
@@ -161,6 +118,86 @@ class TradeManager:
         except ConnectivityError as error:
             return self._not_sent(request, str(error))
         return Accepted(request.cl_ord_id)
+
+    def submit_bracket(self, ticket: BracketTicket) -> tuple[Answer, ...]:
+        """Send an entry and its exits as one: the broker works none of them before it has all."""
+        entry = self._identify(ticket.entry)
+        oca = Oca(group=entry.cl_ord_id, kind=OcaKind.REDUCE) if len(ticket.exits) > 1 else None
+        orders = [(entry, ticket.entry.instrument)]
+        for each in ticket.exits:
+            terms = msgspec.structs.replace(each.terms or PLAIN, bracket=entry.cl_ord_id, oca=oca)
+            orders.append((self._identify(each, terms), each.instrument))
+        return self._submit_all(orders, is_bracket=True)
+
+    def submit_group(self, tickets: Sequence[OrderTicket], kind: OcaKind) -> tuple[Answer, ...]:
+        """Send orders of which one fill ends or reduces the rest."""
+        oca = Oca(group=client_order_id(self._strategy, self._last_intent + 1), kind=kind)
+        return self._submit_all(
+            [
+                (self._identify(each, msgspec.structs.replace(each.terms or PLAIN, oca=oca)), each.instrument)
+                for each in tickets
+            ],
+            is_bracket=False,
+        )
+
+    def _submit_all(self, orders: Sequence[tuple[OrderRequest, Instrument]], *, is_bracket: bool) -> tuple[Answer, ...]:
+        refusal = None if self._door.can_send else _NOT_CONNECTED
+        refusal = refusal or self._gate.check_and_reserve_all(orders)
+        if refusal is not None:
+            return tuple(self._refuse(request, refusal) for request, _ in orders)
+        reach("order.reserved")
+        now_ns = self._clock.now_ns()
+        told = [
+            OrderSubmitted(
+                ts_event_ns=now_ns,
+                ts_init_ns=now_ns,
+                request=request,
+                client_id=self._client_id,
+                order_id=self._door.next_order_id(),
+            )
+            for request, _ in orders
+        ]
+        refusal = self._journal_all(told)
+        # The queue must know all of them before an answer to one can arrive on the account's session.
+        for fact in told:
+            self._sink(fact)
+        if refusal is not None:
+            return tuple(self._not_sent(fact.request, str(refusal)) for fact in told)
+        for fact in told:
+            self._working[fact.request.cl_ord_id] = _pending(fact)
+            self._door.track(fact.order_id, fact.request.cl_ord_id)
+        self._brackets.begin(_pending(fact) for fact in told)
+        reach("order.queued")
+        return self._write_all(told, [instrument for _, instrument in orders], is_bracket=is_bracket)
+
+    def _journal_all(self, told: Sequence[OrderSubmitted]) -> Refusal | None:
+        try:
+            for fact in told:
+                self._journal.append(fact)
+        except LedgerError as error:
+            return Refusal(rule="ledger", text=f"the intent could not be journaled: {error}")
+        refusals = (self._gate.recheck(fact.request) for fact in told)
+        return next((each for each in refusals if each is not None), None)
+
+    def _write_all(
+        self, told: Sequence[OrderSubmitted], instruments: Sequence[Instrument], *, is_bracket: bool
+    ) -> tuple[Answer, ...]:
+        answers: list[Answer] = []
+        parent_id, last, failure = told[0].order_id, told[-1], ""
+        for fact, instrument in zip(told, instruments, strict=True):
+            if not failure:
+                try:
+                    self._door.submit(
+                        fact.request,
+                        instrument,
+                        fact.order_id,
+                        parent_id if fact.request.asks.bracket else 0,
+                        transmit=fact is last or not is_bracket,
+                    )
+                except ConnectivityError as error:
+                    failure = str(error)
+            answers.append(self._not_sent(fact.request, failure) if failure else Accepted(fact.request.cl_ord_id))
+        return tuple(answers)
 
     def replace(
         self,
@@ -175,8 +212,8 @@ class TradeManager:
         order = self._working.get(cl_ord_id)
         if order is None:
             return _unknown_order(cl_ord_id)
-        if order.status is OrdStatus.UNKNOWN:
-            return Refusal(rule="order", text=f"{cl_ord_id} is in doubt: it can be changed once the broker was asked")
+        if (why := _UNCHANGEABLE.get(order.status)) is not None:
+            return Refusal(rule="order", text=f"{cl_ord_id} {why}")
         old = order.request
         request = msgspec.structs.replace(
             old,
@@ -211,6 +248,7 @@ class TradeManager:
             lambda: self._door.cancel(order.order_id),
         )
         if refusal is None:
+            self._brackets.settle(cl_ord_id)
             # At once, so that a strategy that looks again in the same burst does not ask twice.
             self._working[cl_ord_id] = msgspec.structs.replace(order, status=OrdStatus.PENDING_CANCEL)
         return refusal
@@ -230,10 +268,21 @@ class TradeManager:
             self._working.pop(order.cl_ord_id, None)
         else:
             self._working[order.cl_ord_id] = order
+        self._brackets.note(order)
 
-    def _identify(self, ticket: OrderTicket) -> OrderRequest:
+    def remember(self, orders: Sequence[Order]) -> None:
+        """Take all orders of an earlier life's brackets, done ones included, and look whether an exit is lost."""
+        self._brackets.begin(orders)
+
+    def _warn(self, entry: Order, text: str) -> None:
+        now_ns = self._clock.now_ns()
+        self._sink(OrderWarned(ts_event_ns=now_ns, ts_init_ns=now_ns, cl_ord_id=entry.cl_ord_id, code=0, text=text))
+        self._alarm(text)
+
+    def _identify(self, ticket: OrderTicket, terms: OrderTerms | None = None) -> OrderRequest:
         self._last_intent += 1
-        return ticket.named(client_order_id(self._strategy, self._last_intent), self._strategy, ticket.terms)
+        cl_ord_id = client_order_id(self._strategy, self._last_intent)
+        return ticket.named(cl_ord_id, self._strategy, terms or ticket.terms)
 
     def _refuse(self, request: OrderRequest, refusal: Refusal) -> Refused:
         now_ns = self._clock.now_ns()
@@ -264,6 +313,17 @@ class TradeManager:
         except ConnectivityError as error:
             return Refusal(rule="connection", text=f"not sent: {error}")
         return None
+
+
+def _pending(fact: OrderSubmitted) -> Order:
+    return Order(
+        request=fact.request,
+        status=OrdStatus.PENDING_NEW,
+        client_id=fact.client_id,
+        order_id=fact.order_id,
+        ts_submitted_ns=fact.ts_event_ns,
+        ts_updated_ns=fact.ts_init_ns,
+    )
 
 
 def _unknown_order(cl_ord_id: ClientOrderId) -> Refusal:

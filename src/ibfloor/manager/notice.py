@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from ibfloor.execution.bracket_watch import bracket_orders
 from ibfloor.manager.floor_state import Applied, FloorState
 from ibfloor.model.fact import AnyFact, OrderFilled
 from ibfloor.model.ids import StrategyId
@@ -32,6 +33,8 @@ class Homecoming(msgspec.Struct, frozen=True, kw_only=True):
     told: int
     """Up to which of its executions the strategy counts as told."""
     working: tuple[Order, ...]
+    brackets: tuple[Order, ...]
+    """All orders of the brackets that are not over, done ones included."""
     book: Book
     last_intent: int
     order_id_high_water: int
@@ -68,6 +71,7 @@ def homecoming(state: FloorState, strategy: StrategyId, client_id: int) -> Homec
         missed=missed,
         told=record.executions if record.told < 0 else record.told,
         working=tuple(order for order in state.orders.working() if order.request.strategy == strategy),
+        brackets=bracket_orders(order for order in state.orders if order.request.strategy == strategy),
         book=book,
         last_intent=state.orders.last_intent(strategy),
         order_id_high_water=state.orders.high_water(client_id),

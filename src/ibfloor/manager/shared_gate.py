@@ -6,7 +6,7 @@ holds one lock for a few microseconds; no call under it blocks or waits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from math import isfinite
 from threading import Lock
@@ -19,6 +19,7 @@ from ibfloor.model.moment import Clock
 from ibfloor.model.money import Currency
 from ibfloor.model.order import Order, OrderRequest, Refusal, Refused, Side
 from ibfloor.portfolio.valuation import Mark, Rates
+from ibfloor.risk.brackets import check_and_reserve_all
 from ibfloor.risk.gate import PriceReference, RiskGate
 from ibfloor.risk.usage import RiskUsage
 
@@ -42,6 +43,12 @@ class SharedGate:
         with self._lock:
             verdict = self._gate.check_and_reserve(request, instrument, reference, self._clock.now_ns())
         return verdict.reason if isinstance(verdict, Refused) else None
+
+    def check_and_reserve_all(self, orders: Sequence[tuple[OrderRequest, Instrument]]) -> Refusal | None:
+        """Reserve the worst case of orders that belong together, or of none of them and say why."""
+        judged = [(request, instrument, self._reference(request)) for request, instrument in orders]
+        with self._lock:
+            return check_and_reserve_all(self._gate, judged, self._clock.now_ns())
 
     def check_replace(self, request: OrderRequest, instrument: Instrument) -> Refusal | None:
         """Reserve a working order's new worst case, or say why not."""

@@ -43,6 +43,8 @@ from ibfloor.strategy.values import Connection, Wanted
 SETTLE_TIMEOUT_S = 5.0
 CANCEL_TRIES, CANCEL_AGAIN_S = 10, 1.0
 FLATTEN_TRIES = 3
+BRACKET_GRACE_S = 1.0
+"""How long the fill that explains a bracket's gone exit may take to come."""
 PAUSE = "pause"
 """The name of the gate's hold on a paused strategy."""
 
@@ -150,9 +152,13 @@ class Worker:
                     door=session,
                     sink=services.queue.put,
                     clock=services.clock,
+                    instruments=services.data.by_id,
+                    later=self._later,
+                    alarm=self._alarm,
                 )
                 for order in home.working:
                     self._trade.adopt(order)
+                self._trade.remember(home.brackets)
                 reach("worker.adopted")
                 await self._trade_until_told(self._trade, home, session)
             finally:
@@ -317,6 +323,14 @@ class Worker:
     def _ask_stop(self, finish: Finish) -> None:
         if self._stop is not None and not self._stop.done():
             self._stop.set_result(finish)
+
+    def _later(self, act: Callable[[], None]) -> None:
+        assert self._loop is not None
+        self._loop.call_later(BRACKET_GRACE_S, act)
+
+    def _alarm(self, text: str) -> None:
+        self.complaint = text
+        self._log.error("bracket", text=text)
 
     def _on_loop(self, act: Callable[[], object]) -> bool:
         if self._loop is None:

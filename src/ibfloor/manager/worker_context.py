@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from ibfloor.data.bar_size import parse_bar_size
 from ibfloor.data.subscriber import Kind, Subscriber
-from ibfloor.execution.ticket import OrderTicket
+from ibfloor.execution.ticket import BracketTicket, OrderTicket
 from ibfloor.execution.trade_manager import TradeManager
 from ibfloor.manager.services import Services
 from ibfloor.model.fact import InstrumentDefined
@@ -17,13 +17,12 @@ from ibfloor.model.instrument import Contract, Instrument
 from ibfloor.model.market import Bar
 from ibfloor.model.moment import Clock
 from ibfloor.model.money import Currency
-from ibfloor.model.order import Accepted, Order, OrdType, Refusal, Refused, Side, TimeInForce
+from ibfloor.model.order import Accepted, Order, Refusal, Refused
+from ibfloor.model.terms import OcaKind
 from ibfloor.portfolio.book import Book
 from ibfloor.strategy.context import StrategyLog
 from ibfloor.strategy.timetable import Timetable
 from ibfloor.strategy.values import Position, Wanted, WantedBars, WantedQuotes, WantedTrades
-
-_NO_ORDER = ClientOrderId("")
 
 
 class WorkerContext:
@@ -99,36 +98,21 @@ class WorkerContext:
         """Return the strategy's own cash."""
         return self.book.cash
 
-    def submit(
-        self,
-        contract: Contract,
-        side: Side,
-        qty: Decimal,
-        ord_type: OrdType,
-        *,
-        limit_px: Decimal | None,
-        stop_px: Decimal | None,
-        time_in_force: TimeInForce,
-        note: str,
-    ) -> Accepted | Refused:
+    def submit(self, ticket: OrderTicket) -> Accepted | Refused:
         """Gate, journal and send an order."""
-        instrument = self.instrument(contract)
-        if instrument is None:
-            text = f"{contract} is not known yet: subscribe to it, and trade from its first bar or quote on"
-            return Refused(_NO_ORDER, Refusal(rule="contract", text=text))
-        self._define(instrument)
-        return self._trade.submit(
-            OrderTicket(
-                instrument=instrument,
-                side=side,
-                order_qty=qty,
-                ord_type=ord_type,
-                limit_px=limit_px,
-                stop_px=stop_px,
-                time_in_force=time_in_force,
-                note=note,
-            )
-        )
+        self._define(ticket.instrument)
+        return self._trade.submit(ticket)
+
+    def submit_bracket(self, ticket: BracketTicket) -> tuple[Accepted | Refused, ...]:
+        """Gate, journal and send an entry with its exits: all of them, or none."""
+        self._define(ticket.entry.instrument)
+        return self._trade.submit_bracket(ticket)
+
+    def submit_group(self, tickets: Sequence[OrderTicket], kind: OcaKind) -> tuple[Accepted | Refused, ...]:
+        """Gate, journal and send orders of which one fill ends or reduces the rest: all of them, or none."""
+        for ticket in tickets:
+            self._define(ticket.instrument)
+        return self._trade.submit_group(tickets, kind)
 
     def _define(self, instrument: Instrument) -> None:
         # The books settle a trade by its kind of security: they must know it before the first fill.

@@ -69,7 +69,8 @@ class RiskGate:
     ) -> Approved | Refused:
         """Reserve a new order's worst case, or say which rule refuses it; market time in ns."""
         is_repeated = self._intents.has(request.strategy, request.cl_ord_id)
-        context = self._context(request, instrument, reference, now_ns, request.order_qty, is_repeated=is_repeated)
+        added = request.order_qty if request.terms is None else self.reservations.added_by(request)
+        context = self._context(request, instrument, reference, now_ns, added, is_repeated=is_repeated)
         refusal = self._ask(request, context)
         if refusal is not None:
             return Refused(request.cl_ord_id, refusal)

@@ -1,12 +1,17 @@
-"""Reservations: what of every order may still fill, kept until the broker's end of it is proven."""
+"""Reservations: what of every order may still fill, kept until the broker's end of it is proven.
+
+Orders of a group that protects against overfills claim together what the largest of them may. A bracket's
+exits claim no more than its entry has filled: the broker holds them until then.
+"""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
 from ibfloor.model.fact import Fact, ReplaceRequested
-from ibfloor.model.ids import ClientOrderId
-from ibfloor.model.order import Order, OrderRequest, OrdStatus
+from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
+from ibfloor.model.order import Order, OrderRequest, OrdStatus, Side
+from ibfloor.model.terms import OcaKind
 from ibfloor.risk.exposure import Exposures
 
 _ZERO = Decimal(0)
@@ -34,12 +39,38 @@ class Reservation:
         return max(max(self.order_qty, self.changed_qty or _ZERO) - self.cum_qty, _ZERO)
 
 
+UnitKey = tuple[str, StrategyId, InstrumentId, Side]
+
+
+class _Unit:
+    """Orders that claim as one: the members of a group on one side, or the exits of a bracket."""
+
+    __slots__ = ("entry_qty", "filled", "outstanding", "wanted")
+
+    def __init__(self) -> None:
+        self.wanted: dict[ClientOrderId, Decimal] = {}
+        """What each member that is not done may still fill."""
+        self.filled: dict[ClientOrderId, Decimal] = {}
+        self.entry_qty: Decimal | None = None
+        """What the entry has filled; ``None`` for no entry, or one not known."""
+        self.outstanding = _ZERO
+
+    def claim(self, also: Decimal = _ZERO) -> Decimal:
+        """Return what the members may still fill together, with one more order of a quantity."""
+        most = max(self.wanted.values(), default=_ZERO)
+        if self.entry_qty is not None:
+            room = max(self.entry_qty - sum(self.filled.values(), _ZERO), _ZERO)
+            return min(max(most, also), room)
+        return max(most, also)
+
+
 class Reservations:
     """All claims of orders that are not done."""
 
     def __init__(self, exposures: Exposures) -> None:
         self._exposures = exposures
         self._open: dict[ClientOrderId, Reservation] = {}
+        self._units: dict[UnitKey, _Unit] = {}
 
     def __len__(self) -> int:
         return len(self._open)
@@ -47,6 +78,17 @@ class Reservations:
     def get(self, cl_ord_id: ClientOrderId) -> Reservation | None:
         """Return an order's claim while it is not done."""
         return self._open.get(cl_ord_id)
+
+    def added_by(self, request: OrderRequest) -> Decimal:
+        """Return how much more may fill once a new order works."""
+        key = _unit_key(request)
+        if key is None:
+            return request.order_qty
+        unit = self._units.get(key)
+        if unit is None:
+            filled = self._entry_qty(request)
+            return request.order_qty if filled is None else min(request.order_qty, filled)
+        return max(unit.claim(request.order_qty) - unit.outstanding, _ZERO)
 
     def open(self, request: OrderRequest) -> None:
         """Claim a new order's whole quantity."""
@@ -75,6 +117,8 @@ class Reservations:
 
     def follow(self, order: Order, fact: Fact) -> None:
         """Bring the claim in line with what is known of the order."""
+        if order.request.terms is not None or self._units:
+            self._follow_units(order)
         if order.status.is_done:
             self.close(order.cl_ord_id)
             return
@@ -90,8 +134,54 @@ class Reservations:
         self._adjust(reservation, reservation.wanted)
 
     def _adjust(self, reservation: Reservation, outstanding: Decimal) -> None:
+        request = reservation.request
+        if request.terms is not None and (key := _unit_key(request)) is not None:
+            reservation.outstanding = outstanding
+            self._adjust_unit(key, request, outstanding)
+            return
         change = outstanding - reservation.outstanding
         if change:
             reservation.outstanding = outstanding
-            request = reservation.request
             self._exposures.reserve(request.strategy, request.instrument_id, request.side, change)
+
+    def _adjust_unit(self, key: UnitKey, request: OrderRequest, outstanding: Decimal) -> None:
+        unit = self._units.get(key)
+        if unit is None:
+            unit = self._units[key] = _Unit()
+            unit.entry_qty = self._entry_qty(request)
+        unit.wanted[request.cl_ord_id] = outstanding
+        if request.cl_ord_id not in self._open:
+            del unit.wanted[request.cl_ord_id]
+        self._settle(key, unit)
+
+    def _settle(self, key: UnitKey, unit: _Unit) -> None:
+        _, strategy, instrument_id, side = key
+        claim = unit.claim()
+        if claim != unit.outstanding:
+            self._exposures.reserve(strategy, instrument_id, side, claim - unit.outstanding)
+            unit.outstanding = claim
+        if not unit.wanted:
+            del self._units[key]
+
+    def _follow_units(self, order: Order) -> None:
+        request = order.request
+        if (key := _unit_key(request)) is not None and (unit := self._units.get(key)) is not None:
+            unit.filled[request.cl_ord_id] = order.cum_qty
+        of_exits = (request.cl_ord_id, request.strategy, request.instrument_id, request.side.opposite)
+        if (exits := self._units.get(of_exits)) is not None:
+            exits.entry_qty = order.cum_qty
+            self._settle(of_exits, exits)
+
+    def _entry_qty(self, request: OrderRequest) -> Decimal | None:
+        entry = self._open.get(request.asks.bracket)
+        return None if entry is None else entry.cum_qty
+
+
+def _unit_key(request: OrderRequest) -> UnitKey | None:
+    terms = request.terms
+    if terms is None:
+        return None
+    name: str = terms.bracket
+    if not name and terms.oca is not None and terms.oca.kind is not OcaKind.REDUCE_UNBLOCKED:
+        name = terms.oca.group
+    return (name, request.strategy, request.instrument_id, request.side) if name else None

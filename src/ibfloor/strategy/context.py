@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
 
+from ibfloor.execution.ticket import BracketTicket, OrderTicket
 from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
 from ibfloor.model.instrument import Contract, Instrument
 from ibfloor.model.market import Bar
 from ibfloor.model.moment import Clock
 from ibfloor.model.money import Currency
-from ibfloor.model.order import Accepted, Order, OrdType, Refused, Side, TimeInForce
+from ibfloor.model.order import Accepted, Order, Refused
+from ibfloor.model.terms import OcaKind
 from ibfloor.strategy.timetable import Timetable
 from ibfloor.strategy.values import Position, Wanted
 
@@ -70,19 +72,14 @@ class StrategyContext(Protocol):
     def cash(self) -> Mapping[Currency, Decimal]:
         """Return the strategy's own cash."""
 
-    def submit(
-        self,
-        contract: Contract,
-        side: Side,
-        qty: Decimal,
-        ord_type: OrdType,
-        *,
-        limit_px: Decimal | None,
-        stop_px: Decimal | None,
-        time_in_force: TimeInForce,
-        note: str,
-    ) -> Accepted | Refused:
+    def submit(self, ticket: OrderTicket) -> Accepted | Refused:
         """Gate, journal and send an order."""
+
+    def submit_bracket(self, ticket: BracketTicket) -> tuple[Accepted | Refused, ...]:
+        """Gate, journal and send an entry with its exits: all of them, or none."""
+
+    def submit_group(self, tickets: Sequence[OrderTicket], kind: OcaKind) -> tuple[Accepted | Refused, ...]:
+        """Gate, journal and send orders of which one fill ends or reduces the rest: all of them, or none."""
 
     def cancel(self, cl_ord_id: ClientOrderId) -> Accepted | Refused:
         """Journal and send a cancel."""

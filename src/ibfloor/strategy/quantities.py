@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import SupportsIndex
 
 from ibfloor.model.instrument import Instrument
-from ibfloor.model.order import OrdType, Refusal, Side, TimeInForce
+from ibfloor.model.order import Refusal, Side, TimeInForce
 
 Quantity = Decimal | float | SupportsIndex
 """A number of shares or contracts. A float must be whole: ``1e5`` is, ``99.5`` is refused."""
@@ -54,17 +54,8 @@ def order_px(px: Price | None, instrument: Instrument, side: Side) -> Decimal | 
     if not isinstance(px, Decimal):
         return instrument.round_price(float(px), side)
     if not instrument.is_on_grid(px):
-        raise Unfit("tick grid", f"{px} is no multiple of {instrument.min_tick} for {instrument.local_symbol}", px)
+        raise Unfit("tick grid", f"{px} is no multiple of {instrument.tick_at(px)} for {instrument.local_symbol}", px)
     return px
-
-
-def order_type(limit: Price | None, stop: Price | None) -> OrdType:
-    """Return what kind of order two optional prices mean; raises ``Unfit``."""
-    if limit is not None and stop is not None:
-        raise Unfit("order type", "stop-limit orders are not offered yet: give a limit or a stop", "STP LMT")
-    if limit is not None:
-        return OrdType.LIMIT
-    return OrdType.MARKET if stop is None else OrdType.STOP
 
 
 def time_in_force(text: str) -> TimeInForce:

@@ -5,22 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+from ibfloor.execution.ticket import BracketTicket, OrderTicket
 from ibfloor.model.ids import ClientOrderId
 from ibfloor.model.instrument import Contract
 from ibfloor.model.money import Currency
-from ibfloor.model.order import Accepted, Order, OrdStatus, OrdType, Refusal, Refused, Side, TimeInForce
-from ibfloor.strategy.quantities import (
-    Price,
-    Quantity,
-    Unfit,
-    order_px,
-    order_qty,
-    order_type,
-    time_in_force,
-    whole_qty,
-)
+from ibfloor.model.order import Accepted, Order, OrdStatus, Refusal, Refused, Side, TimeInForce
+from ibfloor.model.terms import OcaKind
+from ibfloor.strategy.orders import AnyOrder, Lasting, Limit, Market, MarketOnClose, Percent, Stop, StopLimit, Trail
+from ibfloor.strategy.quantities import Price, Quantity, Unfit, order_px, order_qty, whole_qty
 from ibfloor.strategy.seat import Seat
-from ibfloor.strategy.values import Position
+from ibfloor.strategy.tickets import ticket_of
+from ibfloor.strategy.values import Bracket, Position
 
 OrderRef = Order | Accepted | ClientOrderId
 _NOT_SENT = ClientOrderId("")
@@ -37,11 +32,11 @@ class Trading(Seat):
         *,
         limit: Price | None = None,
         stop: Price | None = None,
-        tif: TimeInForce | str = TimeInForce.DAY,
+        tif: Lasting = TimeInForce.DAY,
         note: str = "",
     ) -> Accepted | Refused:
-        """Buy at the market, at a limit, or once a stop price trades."""
-        return self.submit(contract, Side.BUY, qty, limit=limit, stop=stop, tif=tif, note=note)
+        """Buy at the market, at a limit, once a stop price trades, or at a limit after that."""
+        return self.submit(_simple(contract, Side.BUY, qty, limit, stop, tif, note))
 
     def sell(
         self,
@@ -50,52 +45,80 @@ class Trading(Seat):
         *,
         limit: Price | None = None,
         stop: Price | None = None,
-        tif: TimeInForce | str = TimeInForce.DAY,
+        tif: Lasting = TimeInForce.DAY,
         note: str = "",
     ) -> Accepted | Refused:
-        """Sell (short, where nothing is held) at the market, at a limit, or once a stop price trades."""
-        return self.submit(contract, Side.SELL, qty, limit=limit, stop=stop, tif=tif, note=note)
+        """Sell (short, where nothing is held) as ``buy`` buys."""
+        return self.submit(_simple(contract, Side.SELL, qty, limit, stop, tif, note))
 
-    def submit(
-        self,
-        contract: Contract,
-        side: Side,
-        qty: Quantity,
-        *,
-        limit: Price | None = None,
-        stop: Price | None = None,
-        tif: TimeInForce | str = TimeInForce.DAY,
-        note: str = "",
-    ) -> Accepted | Refused:
-        """Send an order; ``note`` comes back with its fills.
+    def submit(self, order: AnyOrder) -> Accepted | Refused:
+        """Send an order of any kind (``ibfloor.Limit`` and its like); its ``note`` comes back with its fills.
 
         Refused while ``is_warming``: a bar from history is no reason to trade now.
         """
         if self.floor.is_warming:
-            return Refused(_NOT_SENT, _WARMING)
-        instrument = self.floor.instrument(contract)
-        if instrument is None:
-            return self._refuse(Refusal(rule="instrument", text=f"the broker has not defined {contract} yet"))
+            return Refused(_NOT_SENT, _WARMING)  # of many bars: no line in the log for each
         try:
-            return self.floor.submit(
-                contract,
-                side,
-                order_qty(qty),
-                order_type(limit, stop),
-                limit_px=order_px(limit, instrument, side),
-                stop_px=order_px(stop, instrument, side),
-                time_in_force=time_in_force(tif),
-                note=note,
+            return self.floor.submit(self._ticket(order))
+        except Unfit as unfit:
+            return self._refuse(unfit.refusal)
+
+    def bracket(
+        self,
+        entry: AnyOrder,
+        *,
+        take_profit: Price | None = None,
+        stop: Price | None = None,
+        trail: Price | Percent | None = None,
+        at_close: bool = False,
+        tif: Lasting = TimeInForce.GTC,
+    ) -> Bracket | Refused:
+        """Send an entry with the orders that get out of it: a limit, a stop, a trailing stop, a market order at close.
+
+        IB holds the exits until the entry fills, as far as it fills, and each fill of one reduces the others.
+        ``tif`` is that of the exits. All are sent, or none.
+        """
+        side, qty, contract, note = entry.side.opposite, entry.qty, entry.contract, entry.note
+        exits: dict[str, AnyOrder] = {}
+        if take_profit is not None:
+            exits["take_profit"] = Limit(contract, side, qty, take_profit, tif=tif, note=note)
+        if stop is not None:
+            exits["stop"] = Stop(contract, side, qty, stop, tif=tif, note=note)
+        if trail is not None:
+            exits["trail"] = Trail(contract, side, qty, by=trail, tif=tif, note=note)
+        if at_close:
+            exits["at_close"] = MarketOnClose(contract, side, qty, note=note)
+        try:
+            if not exits:
+                raise Unfit("bracket", "a bracket needs an exit: take_profit, stop, trail or at_close", contract)
+            ticket = BracketTicket(
+                entry=self._ticket(entry), exits=tuple(self._ticket(order) for order in exits.values())
             )
         except Unfit as unfit:
             return self._refuse(unfit.refusal)
+        first, *others = self.floor.submit_bracket(ticket)
+        refused = next((each for each in (first, *others) if isinstance(each, Refused)), None)
+        if refused is not None:
+            return refused
+        assert isinstance(first, Accepted)
+        return Bracket(entry=first, **dict(zip(exits, others, strict=True)))  # type: ignore[arg-type] # none is refused
+
+    def one_cancels_all(self, *orders: AnyOrder, kind: OcaKind = OcaKind.CANCEL) -> tuple[Accepted | Refused, ...]:
+        """Send orders of which a fill of one cancels (or reduces) the others; all are sent, or none."""
+        try:
+            if len(orders) < 2:
+                raise Unfit("group", "a group has two orders at least", len(orders))
+            tickets = tuple(self._ticket(order) for order in orders)
+        except Unfit as unfit:
+            return (self._refuse(unfit.refusal),)
+        return self.floor.submit_group(tickets, kind)
 
     def target(self, contract: Contract, qty: Quantity, *, note: str = "") -> Accepted | Refused | None:
         """Bring the position to ``qty`` with one market order; ``None`` when it is there or on its way.
 
-        On its way = own market and limit orders that still work. Stops wait for their trigger and do not
-        count, nor does an order reported as PENDING_CANCEL: cancel a protective stop, and wait for its end,
-        before closing what it protects. Refused while an order of the contract is UNKNOWN: it may have filled.
+        On its way = own orders that still work. Those that wait for a trigger do not count, nor do a bracket's
+        exits and orders reported as PENDING_CANCEL: cancel what protects a position, and wait for its end,
+        before closing it. Refused while an order of the contract is UNKNOWN: it may have filled.
         """
         try:
             change = whole_qty(qty) - self._expected_position(contract)
@@ -103,7 +126,7 @@ class Trading(Seat):
             return self._refuse(unfit.refusal)
         if not change:
             return None
-        return self.submit(contract, Side.BUY if change > 0 else Side.SELL, abs(change), note=note)
+        return self.submit(Market(contract, Side.BUY if change > 0 else Side.SELL, abs(change), note=note))
 
     def cancel(self, order: OrderRef) -> Accepted | Refused:
         """Ask for an order's cancel; it may still fill until ``on_order`` says CANCELED."""
@@ -161,18 +184,40 @@ class Trading(Seat):
         """Return own cash per currency."""
         return self.floor.cash()
 
+    def _ticket(self, order: AnyOrder) -> OrderTicket:
+        if self.floor.is_warming:
+            raise Unfit(_WARMING.rule, _WARMING.text, order)
+        instrument = self.floor.instrument(order.contract)
+        if instrument is None:
+            raise Unfit("instrument", f"the broker has not defined {order.contract} yet", order.contract)
+        return ticket_of(order, instrument)
+
     def _expected_position(self, contract: Contract) -> Decimal:
         expected = self.position(contract).qty
         for order in self.orders_of(contract):
             if order.status is OrdStatus.UNKNOWN:
                 raise Unfit("unknown order", f"the broker is being asked what became of {order.cl_ord_id}", contract)
-            if order.request.ord_type is not OrdType.STOP and order.status is not OrdStatus.PENDING_CANCEL:
-                expected += order.leaves_qty * order.request.side.sign
+            request = order.request
+            is_waiting = request.ord_type.waits or request.asks.bracket or order.status is OrdStatus.PENDING_CANCEL
+            if not is_waiting:
+                expected += order.leaves_qty * request.side.sign
         return expected
 
     def _refuse(self, refusal: Refusal, order_id: ClientOrderId = _NOT_SENT) -> Refused:
         self.log.warning("order refused", rule=refusal.rule, text=refusal.text, asked=refusal.asked)
         return Refused(order_id, refusal)
+
+
+def _simple(
+    contract: Contract, side: Side, qty: Quantity, limit: Price | None, stop: Price | None, tif: Lasting, note: str
+) -> AnyOrder:
+    if limit is not None and stop is not None:
+        return StopLimit(contract, side, qty, stop, limit, tif=tif, note=note)
+    if limit is not None:
+        return Limit(contract, side, qty, limit, tif=tif, note=note)
+    if stop is not None:
+        return Stop(contract, side, qty, stop, tif=tif, note=note)
+    return Market(contract, side, qty, tif=tif, note=note)
 
 
 def _id_of(order: OrderRef) -> ClientOrderId:

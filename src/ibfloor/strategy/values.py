@@ -8,7 +8,7 @@ import msgspec
 
 from ibfloor.model.ids import ClientOrderId, ExecId
 from ibfloor.model.instrument import Contract, Instrument
-from ibfloor.model.order import Side
+from ibfloor.model.order import Accepted, Side
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +46,16 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     def is_flat(self) -> bool:
         """Tell whether nothing is held."""
         return self.qty == 0
+
+
+class Bracket(msgspec.Struct, frozen=True, kw_only=True):
+    """A bracket that is on its way: its orders, to be changed or canceled one by one."""
+
+    entry: Accepted
+    take_profit: Accepted | None = None
+    stop: Accepted | None = None
+    trail: Accepted | None = None
+    at_close: Accepted | None = None
 
 
 class Connection(msgspec.Struct, frozen=True, kw_only=True):

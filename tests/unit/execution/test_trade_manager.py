@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from ibfloor.execution.ticket import OrderTicket
@@ -34,6 +36,10 @@ class Outside:
         self.steps.append("gate")
         return self.refusal
 
+    def check_and_reserve_all(self, orders: Sequence[tuple[OrderRequest, Instrument]]) -> Refusal | None:
+        self.steps.append(f"gate {len(orders)}")
+        return self.refusal
+
     def check_replace(self, request: OrderRequest, instrument: Instrument) -> Refusal | None:
         self.steps.append("gate")
         return self.refusal
@@ -62,8 +68,11 @@ class Outside:
     def track(self, order_id: int, cl_ord_id: ClientOrderId) -> None:
         self.steps.append(f"track {order_id}")
 
-    def submit(self, request: OrderRequest, instrument: Instrument, order_id: int) -> None:
-        self._write(f"wire {order_id}")
+    def submit(
+        self, request: OrderRequest, instrument: Instrument, order_id: int, parent_id: int = 0, *, transmit: bool = True
+    ) -> None:
+        family = (f" of {parent_id}" if parent_id else "") + ("" if transmit else ", held")
+        self._write(f"wire {order_id}{family}")
 
     def replace(self, request: OrderRequest, instrument: Instrument, order_id: int) -> None:
         self._write(f"change {order_id} to {request.order_qty}")
@@ -169,6 +178,7 @@ def test_a_gate_shut_meanwhile_keeps_a_change_from_the_wire_too(trade: TradeMana
     trade.submit(TICKET)
     outside.steps.clear()
     outside.late_refusal = Refusal(rule="permission", text="the kill switch is latched")
+    acknowledge(trade)
     assert trade.replace(ClientOrderId("sma:7"), SPY, order_qty=Decimal(500)) is outside.late_refusal
     assert outside.steps == ["gate", "journal", "release change"]
 
@@ -192,6 +202,7 @@ def test_a_strategy_sees_its_own_cancel_and_change_at_once(trade: TradeManager) 
     trade.submit(TICKET)
     trade.submit(TICKET)
     trade.cancel(ClientOrderId("sma:7"))
+    acknowledge(trade)
     trade.replace(ClientOrderId("sma:8"), SPY, order_qty=Decimal(50))
     assert [order.status for order in trade.working] == [OrdStatus.PENDING_CANCEL, OrdStatus.PENDING_REPLACE]
 
@@ -199,6 +210,7 @@ def test_a_strategy_sees_its_own_cancel_and_change_at_once(trade: TradeManager) 
 def test_a_change_passes_the_gate_and_keeps_what_is_not_named(trade: TradeManager, outside: Outside) -> None:
     trade.submit(TICKET)
     outside.steps.clear()
+    acknowledge(trade)
     assert trade.replace(ClientOrderId("sma:7"), SPY, order_qty=Decimal(50)) is None
     assert outside.steps == ["gate", "journal", "change 41 to 50"]
 
@@ -207,6 +219,7 @@ def test_a_change_that_was_not_sent_gives_its_reservation_back(trade: TradeManag
     trade.submit(TICKET)
     outside.steps.clear()
     outside.is_cut = True
+    acknowledge(trade)
     refusal = trade.replace(ClientOrderId("sma:7"), SPY, order_qty=Decimal(500))
     assert refusal is not None
     assert refusal.rule == "connection"
@@ -217,3 +230,41 @@ def test_cancel_of_an_order_of_nobody_is_refused_by_name(trade: TradeManager) ->
     refusal = trade.cancel(ClientOrderId("other:1"))
     assert refusal is not None
     assert "other:1" in refusal.text
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (OrdStatus.PENDING_NEW, "not acknowledged yet"),
+        (OrdStatus.PENDING_CANCEL, "being canceled"),
+        (OrdStatus.UNKNOWN, "in doubt"),
+    ],
+)
+def test_an_order_that_cannot_be_changed_now_says_why(
+    trade: TradeManager, outside: Outside, status: OrdStatus, said: str
+) -> None:
+    trade.submit(TICKET)
+    (order,) = trade.working
+    trade.update(msgspec.structs.replace(order, status=status))
+    outside.steps.clear()
+    refusal = trade.replace(order.cl_ord_id, SPY, order_qty=Decimal(50))
+    assert refusal is not None
+    assert said in refusal.text
+    assert outside.steps == [], "neither gate nor journal nor wire was troubled"
+
+
+@pytest.mark.parametrize("status", [each for each in OrdStatus if not each.is_done])
+def test_an_order_can_be_canceled_in_every_state_it_can_work_in(
+    trade: TradeManager, outside: Outside, status: OrdStatus
+) -> None:
+    trade.submit(TICKET)
+    (order,) = trade.working
+    trade.update(msgspec.structs.replace(order, status=status))
+    assert trade.cancel(order.cl_ord_id) is None
+    assert outside.steps[-1] == "cancel 41"
+
+
+def acknowledge(trade: TradeManager) -> None:
+    for order in trade.working:
+        if order.status is OrdStatus.PENDING_NEW:
+            trade.update(msgspec.structs.replace(order, status=OrdStatus.NEW))

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
+from ibfloor.execution.ticket import BracketTicket, OrderTicket
 from ibfloor.model.ids import ClientOrderId, ExecId, InstrumentId, StrategyId, cl_ord_id
 from ibfloor.model.instrument import Contract, Instrument, Stock
 from ibfloor.model.market import Bar, Quote
@@ -28,8 +29,8 @@ from ibfloor.model.order import (
     Refusal,
     Refused,
     Side,
-    TimeInForce,
 )
+from ibfloor.model.terms import Oca, OcaKind, OrderTerms
 from ibfloor.strategy.base import Strategy
 from ibfloor.strategy.handlers import overridden
 from ibfloor.strategy.timetable import Timers, Timetable
@@ -120,30 +121,20 @@ class Desk:
     def cash(self) -> Mapping[Currency, Decimal]:
         return {USD: Decimal(100_000)}
 
-    def submit(
-        self,
-        contract: Contract,
-        side: Side,
-        qty: Decimal,
-        ord_type: OrdType,
-        *,
-        limit_px: Decimal | None,
-        stop_px: Decimal | None,
-        time_in_force: TimeInForce,
-        note: str,
-    ) -> Accepted | Refused:
-        request = OrderRequest(
-            cl_ord_id=cl_ord_id(self.strategy, len(self.all_orders) + 1),
-            strategy=self.strategy,
-            instrument_id=self.instrument_of(contract.symbol).instrument_id,
-            side=side,
-            order_qty=qty,
-            ord_type=ord_type,
-            limit_px=limit_px,
-            stop_px=stop_px,
-            time_in_force=time_in_force,
-            note=note,
-        )
+    def submit(self, ticket: OrderTicket) -> Accepted | Refused:
+        return self._submit(ticket, ticket.terms)
+
+    def submit_bracket(self, ticket: BracketTicket) -> tuple[Accepted | Refused, ...]:
+        entry = self._submit(ticket.entry, ticket.entry.terms)
+        terms = OrderTerms(bracket=entry.cl_ord_id)
+        return entry, *(self._submit(each, terms) for each in ticket.exits)
+
+    def submit_group(self, tickets: Sequence[OrderTicket], kind: OcaKind) -> tuple[Accepted | Refused, ...]:
+        terms = OrderTerms(oca=Oca(group="desk:group", kind=kind))
+        return tuple(self._submit(each, terms) for each in tickets)
+
+    def _submit(self, ticket: OrderTicket, terms: OrderTerms | None) -> Accepted | Refused:
+        request = ticket.named(cl_ord_id(self.strategy, len(self.all_orders) + 1), self.strategy, terms)
         refusal = self.refuse(request)
         if refusal:
             return Refused(request.cl_ord_id, refusal)

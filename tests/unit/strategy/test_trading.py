@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from ibfloor import Accepted, OrdStatus, OrdType, Quote, Refused, Side, Stock, Strategy, StrategyParams, TimeInForce
+from ibfloor import (
+    Accepted,
+    Limit,
+    OrdStatus,
+    OrdType,
+    Quote,
+    Refused,
+    Side,
+    Stock,
+    Strategy,
+    StrategyParams,
+    TimeInForce,
+)
 from ibfloor.model.errors import StrategyError
 from ibfloor.model.ids import ClientOrderId
 from ibfloor.model.order import Refusal
@@ -49,6 +61,7 @@ def test_prices_decide_the_order_type(desk: Desk) -> None:
     assert asked(trader.buy(SPY, 100), desk) == (Side.BUY, 100, OrdType.MARKET, None, None)
     assert asked(trader.sell(SPY, 5, limit=99.5), desk) == (Side.SELL, 5, OrdType.LIMIT, Decimal("99.5"), None)
     assert asked(trader.sell(SPY, 5, stop=90), desk) == (Side.SELL, 5, OrdType.STOP, None, 90)
+    assert asked(trader.buy(SPY, 5, limit=111, stop=110), desk) == (Side.BUY, 5, OrdType.STOP_LIMIT, 111, 110)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +77,7 @@ def test_prices_decide_the_order_type(desk: Desk) -> None:
 def test_float_prices_go_to_the_grid_never_worse_for_the_side(
     desk: Desk, side: Side, px: float | Decimal, expected: str
 ) -> None:
-    assert asked(desk.trader.submit(SPY, side, 1, limit=px), desk)[3] == Decimal(expected)
+    assert asked(desk.trader.submit(Limit(SPY, side, 1, px)), desk)[3] == Decimal(expected)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +91,6 @@ def test_float_prices_go_to_the_grid_never_worse_for_the_side(
         ({"qty": 1, "limit": Decimal("100.001")}, "tick grid"),
         ({"qty": 1, "limit": float("nan")}, "price"),
         ({"qty": 1, "stop": Decimal("NaN")}, "price"),
-        ({"qty": 1, "limit": 10.0, "stop": 10.0}, "order type"),
         ({"qty": 1, "tif": "FOREVER"}, "time in force"),
     ],
 )

@@ -13,7 +13,7 @@ _HUNDRED = Decimal(100)
 
 
 def check(request: OrderRequest, context: RuleContext) -> Refusal | None:
-    """Refuse a limit worse than the market by more than the collar, or a stop that triggers at once.
+    """Refuse a limit worse than the market by more than the collar, or an entry that triggers at once.
 
     Orders that only reduce pass without a price, or with an old one: being kept in is worse.
     """
@@ -27,14 +27,20 @@ def check(request: OrderRequest, context: RuleContext) -> Refusal | None:
     if not context.is_reducing(request) and (stale := _check_age(reference, context)) is not None:
         return stale
     limit = context.limits.collar_pct
-    px = request.limit_px if request.ord_type is OrdType.LIMIT else request.stop_px
-    if limit is None or px is None:
+    # A limit is worse the higher a buyer pays; a buyer's stop is wrong the further below the market it is,
+    # his trigger to be touched the further above.
+    kind = request.ord_type
+    px = request.stop_px if kind.waits else request.limit_px
+    if px is None:
         return None
-    # A limit is worse the higher a buyer pays; a buyer's stop is wrong the further below the market it is.
-    sign = request.side.sign if request.ord_type is OrdType.LIMIT else -request.side.sign
-    through = (px - reference.px) * sign
-    allowed = abs(reference.px) * limit / _HUNDRED
-    if through <= allowed:
+    through = (px - reference.px) * request.side.sign * (-1 if kind.protects else 1)
+    if kind.waits and through > 0 and not context.is_reducing(request):
+        return Refusal(
+            rule=RULE,
+            text=f"the {kind} order would trigger at once: the {reference.source} is {reference.px}",
+            asked=str(px),
+        )
+    if limit is None or through <= abs(reference.px) * limit / _HUNDRED:
         return None
     return Refusal(
         rule=RULE,

@@ -238,6 +238,12 @@ class Broker(Register):
             code, text = (104, "Cannot modify a filled order.") if filled else (103, "Duplicate order id")
             self.refuse(old.client_id, old.order_id, TicketError(code, text))
             return
+        if not ticket.parent_id:  # the tie to its parent stays, told again or not
+            ticket = msgspec.structs.replace(ticket, parent_id=old.ticket.parent_id)
+        elif self._is_gone(old.parent_perm_id):
+            text = f"Can't find order with id ={ticket.parent_id}"
+            self.refuse(old.client_id, old.order_id, TicketError(135, text))
+            return
         flaw = flaw_of_change(old.ticket, ticket) or self._flaw_of_growth(old, ticket)
         if flaw is not None:
             self.refuse(old.client_id, old.order_id, flaw)
@@ -250,6 +256,10 @@ class Broker(Register):
         else:
             order = self._store(order, live_stop_px=None, live_limit_px=None)
             self._apply(self._exchange.amend(exchange_order(order), now_ns))
+
+    def _is_gone(self, perm_id: int) -> bool:
+        order = self._orders.get(perm_id)
+        return order is not None and order.status.is_done
 
     def _flaw_of_growth(self, old: BrokerOrder, ticket: Ticket) -> TicketError | None:
         more = ticket.qty - old.filled_qty
