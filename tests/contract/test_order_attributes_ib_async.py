@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import pytest
@@ -48,6 +49,10 @@ async def contract_of(ib: IB, asked: Contract | None = None) -> Contract:
 
 def status(trade: Trade) -> str:
     return trade.orderStatus.status
+
+
+def has_status(trade: Trade, *wanted: str) -> bool:
+    return status(trade) in wanted
 
 
 def order(order_type: str, action: str = "BUY", qty: float = 100, **fields: Any) -> Order:
@@ -110,7 +115,7 @@ def test_a_condition_is_met_in_regular_hours_unless_it_ignores_them(connect_ib: 
     async def scene(lab: GatewayLab) -> None:
         ib = await connect_ib(lab, 1)
         contract = await contract_of(ib)
-        plain = {"lmtPrice": 168.2, "outsideRth": True, "conditions": [above(AAPL, 481)]}
+        plain: dict[str, Any] = {"lmtPrice": 168.2, "outsideRth": True, "conditions": [above(AAPL, 481)]}
         waits = ib.placeOrder(contract, order("LMT", **plain))
         early = ib.placeOrder(contract, order("LMT", **plain, conditionsIgnoreRth=True))
         await until(lambda: status(waits) == status(early) == "PreSubmitted")
@@ -242,7 +247,7 @@ def test_a_pegged_order_follows_the_price_its_type_names(
 ) -> None:
     async def scene(lab: GatewayLab) -> None:
         ib = await connect_ib(lab, 1)
-        offset = {} if kind == "MIDPRICE" else {"auxPrice": 0.01}
+        offset: dict[str, Any] = {} if kind == "MIDPRICE" else {"auxPrice": 0.01}
         trade = ib.placeOrder(await contract_of(ib), order(kind, lmtPrice=169, **offset))
         await until(lambda: trade.order.lmtPrice == first)
         lab.quote("SPY", "168.20", "168.30", after_s=1)
@@ -310,7 +315,7 @@ def test_a_hidden_order_trades_after_what_is_displayed(connect_ib: ConnectIb, un
 def test_a_scale_works_its_components_down_the_market(connect_ib: ConnectIb, until: Until) -> None:
     async def scene(lab: GatewayLab) -> None:
         ib = await connect_ib(lab, 1)
-        scale = {"scaleInitLevelSize": 50, "scaleSubsLevelSize": 30, "scalePriceIncrement": 0.1}
+        scale: dict[str, Any] = {"scaleInitLevelSize": 50, "scaleSubsLevelSize": 30, "scalePriceIncrement": 0.1}
         trade = ib.placeOrder(await contract_of(ib), order("LMT", lmtPrice=168, **scale))
         await until(lambda: status(trade) == "Submitted")
         lab.quote("SPY", "167.98", "168.00", after_s=1)
@@ -386,9 +391,9 @@ def test_a_child_may_take_its_parent_along(connect_ib: ConnectIb, until: Until) 
             parent = ib.placeOrder(contract, order("LMT", lmtPrice=160, transmit=False))
             stop = order("STP", "SELL", auxPrice=150, parentId=parent.order.orderId, autoCancelParent=takes_along)
             child = ib.placeOrder(contract, stop)
-            await until(lambda trade=parent: status(trade) == "Submitted")
+            await until(partial(has_status, parent, "Submitted"))
             ib.cancelOrder(child.order)
-            await until(lambda trade=child: status(trade) == "Cancelled")
+            await until(partial(has_status, child, "Cancelled"))
             await settled(ib)
             assert status(parent) == expected
 
@@ -412,7 +417,7 @@ def test_an_order_outside_regular_hours_trades_only_when_it_says_so(connect_ib: 
 
 # -- what is refused
 
-PARENTLESS = {"hedgeType": "P", "hedgeParam": "1"}
+PARENTLESS: dict[str, Any] = {"hedgeType": "P", "hedgeParam": "1"}
 REFUSED: list[tuple[Order, int]] = [
     (order("LMT", lmtPrice=168, displaySize=100), 10020),
     (order("LMT", lmtPrice=168, displaySize=10, discretionaryAmt=0.01), 157),
@@ -480,9 +485,9 @@ def test_orders_for_an_auction_are_refused_when_they_come_too_late(
         ib.errorEvent += lambda req_id, code, text, about: heard.setdefault(req_id, (code, text))
         is_open = "09" in at
         for kind in ("MKT", "LMT") if is_open else ("MOC", "LOC"):
-            px = {} if kind in ("MKT", "MOC") else {"lmtPrice": 10}
+            px: dict[str, Any] = {} if kind in ("MKT", "MOC") else {"lmtPrice": 10}
             trade = ib.placeOrder(contract, order(kind, tif="OPG" if is_open else "DAY", **px))
-            await until(lambda trade=trade: trade.isDone() or status(trade) == "PreSubmitted")
+            await until(partial(has_status, trade, "PreSubmitted", "Cancelled"))
             name = f"{kind}/OPG" if is_open else kind
             assert (status(trade) == "PreSubmitted") == (name in taken.split())
             if trade.isDone():

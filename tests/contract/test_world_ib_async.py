@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,11 @@ async def details(ib: IB, asked: Contract) -> ContractDetails:
     return found
 
 
+def contract_of(found: ContractDetails) -> Contract:
+    assert found.contract is not None
+    return found.contract
+
+
 def order(action: str, qty: float, order_type: str = "MKT", **fields: Any) -> Order:
     return Order(action=action, totalQuantity=qty, orderType=order_type, **fields)
 
@@ -68,8 +74,8 @@ def test_the_file_of_the_guide_is_listed_found_and_traded(connect_ib: ConnectIb,
             assert month.contractMonth < later.contractMonth
             gateway.advance(60 * 10**9)
             trades = [
-                ib.placeOrder(found.contract, order("BUY", 10)),
-                ib.placeOrder(month.contract, order("BUY", 1)),
+                ib.placeOrder(contract_of(found), order("BUY", 10)),
+                ib.placeOrder(contract_of(month), order("BUY", 1)),
             ]
             await until(lambda: all(trade.isDone() for trade in trades))
             assert [trade.orderStatus.status for trade in trades] == ["Filled"] * 2
@@ -90,10 +96,10 @@ def test_sizes_that_no_market_takes_are_refused_by_their_codes(
         assert (toyota.minSize, toyota.sizeIncrement) == (100, 100)
         assert toyota.contract is not None
         for qty, code in ((50, 388), (150, 355), (100.5, 10243)):
-            ib.placeOrder(toyota.contract, order("BUY", qty))
-            await until(lambda code=code: heard[-1:] == [code])
+            ib.placeOrder(contract_of(toyota), order("BUY", qty))
+            await until(partial(heard.__contains__, code))
         lab.quote("7203", "2825.0", "2825.5", size=1000)
-        trade = ib.placeOrder(toyota.contract, order("BUY", 200))
+        trade = ib.placeOrder(contract_of(toyota), order("BUY", 200))
         await until(trade.isDone)
         assert trade.fills[0].execution.price == 2825.5
 
@@ -108,13 +114,14 @@ def test_prices_between_the_steps_of_the_market_rule_are_refused(
         toyota = await details(ib, Stock("7203", "SMART", "JPY"))
         (rule_id,) = {int(one) for one in toyota.marketRuleIds.split(",")}
         rule = await ib.reqMarketRuleAsync(rule_id)
+        assert rule is not None
         steps = [(step.lowEdge, step.increment) for step in rule]
         assert steps == [(0, 0.1), (1000, 0.5), (3000, 1), (10000, 5), (30000, 10)]
         lab.quote("7203", "2825.0", "2825.5", size=1000)
         heard: dict[int, int] = {}
         ib.errorEvent += lambda req_id, code, text, about: heard.update({req_id: code} if req_id > 0 else {})
         taken = {999.9: True, 999.95: False, 2825.5: True, 2825.3: False, 3001: True, 3000.5: False}
-        trades = {px: ib.placeOrder(toyota.contract, order("BUY", 100, "LMT", lmtPrice=px)) for px in taken}
+        trades = {px: ib.placeOrder(contract_of(toyota), order("BUY", 100, "LMT", lmtPrice=px)) for px in taken}
         shown = [px for px, is_taken in taken.items() if is_taken]
         await until(lambda: sum(heard.values()) >= 330 and all(trades[px].order.permId for px in shown))
         refused = {px: heard.get(trade.order.orderId) for px, trade in trades.items()}
@@ -138,7 +145,7 @@ def test_an_ambiguous_contract_and_one_for_data_only_are_refused(
         await until(lambda: len(heard) == 2)
         assert heard[1][0] == 200
         index = await details(ib, Index("VIX", "CBOE", "USD"))
-        ib.placeOrder(index.contract, order("BUY", 1))
+        ib.placeOrder(contract_of(index), order("BUY", 1))
         await until(lambda: len(heard) == 3)
         assert heard[2][0] == 201
 
@@ -149,7 +156,7 @@ def test_a_security_is_found_by_its_isin(world: SecurityMaster, connect_ib: Conn
     async def scene(lab: GatewayLab) -> None:
         ib = await connect_ib(lab, 1)
         by_isin = Contract(secIdType="ISIN", secId="US78462F1030", exchange="SMART")
-        assert (await details(ib, by_isin)).contract.symbol == "SPY"
+        assert contract_of(await details(ib, by_isin)).symbol == "SPY"
         assert await ib.reqContractDetailsAsync(Contract(secIdType="ISIN", secId="US0000000000")) == []
         assert (
             await ib.reqContractDetailsAsync(Stock("AAPL", "SMART", "USD", secIdType="ISIN", secId="US78462F1030"))
@@ -169,7 +176,7 @@ def test_an_order_waits_through_the_pause_at_noon_that_the_details_tell(
         assert told == [("0900", "1130"), ("1230", "1530")]
         assert toyota.timeZoneId == "Japan"
         lab.quote("7203", "2825.0", "2825.5")
-        trade = ib.placeOrder(toyota.contract, order("BUY", 100))
+        trade = ib.placeOrder(contract_of(toyota), order("BUY", 100))
         await until(lambda: trade.orderStatus.status == "PreSubmitted")
         lab.advance(29 * 60)
         await ib.reqCurrentTimeAsync()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TypeVar
 
 from ibfloor.model.ids import InstrumentId
 from ibfloor.model.moment import NS_PER_MINUTE, NS_PER_S, to_datetime
+from ibfloor.model.money import Currency
 from ibfloor.sim.account import SimAccount, SimPosition
 from ibfloor.sim.gateway.clock import EXCHANGE_TIME, SimClock
 from ibfloor.sim.gateway.codec import requests as ask
@@ -282,8 +283,11 @@ class AccountDesk:
         positions = account.positions
         if con_id is not None:
             positions = tuple(one for one in positions if one.instrument.instrument_id == con_id)
-        unrealised = sum((one.unrealised_pnl(self._mark(one)) for one in positions), ZERO).quantize(_CENT)
-        realised = sum((one.realised_pnl for one in positions), ZERO).quantize(_CENT)
+        # the account's is in its base currency, without what has no rate; a position's in its own
+        rates = rates_of(self._market, account.base_currency) if con_id is None else None
+        rated = [(one, _rate(one, rates)) for one in positions]
+        unrealised = sum((rate * one.unrealised_pnl(self._mark(one)) for one, rate in rated), ZERO).quantize(_CENT)
+        realised = sum((rate * one.realised_pnl for one, rate in rated), ZERO).quantize(_CENT)
         told: Values = {
             "req_id": req_id,
             "daily": unrealised + realised,
@@ -305,6 +309,10 @@ class AccountDesk:
     def _mark(self, position: SimPosition) -> Decimal:
         mark = mark_of(self._market, position.instrument.instrument_id)
         return position.last_px if mark is None else mark
+
+
+def _rate(position: SimPosition, rates: Mapping[Currency, Decimal] | None) -> Decimal:
+    return Decimal(1) if rates is None else rates.get(position.instrument.currency, ZERO)
 
 
 def _held(account: SimAccount) -> list[SimPosition]:

@@ -30,12 +30,14 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     rules: Rules = Rules()
 
 
+def is_known_type(values: Values) -> bool:
+    """Tell whether there are orders of this type at all."""
+    return str(values.get("order_type")) in _READERS
+
+
 def terms_of(values: Values, security: Security, side: Side) -> Terms:
-    """Return what an order's type and prices mean; raise ``TicketError`` for what IB would refuse."""
-    reader = _READERS.get(str(values.get("order_type")))
-    if reader is None:
-        raise UNSUPPORTED
-    return reader(values, security, side)
+    """Return what a known type and its prices mean; raise ``TicketError`` for what IB would refuse."""
+    return _READERS[str(values["order_type"])](values, security, side)
 
 
 def lasting(values: Values, terms: Terms, security: Security, qty: Decimal, now_ns: int) -> tuple[TimeInForce, Rules]:

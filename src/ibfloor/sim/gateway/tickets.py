@@ -17,7 +17,7 @@ from ibfloor.sim.gateway.ticket_fields import refuse_unknown_fields
 from ibfloor.sim.gateway.ticket_links import conditions_of, hedge_qty
 from ibfloor.sim.gateway.ticket_parts import qty_of_money, with_parts
 from ibfloor.sim.gateway.ticket_prices import grid_of
-from ibfloor.sim.gateway.ticket_rules import UNSUPPORTED, lasting, terms_of
+from ibfloor.sim.gateway.ticket_rules import UNSUPPORTED, is_known_type, lasting, terms_of
 from ibfloor.sim.gateway.values import number_of, text_of
 from ibfloor.sim.market.securities import Security
 from ibfloor.sim.market.source import Market
@@ -43,6 +43,8 @@ def read_ticket(values: Values, security: Security, account: str, around: Around
     side = _side(values)
     if values.get("account") not in ("", account):
         raise invalid(f"Invalid account code '{values['account']}'.")
+    if not is_known_type(values):
+        raise UNSUPPORTED
     refuse_unknown_fields(values)
     if legs and values.get("order_type") not in ("MKT", "LMT"):
         raise UNSUPPORTED

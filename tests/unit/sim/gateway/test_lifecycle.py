@@ -12,7 +12,7 @@ from ibfloor.model.errors import ConfigError
 from ibfloor.model.ids import AccountId
 from ibfloor.model.instrument import Instrument
 from ibfloor.model.moment import NS_PER_MINUTE
-from ibfloor.model.money import USD
+from ibfloor.model.money import USD, Currency
 from ibfloor.model.order import Side
 from ibfloor.sim.account import SimAccount
 from ibfloor.sim.gateway.clock import SimClock, market_start_ns
@@ -51,6 +51,8 @@ at = "2026-12-18 13:00"
 percent = "3.6"
 days = 10
 """
+
+EUR = Currency("EUR")
 
 
 class House:
@@ -158,3 +160,34 @@ def test_a_file_that_makes_no_sense_is_named_with_its_event(tmp_path: Path, text
         read_happenings(path)
     assert str(path) in str(raised.value)
     assert says in str(raised.value)
+
+
+def test_events_and_last_days_reach_every_account_and_each_is_told_of_its_own(file: Path) -> None:
+    house = House(read_happenings(file).accounts)
+    second = SimAccount(AccountId("DU2"), {EUR: Decimal(100_000), USD: Decimal(2000)}, base_currency=EUR)
+    house.gateway.broker.add_account(second)
+    for account, shares, calls, future in ((house.account, 100, 2, 1), (second, -50, -1, -2)):
+        for name, qty, px in (("KO", shares, "60"), (CALL, calls, "5"), ("ESZ6", future, "4500")):
+            side = Side.BUY if qty > 0 else Side.SELL
+            account.book(len(account.executions), house.instrument(name), side, Decimal(abs(qty)), Decimal(px), 1)
+    house.quote("SPY", "459.99", "460.01")
+    house.quote("ESZ6", "4600.00", "4600.50")
+    house.pass_hours(10)
+
+    def held(account: SimAccount, name: str) -> int:
+        position = account.position(house.instrument(name).instrument_id)
+        return 0 if position is None else int(position.qty)
+
+    assert [(held(one, "KO"), held(one, "SPY")) for one in (house.account, second)] == [(200, 200), (-100, -100)]
+    assert [(held(one, CALL), held(one, "ESZ6")) for one in (house.account, second)] == [(0, 0), (0, 0)]
+    amounts = {
+        one.account: {move.kind: move.amount for move in one.moves if move.kind in ("dividend", "variation")}
+        for one in (house.account, second)
+    }
+    assert amounts[AccountId("DU1")] == {"dividend": Decimal("28.00"), "variation": Decimal("5012.50")}
+    assert amounts[AccountId("DU2")] == {"dividend": Decimal("-14.00"), "variation": Decimal("-10025.00")}
+    assert [sorted({move.kind for move in one.moves}) for one in (house.account, second)] == [
+        ["dividend", "exercise", "expiry", "interest", "split", "variation"],
+        ["assignment", "dividend", "expiry", "interest", "split", "variation"],
+    ]
+    assert second.cash[EUR] == 100_000
