@@ -40,6 +40,25 @@ FaultsOption = Annotated[
 LimitsOption = Annotated[
     str, typer.Option("--limits", metavar="ib|off", help="Refuse what is too much, as IB does, or take it all.")
 ]
+NightlyRestartOption = Annotated[
+    str,
+    typer.Option("--nightly-restart", metavar="HH:MM", help="Restart every night, New York time; empty for never."),
+]
+NightlyResetOption = Annotated[
+    str,
+    typer.Option(
+        "--nightly-reset", metavar="HH:MM", help="IB resets every night: 1100, 1102, late executions; empty for never."
+    ),
+]
+SundayResetOption = Annotated[
+    float,
+    typer.Option("--sunday-reset", metavar="HOURS", help="Logged out for so long from Sunday 01:00 on; 0 for never."),
+]
+PortOption = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
+StartOption = Annotated[
+    str, typer.Option("--start", metavar="HH:MM", help="Market time to start at, New York; empty for real time.")
+]
+AccountOption = Annotated[str, typer.Option("--account", help="The account's name; several with commas between.")]
 BookOption = Annotated[
     Path | None,
     typer.Option("--book", metavar="FILE", help="Write the broker's own book here at the end, and on SIGUSR1."),
@@ -65,24 +84,18 @@ def register(app: typer.Typer) -> None:
 def gateway(
     ctx: typer.Context,
     host: Annotated[str, typer.Option("--host", help="Loopback address to listen on.")] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 takes a free one.")
-    ] = 4002,
+    port: PortOption = 4002,
     market: MarketOption = "generated",
     data: DataOption = None,
     symbols: Annotated[str, typer.Option("--symbols", help="Comma-separated; empty for all it knows.")] = "",
     securities: SecuritiesOption = None,
     speed: SpeedOption = 1.0,
     seed: SeedOption = 1,
-    start: Annotated[
-        str, typer.Option("--start", metavar="HH:MM", help="Market time to start at, New York; empty for real time.")
-    ] = "",
+    start: StartOption = "",
     hold: Annotated[
         bool, typer.Option("--hold-until-client", help="Let market time stand until the first client connects.")
     ] = False,
-    account: Annotated[
-        str, typer.Option("--account", help="The account's name; several with commas between.")
-    ] = "DU1000001",
+    account: AccountOption = "DU1000001",
     cash: Annotated[str, typer.Option("--cash", help="Its opening balance.")] = "1000000",
     currency: Annotated[str, typer.Option("--currency", help="Its base currency.")] = "USD",
     events: Annotated[
@@ -90,6 +103,9 @@ def gateway(
         typer.Option("--events", metavar="FILE", help="TOML file of dated events: halts, gaps, dividends, splits."),
     ] = None,
     faults: FaultsOption = "",
+    nightly_restart: NightlyRestartOption = "",
+    nightly_reset: NightlyResetOption = "",
+    sunday_reset: SundayResetOption = 0.0,
     limits: LimitsOption = "ib",
     book: BookOption = None,
     parent_pipe: Annotated[
@@ -104,6 +120,7 @@ def gateway(
     if limits not in ("ib", "off"):
         raise ConfigError(f"--limits {limits}: take 'ib' or 'off'")
     from ibfloor.sim.faults import FaultPlan
+    from ibfloor.sim.faults.nights import nights_of
     from ibfloor.sim.faults.presets import plan_of
     from ibfloor.sim.gateway.limits import Limits
     from ibfloor.sim.gateway.server import GatewaySettings, run_gateway
@@ -125,6 +142,7 @@ def gateway(
             base_currency=Currency(currency.upper()),
             events=events,
             faults=plan_of(faults, seed) if faults else FaultPlan(seed=seed),
+            nights=nights_of(nightly_restart, nightly_reset, sunday_reset),
             limits=Limits() if limits == "ib" else None,
             console=True,
             book_path=book,

@@ -132,10 +132,14 @@ class HoldId(Action, frozen=True, kw_only=True):
 
 
 class Restart(Action, frozen=True, kw_only=True):
-    """Restart the gateway: reset every connection, refuse new ones, and let order ids fall back."""
+    """Restart the gateway: reset every connection, refuse new ones, and let order ids fall back.
+
+    For ``closing_s`` before that it hears nothing more: orders sent in this time are lost.
+    """
 
     for_s: float = 5.0
     rollback: int = 0
+    closing_s: float = 0.0
 
 
 class KillProcess(Action, frozen=True, kw_only=True):

@@ -12,6 +12,11 @@ START = "start"
 LEAVE = "leave"
 LIFE_POINTS = (CONNECT, START, LEAVE)
 """A socket is accepted; a client started the API; a client has gone."""
+NIGHTLY_RESTART = "clock:nightly_restart"
+NIGHTLY_RESET = "clock:nightly_reset"
+SUNDAY_RESET = "clock:sunday_reset"
+CLOCK_POINTS = (NIGHTLY_RESTART, NIGHTLY_RESET, SUNDAY_RESET)
+"""New York's clock: the gateway's restart (23:45 unless told otherwise), IB's own reset (00:15), Sunday 01:00."""
 EVENT_POINTS = tuple(f"event:{name}" for name in ("shown", "filled", "canceled", "previewed", "bound", "refused"))
 WHAT_IF = "out:what_if"
 """An openOrder that answers a what-if; ``out:open_order`` is any other."""
@@ -21,7 +26,8 @@ class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """When a fault happens: every condition given must hold.
 
     ``on`` is a point: ``in:<request>``, ``out:<message>``, ``event:<event>``, ``connect``, ``start``,
-    ``leave``; without it, time alone decides. Seconds count from the arming, or from ``after``.
+    ``leave``, ``clock:<time of night>``; without it, time alone decides. Seconds count from the
+    arming, or from ``after``.
     """
 
     on: str = ""
@@ -91,6 +97,8 @@ def _check_clients(fault: Fault) -> None:
     when, what = fault.when, fault.what
     if when.clients and not when.on:
         raise _error(fault, "time alone passes no client: name the clients it is to hit in strikes")
+    if (when.clients or when.symbols or when.accounts) and when.on in CLOCK_POINTS:
+        raise _error(fault, "the clock passes no client and no order: name the clients it is to hit in strikes")
     if when.clients and when.on == CONNECT:
         raise _error(fault, "a new connection has no client id yet: take on = 'start'")
     if when.accounts and (not when.on or when.on in LIFE_POINTS):
@@ -121,9 +129,8 @@ def what_name(what: do.AnyAction) -> str:
 
 
 def _is_point(point: str) -> bool:
-    return (
-        point in LIFE_POINTS or point in EVENT_POINTS or (point.startswith(("in:", "out:")) and not point.endswith(":"))
-    )
+    known = (*LIFE_POINTS, *CLOCK_POINTS, *EVENT_POINTS)
+    return point in known or (point.startswith(("in:", "out:")) and not point.endswith(":"))
 
 
 def _error(fault: Fault, text: str) -> ConfigError:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import time
 from decimal import Decimal
+from functools import partial
 
 import msgspec
 
@@ -34,7 +36,7 @@ from ibfloor.sim.gateway.mishaps import FallibleBroker
 from ibfloor.sim.gateway.order_desk import OrderDesk
 from ibfloor.sim.gateway.projector import Projector
 from ibfloor.sim.gateway.reference_desk import ReferenceDesk
-from ibfloor.sim.gateway.schedule import Schedule
+from ibfloor.sim.gateway.schedule import TIMES, ClockEvent, Schedule
 from ibfloor.sim.gateway.session import NO_REQUEST, Session
 from ibfloor.sim.gateway.streams import Streams
 from ibfloor.sim.gateway.study_desk import StudyDesk
@@ -66,6 +68,7 @@ class Gateway:
         faults: FaultPlan | None = None,
         limits: Limits | None = None,
         events: Sequence[AccountEvent] = (),
+        times: Mapping[ClockEvent, time] = TIMES,
     ) -> None:
         self.clock = clock
         self.market = market
@@ -84,8 +87,10 @@ class Gateway:
         self.broker.looks = Looks(market, self._is_regular)
         self._day_ends = {one.instrument_id: _day_end_ns(one, clock.now_ns()) for one in market.master}
         self._next_day_end_ns = min(self._day_ends.values(), default=0)
-        self.schedule = Schedule(clock.now_ns())
-        """The nightly restart and the Sunday reset, for whoever subscribes."""
+        self.schedule = Schedule(clock.now_ns(), times)
+        """The times of night: faults happen at them, and whatever else subscribes."""
+        for event in ClockEvent:
+            self.schedule.subscribe(event, partial(self._on_night, event))
         self.lifecycle = Lifecycle(self.broker, market, self.tell_position, events)
         self._projector = Projector(self._hearing)
         self._account_desk = AccountDesk(self.broker, market, clock)
@@ -189,14 +194,16 @@ class Gateway:
         """Let the market come up to the clock: match, tell, write."""
         now_ns = self.clock.now_ns()
         for tick in self.market.ticks(now_ns):
+            if tick.ts_ns >= self.schedule.next_ns:
+                self.schedule.on_time(tick.ts_ns)
             if tick.ts_ns >= self.faults.timers.next_ns:
                 self.faults.on_time(tick.ts_ns)
             self.broker.on_tick(tick)
             self._market_desk.on_tick(tick)
             self._study_desk.on_tick(tick)
+        self.schedule.on_time(now_ns)
         self.faults.on_time(now_ns)
         self.broker.on_time(now_ns)
-        self.schedule.on_time(now_ns)
         self.lifecycle.on_time(now_ns)
         if now_ns >= self._next_day_end_ns:
             self._end_days(now_ns)
@@ -242,6 +249,9 @@ class Gateway:
     def tell_position(self, instrument_id: InstrumentId) -> None:
         """Tell subscribers how a position stands."""
         self._account_desk.on_position(instrument_id)
+
+    def _on_night(self, event: ClockEvent, due_ns: int) -> None:
+        self.faults.on_time(due_ns, f"clock:{event}")
 
     def _end_days(self, now_ns: int) -> None:
         for instrument_id, end_ns in self._day_ends.items():

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from datetime import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -20,11 +21,13 @@ from ibfloor.model.moment import to_datetime
 from ibfloor.model.money import Currency
 from ibfloor.sim.account import SimAccount
 from ibfloor.sim.faults import FaultPlan
+from ibfloor.sim.faults.nights import Nights
 from ibfloor.sim.gateway.clock import SimClock, last_trading_day, market_start_ns
 from ibfloor.sim.gateway.console import Console, console_path
 from ibfloor.sim.gateway.gateway import Gateway
 from ibfloor.sim.gateway.happenings import Happenings, read_happenings
 from ibfloor.sim.gateway.limits import Limits
+from ibfloor.sim.gateway.schedule import ClockEvent
 from ibfloor.sim.gateway.tcp import GatewayServer
 from ibfloor.sim.market.generated import GeneratedMarket, chosen
 from ibfloor.sim.market.listing import Listing, read_listing
@@ -62,6 +65,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     base_currency: str = "USD"
     cash: Decimal = Decimal(1_000_000)
     faults: FaultPlan = FaultPlan()
+    nights: Nights = Nights()
     limits: Limits | None = Limits()
     """``None``: it takes whatever comes."""
     console: bool = False
@@ -141,7 +145,13 @@ def build_gateway(settings: GatewaySettings) -> Gateway:
     clock = build_clock(settings)
     market = build_market(settings, clock.now_ns(), happenings.market)
     gateway = Gateway(
-        market, accounts[0], clock, events=happenings.accounts, faults=settings.faults, limits=settings.limits
+        market,
+        accounts[0],
+        clock,
+        events=happenings.accounts,
+        faults=msgspec.structs.replace(settings.faults, faults=(*settings.faults.faults, *settings.nights.faults)),
+        limits=settings.limits,
+        times=clock_times(settings.nights),
     )
     for account in accounts[1:]:
         gateway.broker.add_account(account)
@@ -149,6 +159,12 @@ def build_gateway(settings: GatewaySettings) -> Gateway:
     if not settings.hold_until_client:
         clock.release()  # not before: making the market takes seconds, which are minutes at speed
     return gateway
+
+
+def clock_times(nights: Nights) -> dict[ClockEvent, time]:
+    """Return the times of night that settings name; the others stay as they are."""
+    named = {ClockEvent.NIGHTLY_RESTART: nights.restart_at, ClockEvent.NIGHTLY_RESET: nights.reset_at}
+    return {event: at for event, at in named.items() if at is not None}
 
 
 def run_gateway(settings: GatewaySettings) -> None:

@@ -93,9 +93,11 @@ class FaultDesk:
 
     # -- points
 
-    def on_time(self, now_ns: int) -> None:
-        """Let happen what time alone decides, and what was put off until now."""
+    def on_time(self, now_ns: int, point: str = "") -> None:
+        """Let happen what time alone decides, what was put off until now, and what is of a time of night."""
         self.timers.run(now_ns)
+        for fault in self.engine.at(point, self._now()) if point else ():
+            self._apply(fault, None, is_timed=True)
         for fault in self.engine.due(Now(now_ns, self._host.clock.wall_ns())):
             self._apply(fault, None, is_timed=True)
 

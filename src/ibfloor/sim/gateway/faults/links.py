@@ -131,11 +131,21 @@ class LinkFaults:
         self._held_ids[client_id] = self._host.clock.now_ns() + int(for_s * NS_PER_S)
 
     def _restart(self, name: str, restart: do.Restart) -> None:
-        for session in list(self._host.sessions.values()):
-            session.reset()
-        self._host.broker.roll_back_ids(restart.rollback)
+        if restart.closing_s:
+            for session in self._host.sessions.values():
+                session.plug()
+            self._timers.after(restart.closing_s, lambda: self._go_down(restart), name)
+        else:
+            self._go_down(restart)
         if restart.for_s:
-            self._refuse(name, do.Refuse(for_s=restart.for_s))
+            self._refuse(name, do.Refuse(for_s=restart.closing_s + restart.for_s))
+
+    def _go_down(self, restart: do.Restart) -> None:
+        for session in self._host.sessions.values():
+            session.reset()
+        if self._host.links is not None:
+            self._host.links.drop_connections()  # those that have not started the API, too
+        self._host.broker.roll_back_ids(restart.rollback)
 
     def _move(self, port: int) -> None:
         links = self._host.links

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from ibfloor.model.errors import ConfigError
 from ibfloor.sim.faults import Fault
-from ibfloor.sim.faults.plan import EVENT_POINTS, LIFE_POINTS, WHAT_IF
+from ibfloor.sim.faults.plan import CLOCK_POINTS, EVENT_POINTS, LIFE_POINTS, WHAT_IF
 from ibfloor.sim.gateway.codec import responses
 from ibfloor.sim.gateway.codec.orders import COMPLETED_ORDER, OPEN_ORDER
 from ibfloor.sim.gateway.codec.requests import REQUESTS, START_API
@@ -16,6 +16,7 @@ from ibfloor.sim.gateway.codec.table import Block, Field, Item, Table
 _MESSAGES = [*(one for one in vars(responses).values() if isinstance(one, Table)), OPEN_ORDER, COMPLETED_ORDER]
 POINTS = (
     *LIFE_POINTS,
+    *CLOCK_POINTS,
     *EVENT_POINTS,
     WHAT_IF,
     *sorted(f"in:{table.name}" for table in REQUESTS.values() if table is not START_API),
