@@ -6,16 +6,18 @@ Rendering an order takes the library some 18 us, splicing 0.5.
 from __future__ import annotations
 
 from decimal import Decimal
+from struct import Struct
 from typing import Any
 
 import ib_async
 
 from ibfloor.broker.ib.convert import order_contract, plain
-from ibfloor.broker.ib.order_wire import Encoder, encoded, framed, to_order
+from ibfloor.broker.ib.order_wire import Encoder, encoded, to_order
 from ibfloor.model.errors import ConnectivityError
 from ibfloor.model.instrument import Instrument
 from ibfloor.model.order import OrderRequest, OrdType, Side, TimeInForce
 
+_LENGTH = Struct(">I")
 _ORDER_ID, _ACTION, _QTY, _LIMIT, _STOP, _REF = (
     f"\x01{name}\x01" for name in ("ID", "ACTION", "QTY", "LIMIT", "STOP", "REF")
 )
@@ -60,7 +62,7 @@ class OrderTemplate:
             body = self._format % (*head, _price(request.stop_px, request), ref.encode())
         else:
             body = self._format % (*head, ref.encode())
-        return framed(body)
+        return _LENGTH.pack(len(body)) + body
 
     def _render(self, order_id: Any, action: Any, qty: Any, limit: Any, stop: Any, ref: str) -> str:
         order = ib_async.Order(

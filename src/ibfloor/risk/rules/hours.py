@@ -14,6 +14,8 @@ def check(request: OrderRequest, context: RuleContext) -> Refusal | None:
 
     Hours that are not known refuse nothing; nor do they for an order that only reduces.
     """
+    if request.time_in_force is TimeInForce.DAY and request.ord_type is not OrdType.MARKET:
+        return None
     is_at_once = request.time_in_force in _AT_ONCE
     is_blind = request.ord_type is OrdType.MARKET and request.time_in_force is TimeInForce.DAY
     if not (is_at_once or is_blind):

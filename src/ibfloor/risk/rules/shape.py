@@ -14,6 +14,15 @@ _HUNDRED = Decimal(100)
 _CLOSING = (OrdType.MARKET_ON_CLOSE, OrdType.LIMIT_ON_CLOSE)
 _AT_ONCE = (TimeInForce.IOC, TimeInForce.FOK)
 _NOT_AT_ONCE = (OrdType.MARKET_TO_LIMIT, OrdType.RELATIVE)
+_OPTIONAL = None
+_PRICES = {
+    kind: (
+        _OPTIONAL if kind is OrdType.RELATIVE else kind.has_limit,
+        _OPTIONAL if kind.is_trailing else kind.has_stop,
+    )
+    for kind in OrdType
+}
+"""Whether an order has a limit, and a stop."""
 
 
 def check(request: OrderRequest, context: RuleContext) -> Refusal | None:
@@ -23,18 +32,13 @@ def check(request: OrderRequest, context: RuleContext) -> Refusal | None:
         return _refusal(request, "the order names another instrument than it was checked against")
     if not request.order_qty.is_finite() or request.order_qty <= 0:
         return _refusal(request, "the quantity must be above zero")
-    may_have_limit = kind.has_limit or kind is OrdType.RELATIVE
-    may_have_stop = kind.has_stop or kind.is_trailing
-    is_missing = (kind.has_limit and request.limit_px is None) or (kind.has_stop and request.stop_px is None)
-    is_stray = (not may_have_limit and request.limit_px is not None) or (
-        not may_have_stop and request.stop_px is not None
-    )
-    if is_missing or is_stray:
+    limit, stop = _PRICES[kind]
+    if limit is (request.limit_px is None) or stop is (request.stop_px is None):
         return _refusal(request, f"the prices given do not fit an order of type {kind}")
     for px in (request.limit_px, request.stop_px):
         if px is not None and (flaw := _flaw_of_price(px, request, instrument)) is not None:
             return flaw
-    if request.terms is not None or kind.is_trailing:
+    if request.terms is not None or stop is _OPTIONAL:
         flaw = _flaw_of_terms(request, request.asks, context.now_ns)
         if flaw is not None:
             return flaw

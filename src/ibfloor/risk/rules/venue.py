@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from ibfloor.model.order import OrderRequest, Refusal, TimeInForce
+from ibfloor.model.order import OrderRequest, OrdType, Refusal, TimeInForce
 from ibfloor.risk.context import RuleContext
 
 RULE = "contract"
-_ALWAYS = (TimeInForce.DAY,)
+_WORDS = {kind: kind.value.replace(" LIMIT", "LMT").replace(" ", "") for kind in OrdType}
+"""Order types as contract details name them."""
 
 
 def check(request: OrderRequest, context: RuleContext) -> Refusal | None:
     """Refuse by the contract's own rules; what the broker has not told is not checked."""
     instrument = context.instrument
     rules = instrument.rules
-    if rules.order_types:
-        for name in _words(request):
-            if name not in rules.order_types:
-                return _refusal(
-                    f"{instrument.local_symbol} does not take {name}: it takes {', '.join(rules.order_types)}",
-                    name,
-                )
+    if rules.order_types and (name := _not_taken(request, rules.order_types)):
+        known = ", ".join(rules.order_types)
+        return _refusal(f"{instrument.local_symbol} does not take {name}: it takes {known}", name)
     if rules.exchanges and instrument.exchange not in rules.exchanges:
         known = ", ".join(rules.exchanges)
         return _refusal(f"{instrument.local_symbol} does not trade at {instrument.exchange}: name one of {known}", "")
@@ -34,13 +31,14 @@ def check(request: OrderRequest, context: RuleContext) -> Refusal | None:
     return None
 
 
-def _words(request: OrderRequest) -> list[str]:
-    words = [request.ord_type.value.replace(" LIMIT", "LMT").replace(" ", "")]
-    if request.time_in_force not in _ALWAYS:
-        words.append(request.time_in_force.value)
-    if request.terms is not None and request.terms.algo is not None:
-        words.append("ALGO")
-    return words
+def _not_taken(request: OrderRequest, taken: tuple[str, ...]) -> str:
+    if (word := _WORDS[request.ord_type]) not in taken:
+        return word
+    tif = request.time_in_force
+    if tif is not TimeInForce.DAY and tif not in taken:
+        return tif.value
+    has_algo = request.terms is not None and request.terms.algo is not None
+    return "ALGO" if has_algo and "ALGO" not in taken else ""
 
 
 def _refusal(text: str, asked: str) -> Refusal:
