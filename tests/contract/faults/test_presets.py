@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -66,6 +68,17 @@ def test_presets_are_described_in_one_line_and_name_points_that_exist() -> None:
         assert "\n" not in preset.line
         for fault in preset.faults:
             check_points(fault)
+
+
+def test_every_preset_is_a_row_of_its_own() -> None:
+    rows = [
+        found
+        for file in sorted(Path(__file__).parent.glob("test_rows_*.py"))
+        for found in re.findall(r'^@?row\("([^"]+)", "([^"]+)"', file.read_text(), re.MULTILINE)
+    ]
+    names = [name for name, _ in rows]
+    assert len(set(names)) == len(names)
+    assert {preset for _, preset in rows} == set(PRESETS) - {"crash"}, "a crash is seen from outside: test_console.py"
 
 
 def test_presets_combine_and_an_unknown_one_is_named() -> None:

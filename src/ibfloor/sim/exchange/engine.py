@@ -104,11 +104,11 @@ class Exchange:
             self._pit.drop(live, now_ns, CANCELED)
         return self._pit.told()
 
-    def fill(self, key: int, px: Decimal, now_ns: int) -> list[ExchangeEvent]:
-        """Trade all that is left of an order at a price, whatever the market says; empty when it is not live."""
+    def fill(self, key: int, qty: Decimal, px: Decimal, now_ns: int) -> list[ExchangeEvent]:
+        """Trade some of what is left of an order at a price, whatever the market says; empty when it is not live."""
         live = self._pit.live.get(key)
         if live is not None:
-            self._pit.fill(live, live.leaves, px, now_ns)
+            self._pit.fill(live, min(qty, live.leaves), px, now_ns)
         return self._pit.told()
 
     def replace(

@@ -54,6 +54,13 @@ class Rewrite(Action, frozen=True, kw_only=True):
     unset: tuple[str, ...] = ()
 
 
+class Reshape(Action, frozen=True, kw_only=True):
+    """Tell the times in the message in another of the shapes that IB has been seen to send."""
+
+    shape: Literal["no_zone", "two_spaces", "utc_dash", "epoch"]
+    """``20131007 10:00:00``, ``20131007  10:00:00``, ``20131007-14:00:00`` (which is UTC), ``1381154400``."""
+
+
 class Truncate(Action, frozen=True, kw_only=True):
     """Send only the first bytes of the frame, as if all had been sent."""
 
@@ -83,7 +90,7 @@ class Fail(Action, frozen=True, kw_only=True):
 
 
 class Remark(Action, frozen=True, kw_only=True):
-    """Serve an order and tell an error for it all the same; ``why_held`` shows it held."""
+    """Serve a request and tell an error for it all the same; ``why_held`` shows an order held."""
 
     code: int
     text: str
@@ -238,7 +245,13 @@ class FillAfterCancel(Action, frozen=True, kw_only=True):
 
 
 class FillBeforeCancel(Action, frozen=True, kw_only=True):
-    """Fill the rest of an order just before its cancel is looked at."""
+    """Fill the rest of an order, or a ``share`` of it, just before its cancel is looked at.
+
+    With ``is_pending`` the client is told first that the cancel is pending.
+    """
+
+    share: Decimal = Decimal(1)
+    is_pending: bool = False
 
 
 class ForkOrder(Action, frozen=True, kw_only=True):
@@ -270,7 +283,7 @@ class MovePosition(Action, frozen=True, kw_only=True):
     account: str = ""
 
 
-MessageAction = Drop | Duplicate | Reorder | Delay | Rewrite | Truncate | Split | Garbage
+MessageAction = Drop | Duplicate | Reorder | Delay | Rewrite | Reshape | Truncate | Split | Garbage
 RequestAction = Fail | Remark | FillBeforeCancel | ForkOrder
 LinkAction = Mute | CapBuffer | Reset | Refuse | MovePort | HoldId | Restart | KillProcess
 StateAction = Notice | LoseUpstream | FarmDown | Compete | Withhold | ReadOnly | NoPermission | LoseStreams

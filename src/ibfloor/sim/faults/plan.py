@@ -83,7 +83,9 @@ def check_fault(fault: Fault) -> None:
     _check_clients(fault)
     if isinstance(what, do.MessageAction) and not when.on.startswith(("in:", "out:")):
         raise _error(fault, f"{what_name(what)} needs a message: on = 'in:<request>' or 'out:<message>'")
-    if isinstance(what, do.Truncate | do.Split | do.Garbage | do.Rewrite) and not when.on.startswith("out:"):
+    if isinstance(what, do.Truncate | do.Split | do.Garbage | do.Rewrite | do.Reshape) and not when.on.startswith(
+        "out:"
+    ):
         raise _error(fault, f"{what_name(what)} is for messages to clients: on = 'out:<message>'")
     if isinstance(what, do.RequestAction) and not when.on.startswith("in:"):
         raise _error(fault, f"{what_name(what)} needs a request: on = 'in:<request>'")

@@ -34,15 +34,16 @@ class FallibleBroker(ConditionalBroker):
             if order_id > self._highest_id.get(client_id, 0) and self._orders[perm_id].status.is_done:
                 del self._by_client[client_id, order_id]
 
-    def fill_rest(self, perm_id: int, now_ns: int) -> None:
-        """Fill what is left of an order, even of one that was canceled."""
+    def fill_rest(self, perm_id: int, now_ns: int, share: Decimal = Decimal(1)) -> None:
+        """Fill what is left of an order, or a share of it, even of one that was canceled."""
         order = self._orders[perm_id]
-        qty = order.ticket.qty - order.filled_qty
+        rest, lot = order.ticket.qty - order.filled_qty, order.ticket.instrument.lot_size
+        qty = rest if share == 1 else min(rest, max(lot, rest * share // lot * lot))
         if qty > ZERO:
             px = order.ticket.limit_px or self._price_of(order.ticket.instrument.instrument_id)
-            events = self._exchange.fill(perm_id, px, now_ns)
+            events = self._exchange.fill(perm_id, qty, px, now_ns)
             # one that the exchange holds no more was canceled, or never sent
-            self._apply(events or [Filled(key=perm_id, ts_ns=now_ns, qty=qty, px=px, leaves_qty=ZERO)])
+            self._apply(events or [Filled(key=perm_id, ts_ns=now_ns, qty=qty, px=px, leaves_qty=rest - qty)])
 
     def correct(self, execution: SimExecution, px: Decimal, now_ns: int) -> None:
         """Give an execution another price, under the next revision of its id; once only, and no leg's."""

@@ -14,7 +14,7 @@ from ibfloor.sim.gateway.session import Session
 from ibfloor.sim.gateway.values import number_of, text_of
 from ibfloor.sim.market.source import Market
 
-_NOTICES = frozenset({10167, 2176})
+_NOTICES = frozenset({165, 10167, 2174, 2176})
 _DUPLICATE_ID = 322
 
 

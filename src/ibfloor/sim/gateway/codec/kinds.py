@@ -13,6 +13,7 @@ Values = Mapping[str, "Scalar | Sequence[Values]"]
 UNSET_NUMBER_TEXT = "1.7976931348623157E308"
 UNSET_INT = 2**31 - 1
 _UNSET_FROM = Decimal("1.797E308")
+_UNSET_FROM_FLOAT = float(_UNSET_FROM)
 _INFINITE_TEXT = "Infinite"
 _PLACES_MAX = 18
 """Digits before or after the point that a sound price, quantity or id may have."""
@@ -37,6 +38,8 @@ def number_text(value: Scalar) -> str:
         return ""
     if isinstance(value, int):
         return str(int(value))
+    if isinstance(value, float) and value >= _UNSET_FROM_FLOAT:
+        return UNSET_NUMBER_TEXT
     number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
     if not number.is_finite():
         return _INFINITE_TEXT if number.is_infinite() else ""

@@ -9,6 +9,7 @@ from ibfloor.sim.faults import Fault, FaultEngine
 from ibfloor.sim.faults import actions as do
 from ibfloor.sim.gateway.codec.kinds import Values
 from ibfloor.sim.gateway.codec.table import Table
+from ibfloor.sim.gateway.faults.shapes import reshaped
 from ibfloor.sim.gateway.faults.timers import Timers
 from ibfloor.sim.gateway.session import Session
 from ibfloor.sim.gateway.wire import frame
@@ -48,6 +49,8 @@ class MessageFaults:
                     return
                 case do.Rewrite(fields=fields, unset=unset):
                     copies = [{**one, **fields, **dict.fromkeys(unset)} for one in copies]
+                case do.Reshape(shape=shape):
+                    copies = [reshaped(one, shape) for one in copies]
                 case do.Duplicate(copies=more, fields=fields):
                     copies += [{**values, **fields}] * more
                 case do.Delay(seconds=seconds):

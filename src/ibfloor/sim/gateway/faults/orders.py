@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from functools import partial
 
 import msgspec
@@ -78,7 +79,7 @@ class OrderFaults:
                         session.fail(subject, code, text)
                     return
                 case do.FillBeforeCancel():
-                    self._fill_before(session, request, values)
+                    self._fill_before(session, request, values, fault.what)
                 case do.ForkOrder():
                     forks = True
                 case do.Remark():
@@ -98,7 +99,7 @@ class OrderFaults:
             held = msgspec.structs.replace(order, status=IbStatus.PRE_SUBMITTED, why_held=remark.why_held)
             show_status(session, held)
 
-    def _fill_before(self, session: Session, request: Table, values: Values) -> None:
+    def _fill_before(self, session: Session, request: Table, values: Values, action: do.FillBeforeCancel) -> None:
         orders: list[BrokerOrder | None] = []
         if request is ask.CANCEL_ORDER:
             orders = [self._host.broker.find(client_of(session), number_of(values, "order_id"))]
@@ -106,10 +107,12 @@ class OrderFaults:
             orders = [*self._host.broker.open_orders()]
         for order in orders:
             if order is not None and not order.status.is_done:
-                self._fill_rest(order.perm_id)
+                if action.is_pending:
+                    show_status(session, msgspec.structs.replace(order, status=IbStatus.PENDING_CANCEL))
+                self._fill_rest(order.perm_id, action.share)
 
-    def _fill_rest(self, perm_id: int) -> None:
-        self._host.broker.fill_rest(perm_id, self._host.clock.now_ns())
+    def _fill_rest(self, perm_id: int, share: Decimal = Decimal(1)) -> None:
+        self._host.broker.fill_rest(perm_id, self._host.clock.now_ns(), share)
 
     def _correct(self, execution: SimExecution, ticks: int) -> None:
         px = execution.px + ticks * execution.instrument.min_tick
