@@ -66,7 +66,7 @@ def test_decision_records_are_numbered_without_a_gap() -> None:
     assert len(numbers) >= 8
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/tutorial-first-strategy.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/orders.md", "docs/tutorial-first-strategy.md"])
 def test_strategies_in_the_docs_can_be_made(page: str, tmp_path: Path) -> None:
     blocks = [text for text in PYTHON_BLOCK.findall((ROOT / page).read_text()) if "Strategy[" in text]
     assert blocks
