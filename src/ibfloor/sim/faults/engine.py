@@ -177,5 +177,5 @@ class FaultEngine:
     def _index(self) -> None:
         self._by_point = {}
         for armed in self._armed.values():
-            for point in {armed.fault.when.on, armed.fault.when.after} - {""}:
+            for point in sorted({armed.fault.when.on, armed.fault.when.after} - {""}):
                 self._by_point.setdefault(point, []).append(armed)

@@ -55,7 +55,7 @@ class AccountDesk:
         self._market = market
         self._clock = clock
         self._updates: dict[Session, SimAccount] = {}
-        self._positions: set[Session] = set()
+        self._positions: dict[Session, None] = {}
         self._multi_updates: dict[_Key, Values] = {}
         self._multi_positions: dict[_Key, Values] = {}
         self._summaries: dict[_Key, frozenset[str]] = {}
@@ -69,7 +69,7 @@ class AccountDesk:
             ask.REQ_ACCOUNT_SUMMARY: self._summary,
             ask.CANCEL_ACCOUNT_SUMMARY: self._ender(self._summaries),
             ask.REQ_POSITIONS: self._positions_request,
-            ask.CANCEL_POSITIONS: lambda session, _: self._positions.discard(session),
+            ask.CANCEL_POSITIONS: lambda session, _: self._positions.pop(session, None),
             ask.REQ_POSITIONS_MULTI: self._positions_multi,
             ask.CANCEL_POSITIONS_MULTI: self._ender(self._multi_positions),
             ask.REQ_PNL: self._pnl_request,
@@ -81,7 +81,7 @@ class AccountDesk:
     def drop(self, session: Session) -> None:
         """Forget a session's subscriptions."""
         self._updates.pop(session, None)
-        self._positions.discard(session)
+        self._positions.pop(session, None)
         forget_session(self._multi_updates, session)
         forget_session(self._multi_positions, session)
         forget_session(self._summaries, session)
@@ -154,7 +154,7 @@ class AccountDesk:
         session.send(tell.ACCOUNT_SUMMARY_END, req_id=req_id)
 
     def _positions_request(self, session: Session, _values: Values) -> None:
-        self._positions.add(session)
+        self._positions[session] = None
         for account in self._broker.accounts.values():
             for position in _held(account):
                 self._tell_position(session, account, position)

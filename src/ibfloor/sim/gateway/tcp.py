@@ -27,7 +27,7 @@ class GatewayServer:
         self._host = host
         self._server: asyncio.Server | None = None
         self._runner: asyncio.Task[None] | None = None
-        self._links: set[_Link] = set()
+        self._links: dict[_Link, None] = {}
         self._moving: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> GatewayServer:
@@ -110,7 +110,7 @@ class GatewayServer:
 
 
 class _Link(asyncio.Protocol):
-    def __init__(self, gateway: Gateway, links: set[_Link]) -> None:
+    def __init__(self, gateway: Gateway, links: dict[_Link, None]) -> None:
         self._gateway = gateway
         self._links = links
         self._transport: asyncio.Transport | None = None
@@ -119,7 +119,7 @@ class _Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._links.add(self)
+        self._links[self] = None
         if not self._gateway.faults.on_connect(self._session):
             self.abort()
 
@@ -128,7 +128,7 @@ class _Link(asyncio.Protocol):
         self._gateway.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._links.discard(self)
+        self._links.pop(self, None)
         self._gateway.leave(self._session)
 
     def abort(self) -> None:
