@@ -40,6 +40,7 @@ class BracketGuard:
         self._later = later
         self._watch = BracketWatch()
         self._is_coming = False
+        self._is_stopped = False
 
     def begin(self, orders: Iterable[Order]) -> None:
         """Watch the brackets among these orders."""
@@ -55,8 +56,13 @@ class BracketGuard:
         """Expect the end of an order: it is canceled on purpose."""
         self._watch.settle(cl_ord_id)
 
+    def stop(self) -> None:
+        """Act no more: whoever ends the strategy decides of its position."""
+        self._is_stopped = True
+        self._watch.forget()
+
     def _look(self) -> None:
-        if not self._is_coming and self._watch.losses():
+        if not self._is_coming and not self._is_stopped and self._watch.losses():
             self._come_back()
 
     def _come_back(self) -> None:

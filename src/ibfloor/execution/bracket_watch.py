@@ -79,6 +79,10 @@ class BracketWatch:
             if cl_ord_id in bracket.exits:
                 bracket.settled.add(cl_ord_id)
 
+    def forget(self) -> None:
+        """Watch nothing any more."""
+        self._brackets = {}
+
     def losses(self) -> list[Loss]:
         """Return the exits that are lost and can be answered now, and forget the brackets that are over."""
         found = [loss for bracket in self._brackets.values() for loss in _losses(bracket) if loss.is_due]
@@ -104,7 +108,7 @@ def _losses(bracket: _Bracket) -> list[Loss]:
             has_siblings=bool(working),
         )
         for key, each in bracket.exits.items()
-        if each.status in _GONE and key not in bracket.settled
+        if each.status in _GONE and key not in bracket.settled and not each.is_cancel_asked
     ]
 
 
@@ -116,7 +120,10 @@ def gets_out(request: OrderRequest) -> bool:
 def _is_over(bracket: _Bracket) -> bool:
     is_entry_done = bracket.entry is not None and bracket.entry.status.is_done
     return is_entry_done and all(
-        each.status.is_done and (each.status is OrdStatus.FILLED or key in bracket.settled or not _open_qty(bracket))
+        each.status.is_done
+        and (
+            each.status is OrdStatus.FILLED or each.is_cancel_asked or key in bracket.settled or not _open_qty(bracket)
+        )
         for key, each in bracket.exits.items()
     )
 

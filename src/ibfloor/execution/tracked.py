@@ -62,7 +62,7 @@ def step(tracked: Tracked, fact: Fact) -> Tracked:
         case OrderDoubted():
             return _moved(tracked, Report.DOUBTED, fact, text=fact.reason)
         case CancelRequested():
-            return _moved(tracked, Report.CANCEL_REQUESTED, fact, text=fact.reason)
+            return _cancel_asked(tracked, _moved(tracked, Report.CANCEL_REQUESTED, fact, text=fact.reason))
         case ReplaceRequested():
             return _replacing(tracked, fact)
         case _:
@@ -82,6 +82,12 @@ def executed(tracked: Tracked, qty: Decimal, notional: Decimal, fact: Fact) -> T
     status = _by_quantity(status, cum_qty, order.request)
     changed = replace(order, status=status, cum_qty=cum_qty, avg_px=avg_px, ts_updated_ns=fact.ts_init_ns)
     return Tracked(changed, total, None if status.is_done else tracked.change, due)
+
+
+def _cancel_asked(before: Tracked, after: Tracked) -> Tracked:
+    if before.order.is_cancel_asked or after is before:
+        return after
+    return Tracked(replace(after.order, is_cancel_asked=True), after.notional, after.change, after.due)
 
 
 def adopted(tracked: Tracked, fact: Fact, text: str) -> Tracked:

@@ -274,6 +274,10 @@ class TradeManager:
         """Take all orders of an earlier life's brackets, done ones included, and look whether an exit is lost."""
         self._brackets.begin(orders)
 
+    def leave_brackets(self) -> None:
+        """Send nothing any more for exits that are lost: a stop policy decides from now on."""
+        self._brackets.stop()
+
     def _warn(self, entry: Order, text: str) -> None:
         now_ns = self._clock.now_ns()
         self._sink(OrderWarned(ts_event_ns=now_ns, ts_init_ns=now_ns, cl_ord_id=entry.cl_ord_id, code=0, text=text))

@@ -158,7 +158,10 @@ class Worker:
                 )
                 for order in home.working:
                     self._trade.adopt(order)
-                self._trade.remember(home.brackets)
+                if self._runs:
+                    self._trade.remember(home.brackets)
+                else:  # a stop policy alone decides what becomes of what is left
+                    self._trade.leave_brackets()
                 reach("worker.adopted")
                 await self._trade_until_told(self._trade, home, session)
             finally:
@@ -224,6 +227,7 @@ class Worker:
         return finish, None if failure is None else _strategy_error(failure)
 
     async def _wind_down(self, trade: TradeManager, context: WorkerContext, finish: Finish) -> None:
+        trade.leave_brackets()
         if finish == "keep":
             return
         await self._cancel_until_done(trade, f"stop policy {finish}")

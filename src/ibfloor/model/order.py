@@ -169,6 +169,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     cum_qty: Decimal = Decimal(0)
     avg_px: Decimal = Decimal(0)
     text: str = ""
+    is_cancel_asked: bool = False
+    """Whether we ever asked for its cancel: its end is then no surprise."""
     ts_submitted_ns: int = 0
     ts_updated_ns: int = 0
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from ibfloor.execution.bracket_watch import bracket_orders
+from ibfloor.execution.order_table import OrderTable
 from ibfloor.execution.ticket import BracketTicket, OrderTicket
 from ibfloor.execution.trade_manager import TradeManager
 from ibfloor.model.errors import ConnectivityError, LedgerError
@@ -319,3 +320,25 @@ def test_group_is_named_after_its_first_order(floor: Floor) -> None:
     groups = {fact.request.asks.oca.group for fact in floor.of(OrderSubmitted) if fact.request.asks.oca}
     assert groups == {"sma:1"}
     assert floor.steps[-2:] == ["wire 41 of 0", "wire 42 of 0"], "each goes out at once"
+
+
+def test_stop_canceled_on_purpose_in_an_earlier_life_is_not_sent_again(floor: Floor, facts: Any) -> None:
+    floor.send()
+    table = OrderTable()
+    for fact in floor.of(OrderSubmitted):
+        table.apply(fact)
+    table.apply(facts.filled(100, "99", ref=ENTRY))
+    for key in (PROFIT, STOP):
+        table.apply(CancelRequested(ts_event_ns=6, ts_init_ns=6, cl_ord_id=key, reason="stop policy cancel"))
+        table.apply(facts.reported(OrdStatus.CANCELED, ref=key))
+    assert bracket_orders(table) == ()
+    assert [table.get(key).is_cancel_asked for key in (ENTRY, STOP)] == [False, True]  # type: ignore[union-attr]
+
+
+def test_stop_policy_is_not_crossed_by_a_stop_sent_again(floor: Floor) -> None:
+    floor.send()
+    floor.tell(ENTRY, OrdStatus.FILLED, 100)
+    floor.tell(STOP, OrdStatus.REJECTED)
+    floor.trade.leave_brackets()
+    floor.pass_time()
+    assert (floor.new, floor.alarms) == ([], [])
