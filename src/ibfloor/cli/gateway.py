@@ -16,7 +16,9 @@ from ibfloor.model.money import Currency
 
 MarketOption = Annotated[
     str,
-    typer.Option("--market", metavar="generated|replay|csv|store", help="A market made by a seed, or recorded days."),
+    typer.Option(
+        "--market", metavar="generated|replay|csv|parquet|store", help="A market made by a seed, or recorded days."
+    ),
 ]
 DataOption = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="Folder of recorded days: Parquet, CSV, or a store.")

@@ -170,12 +170,14 @@ class BookTop(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class TapePrint(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One trade between others."""
+    """One trade between others; where and under which conditions, if a record says so."""
 
     instrument_id: InstrumentId
     ts_ns: int
     px: Decimal
     qty: Decimal
+    exchange: str = ""
+    conditions: str = ""
 
 
 MarketTick = BookTop | TapePrint

@@ -25,6 +25,8 @@ from ibfloor.sim.gateway.values import forget_session, number_of, text_of
 from ibfloor.sim.market.bars import BarKind
 from ibfloor.sim.market.source import Market
 
+TAPE_EXCHANGE = "ARCA"
+"""Where trades happen of which no record says more."""
 _TICK_KINDS = {"Last": 1, "AllLast": 2, "BidAsk": 3, "MidPoint": 4}
 _DUPLICATE = (322, "Error processing request.-'bW' : cause - Duplicate ticker id")
 
@@ -192,7 +194,8 @@ def _tell_tick(session: Session, req_id: int, kind: int, tick: MarketTick) -> No
                 time_s=time_s,
                 price=tick.px,
                 size=tick.qty,
-                exchange="ARCA",
+                exchange=tick.exchange or TAPE_EXCHANGE,
+                conditions=tick.conditions,
             )
         return
     bid, ask_px = tick.bid_px or Decimal(0), tick.ask_px or Decimal(0)

@@ -17,6 +17,7 @@ from ibfloor.sim.gateway.codec import research_responses as found
 from ibfloor.sim.gateway.codec.kinds import Values
 from ibfloor.sim.gateway.codec.table import Table
 from ibfloor.sim.gateway.contracts import one_security
+from ibfloor.sim.gateway.market_desk import TAPE_EXCHANGE
 from ibfloor.sim.gateway.periods import DAY_NS, NS_PER_HOUR, BadPeriod, duration_ns_of, end_ns_of
 from ibfloor.sim.gateway.session import Session
 from ibfloor.sim.gateway.values import number_of, text_of
@@ -195,7 +196,13 @@ def _whole_seconds(ticks: Iterable[MarketTick], count: int) -> list[MarketTick]:
 def _tick_values(what: str, tick: MarketTick) -> Values:
     time_s = tick.ts_ns // NS_PER_S
     if isinstance(tick, TapePrint):
-        return {"time_s": time_s, "price": tick.px, "size": tick.qty, "exchange": "ARCA"}
+        return {
+            "time_s": time_s,
+            "price": tick.px,
+            "size": tick.qty,
+            "exchange": tick.exchange or TAPE_EXCHANGE,
+            "conditions": tick.conditions,
+        }
     bid, ask = tick.bid_px, tick.ask_px
     assert bid is not None
     assert ask is not None

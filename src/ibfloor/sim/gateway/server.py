@@ -38,7 +38,7 @@ from ibfloor.sim.market.stream import StreamMarket
 from ibfloor.sim.market.tables import recorded_market
 
 _EXEC_SESSION = 0xE0D5
-_MARKETS = ("generated", "replay", "csv", "store")
+_MARKETS = ("generated", "replay", "csv", "parquet", "store")
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +53,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """``HH:MM`` New York time on the last trading day; ``None``: the time it is."""
     hold_until_client: bool = False
     market: str = "generated"
-    """``generated``, ``replay``, ``csv`` or ``store``."""
+    """``generated``, ``replay``, ``csv``, ``parquet`` (both read both) or ``store``."""
     data: Path | None = None
     symbols: tuple[str, ...] = ()
     securities: Path | None = None

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from ibfloor.model.errors import ConfigError
-from ibfloor.model.moment import NS_PER_MINUTE, to_datetime
+from ibfloor.model.moment import to_datetime
 from ibfloor.sim.market.bars import NS_PER_DAY
 from ibfloor.sim.market.frames import ASK, ASK_QTY, BID, BID_QTY, COLUMNS, TRADE, VOLUME, DayBar, Floats, Ints
 from ibfloor.sim.market.securities import Security
@@ -25,6 +25,7 @@ _DAYS_BEFORE, _DAYS_AFTER = 400, 60  # of the record, around its anchor: a year 
 
 Minutes = tuple[Ints, Ints]
 """Minute starts in UTC nanoseconds, and rows as in ``frames`` (without counts of ticks)."""
+NO_MINUTES: Minutes = (np.zeros(0, dtype=np.int64), np.zeros((0, COLUMNS), dtype=np.int64))
 
 
 class MarketFolder:
@@ -75,25 +76,15 @@ class MarketFolder:
         rows[:, [BID_QTY, ASK_QTY]] = quote_qty
         return bars["time"].astype(np.int64), rows
 
-    def forex_minutes(self, security: Security, around: date, quote_qty: int) -> Minutes:
-        """Return quote minutes of EUR.USD made of its ticks, on the broker's coarser price grid."""
+    def forex_quotes(self, around: date) -> tuple[Ints, Floats, Floats]:
+        """Return times, bids and asks of EUR.USD's ticks."""
         ticks = self._read(around, "eurusd_ticks", ("time", "bid", "ask"))
-        tick = float(security.instrument.min_tick)
-        minute = ticks["time"].astype(np.int64) // NS_PER_MINUTE * NS_PER_MINUTE
-        first = np.flatnonzero(np.append(True, minute[1:] != minute[:-1]))
-        last = np.append(first[1:], len(minute)) - 1
-        rows = np.zeros((len(first), COLUMNS), dtype=np.int64)
-        for where, name, whole in ((BID, "bid", np.floor), (ASK, "ask", np.ceil)):
-            px = whole(np.round(ticks[name] / tick, 6)).astype(np.int64)
-            high, low = np.maximum.reduceat(px, first), np.minimum.reduceat(px, first)
-            rows[:, where] = np.stack((px[first], high, low, px[last]), axis=1)
-        rows[:, [BID_QTY, ASK_QTY]] = quote_qty
-        return minute[first], rows
+        return ticks["time"].astype(np.int64), ticks["bid"].astype(np.float64), ticks["ask"].astype(np.float64)
 
     def forex_days(self, security: Security, around: date) -> list[DayBar]:
         """Return daily bars of EUR.USD's bid, made of its hours."""
         hours = self._read(around, "eurusd_hour", ("time", *_BID))
-        px = _ticks(hours, _BID, float(security.instrument.min_tick))
+        px = _ticks(hours, _BID, float(security.tape_tick))
         return _days(security, hours["time"], px, np.zeros(len(px), dtype=np.int64))
 
     def _read(

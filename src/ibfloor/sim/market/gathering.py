@@ -1,7 +1,7 @@
 """From recorded ticks, quotes or bars of any spacing to minutes, the form in which tapes are kept.
 
-The ticks of a tape are made of its minutes again: they visit the same open, high, low and close and
-add up to the same volume, but are not the recorded ones.
+The ticks of a bar are made of its minute again: they visit the same open, high, low and close and
+add up to the same volume. Recorded ticks are played as they are (``exact``), beside their minutes.
 """
 
 from __future__ import annotations
@@ -53,7 +53,17 @@ def minutes_of_ticks(bids: Series, asks: Series, trades: Series, tick: float, qu
         sums = np.bincount(which, series.qty, len(minute_ns))
         rows[at, column] = np.rint(sums[at] / counts).astype(np.int64)
     rows[:, [BID_QTY, ASK_QTY]] = np.where(rows[:, [BID_QTY, ASK_QTY]] > 0, rows[:, [BID_QTY, ASK_QTY]], quote_qty)
+    _complete_lead(rows)
     return carried(minute_ns, rows)
+
+
+def _complete_lead(rows: Ints) -> None:
+    # before both sides were quoted once: the missing one stands beside the trades, or the other
+    is_quoted = (rows[:, BID] > 0).all(axis=1) & (rows[:, ASK] > 0).all(axis=1)
+    lead = rows[: int(np.argmax(is_quoted)) if is_quoted.any() else len(rows)]
+    beside = np.where(lead[:, TRADE] > 0, lead[:, TRADE], lead[:, ASK] - 1)
+    lead[:, BID] = np.where(lead[:, BID] > 0, lead[:, BID], np.maximum(beside, 1))
+    lead[:, ASK] = np.where(lead[:, ASK] > 0, lead[:, ASK], lead[:, BID] + 1)
 
 
 def minutes_of_bars(bars: BarSeries, tick: float, quote_qty: int) -> Minutes:

@@ -16,9 +16,10 @@ import numpy as np
 
 from ibfloor.model.errors import ConfigError
 from ibfloor.model.moment import NS_PER_MINUTE, from_datetime
+from ibfloor.sim.exchange.values import MarketTick
 from ibfloor.sim.market.frames import ASK, BID, QUOTES, TRADE, VOLUME, DayBar, DayFrames, seal
 from ibfloor.sim.market.securities import Security, SecurityMaster
-from ibfloor.sim.market.tape import TapeSource
+from ibfloor.sim.market.tape import Exact, TapeSource
 
 _ZONE = ZoneInfo("America/New_York")
 
@@ -79,6 +80,21 @@ def planned(source: TapeSource, security: Security, master: SecurityMaster, plan
     """Return a source with the plan's events of one security in it; itself when there are none."""
     events = [event for event in plan if master.by_symbol(event.symbol) is security]
     return PlannedSource(source, events) if events else source
+
+
+def unplanned(exact: Exact, security: Security, master: SecurityMaster, plan: Sequence[MarketEvent]) -> Exact:
+    """Return recorded ticks where no event changes their minute: there the changed minute makes them anew."""
+    spans = [
+        (event.start_ns, None if event.kind is MarketEventKind.GAP else event.end_ns)
+        for event in plan
+        if master.by_symbol(event.symbol) is security
+    ]
+
+    def untouched(minute_ns: int) -> list[MarketTick] | None:
+        is_changed = any(start <= minute_ns and (end is None or minute_ns < end) for start, end in spans)
+        return None if is_changed else exact(minute_ns)
+
+    return untouched if spans else exact
 
 
 class PlannedSource:

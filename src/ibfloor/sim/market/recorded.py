@@ -4,11 +4,28 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+import msgspec
 import numpy as np
 
 from ibfloor.model.moment import NS_PER_MINUTE
+from ibfloor.sim.exchange.values import MarketTick
+from ibfloor.sim.market.exact import ExactTicks
 from ibfloor.sim.market.files import Minutes
-from ibfloor.sim.market.frames import CLOSE, OPEN, PRINTS, QUOTES, TRADE, VOLUME, DayBar, DayFrames, Floats, Ints, seal
+from ibfloor.sim.market.frames import (
+    ASK,
+    BID,
+    CLOSE,
+    OPEN,
+    PRINTS,
+    QUOTES,
+    TRADE,
+    VOLUME,
+    DayBar,
+    DayFrames,
+    Floats,
+    Ints,
+    seal,
+)
 from ibfloor.sim.market.minutes import MinuteMaker
 from ibfloor.sim.market.profiles import DAY_MINUTES, EVENING, MARKET_VOL, Profile, curve
 from ibfloor.sim.market.securities import Security
@@ -26,8 +43,12 @@ _THIN = 1 / 3  # a day with fewer minutes than this share of the fullest is a fr
 class Recorded:
     """Sessions of one instrument's record by date: minutes where recorded, else a daily bar."""
 
-    def __init__(self, security: Security, minutes: Minutes, days: list[DayBar]) -> None:
+    def __init__(
+        self, security: Security, minutes: Minutes, days: list[DayBar], ticks: ExactTicks | None = None
+    ) -> None:
         self.security = security
+        self.ticks = ticks
+        """The recorded ticks, where there are any."""
         self._minutes = _by_day(security, minutes)
         self._bars = {bar.day: bar for bar in days}
 
@@ -108,6 +129,18 @@ class RecordedSource:
             self._frames[day] = self._make(day)
         return self._frames[day]
 
+    def ticks(self, minute_ns: int) -> list[MarketTick] | None:
+        """Return a market minute's recorded ticks; ``None`` where no ticks are recorded."""
+        if self._record.ticks is None:
+            return None
+        day = self._session.day_of(minute_ns)
+        recorded = self._recorded_day(day)
+        if self._record.minutes(recorded) is None:
+            return None
+        shift_ns = at_minute(self._session, day, 0) - at_minute(self._session, recorded, 0)
+        begin_ns = minute_ns - shift_ns
+        return self._record.ticks.between(begin_ns, begin_ns + NS_PER_MINUTE, shift_ns)
+
     def daily(self) -> list[DayBar]:
         """Return up to a year of the record's sessions before the first day, moved to market days."""
         last = self._anchor + self._offsets[self._first]
@@ -155,11 +188,18 @@ class RecordedSource:
         first, last = (max(0, (edge - start_ns) // NS_PER_MINUTE) for edge in regular)
         log_px = np.full(DAY_MINUTES, np.log(bar.open_px))
         log_px[first:last] = _line_through(bar, last - first, rng)
-        log_px += np.log(float(self._record.security.instrument.min_tick))
+        security = self._record.security
+        log_px += np.log(float(security.tape_tick))
         deviation = curve(MARKET_VOL) * (MARKET_BP * 1e-4)
         walked = SymbolDay(float(log_px[0]), log_px, deviation, np.ones(DAY_MINUTES))
-        maker = MinuteMaker(self._record.security, self._profile, bar.volume / max(self._profile.volume, 1))
-        return maker.frames(day, start_ns, first, last, walked, rng)
+        # spreads are in ticks of the instrument, though ticks are recorded on a finer grid
+        finer = max(1, round(security.instrument.min_tick / security.tape_tick))
+        plain = msgspec.structs.replace(security, tape_tick_px=security.tape_tick * finer)
+        maker = MinuteMaker(plain, self._profile, bar.volume / max(self._profile.volume, 1))
+        frames = maker.frames(day, start_ns, first, last, walked, rng)
+        for where in (BID, ASK, TRADE):
+            frames.rows[:, where] *= finer
+        return frames
 
 
 def _line_through(bar: DayBar, count: int, rng: np.random.Generator) -> Floats:

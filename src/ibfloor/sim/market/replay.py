@@ -7,8 +7,8 @@ the day of the start, the sessions before it are history, those after it follow.
 
 - one-minute bars of trades and quotes are real; the ticks within a minute are a plausible path
   that visits their open, high, low and close and adds up to their volume (``path``);
-- ES has no recorded quotes: they stand one tick wide around its trades. EUR.USD's ticks are
-  gathered to minutes on the broker's price grid; its sizes are invented;
+- EUR.USD's ticks are real, and played exactly: they lie between the steps at which the broker takes
+  prices; their sizes are invented. ES has no recorded quotes: they stand one tick wide around its trades;
 - sessions known by daily bars only become plausible minutes of regular hours between that bar's
   open, high, low and close, with the usual volume by time of day;
 - a symbol that no file holds (KO, PEP) is generated (``generated``), as ``sources`` tells, and so
@@ -24,14 +24,16 @@ from pathlib import Path
 from ibfloor.model.errors import ConfigError
 from ibfloor.model.instrument import SecurityType
 from ibfloor.model.moment import to_datetime
-from ibfloor.sim.market.files import MarketFolder
+from ibfloor.sim.market.exact import TickRows
+from ibfloor.sim.market.files import NO_MINUTES, MarketFolder
 from ibfloor.sim.market.generated import NOTHING_LISTED, chosen, generated_tapes
 from ibfloor.sim.market.listing import Listing
-from ibfloor.sim.market.plan import MarketEvent, planned
+from ibfloor.sim.market.plan import MarketEvent, planned, unplanned
 from ibfloor.sim.market.profiles import PROFILES
 from ibfloor.sim.market.recorded import Recorded, RecordedSource
 from ibfloor.sim.market.securities import Security, default_master
 from ibfloor.sim.market.stream import StreamMarket
+from ibfloor.sim.market.tables import record_of_ticks
 from ibfloor.sim.market.tape import Tape
 
 _ANCHOR = date(2013, 10, 9)
@@ -39,7 +41,7 @@ _ANCHORS = {"AAPL": date(2014, 6, 6), "EUR": date(2014, 5, 2)}
 _EXPIRIES = ("201312", "201403")
 """Of the recorded futures that play the front and the next month."""
 
-MINUTES, DAYS, GENERATED = "minutes", "days", "generated"
+TICKS, MINUTES, DAYS, GENERATED = "ticks", "minutes", "days", "generated"
 
 
 class ReplayMarket(StreamMarket):
@@ -74,9 +76,10 @@ class ReplayMarket(StreamMarket):
                 self.sources[security.name] = GENERATED
                 tapes.append(substitute)
                 continue
-            self.sources[security.name] = MINUTES if record.minute_days else DAYS
-            source = planned(_source(record, folder, start_ns, seed), security, master, plan)
-            tapes.append(Tape(security, source, seed))
+            self.sources[security.name] = TICKS if record.ticks else MINUTES if record.minute_days else DAYS
+            source = _source(record, folder, start_ns, seed)
+            exact = None if record.ticks is None else unplanned(source.ticks, security, master, plan)
+            tapes.append(Tape(record.security, planned(source, security, master, plan), seed, exact))
         super().__init__(master, tapes, start_ns)
 
 
@@ -91,8 +94,11 @@ def _record(files: MarketFolder, security: Security) -> Recorded:
             expiry = _EXPIRIES[security.is_back_month]
             return Recorded(security, files.future_minutes(security, around, expiry, profile.quote_qty), [])
         case SecurityType.FOREX:
-            minutes = files.forex_minutes(security, around, profile.quote_qty)
-            return Recorded(security, minutes, files.forex_days(security, around))
+            found = record_of_ticks(security, TickRows.of_quotes(*files.forex_quotes(around)), profile.quote_qty)
+            if found is None:
+                return Recorded(security, NO_MINUTES, files.forex_days(security, around))
+            days = files.forex_days(found.security, around)
+            return Recorded(found.security, found.minutes, days, found.ticks)
         case _:
             return Recorded(security, files.stock_minutes(security, around), files.stock_days(security, around))
 

@@ -1,30 +1,34 @@
-"""Replay of recordings of one's own: CSV files of a folder, or what a recorder stored.
+"""Replay of recordings of one's own: CSV and Parquet files of a folder, or what a recorder stored.
 
-A file is named by the security as the master finds it (``SPY.csv``, ``SAP@IBIS.csv``) and has a
-header: ``time`` (UTC, ISO 8601, or nanoseconds) and either bars ``open, high, low, close, volume``,
-or ticks: ``bid, ask`` with ``bid_size, ask_size`` where known, and ``price, size`` of trades; a tick
-may leave its other cells empty. The eleventh recorded day plays on the day of the start, or the
-first one of fewer; after the last one the record begins again there.
+A file is named by the security as the master finds it (``SPY.csv``, ``SAP@IBIS.parquet``) and has
+the columns ``time`` (UTC, ISO 8601 or a Parquet time, or nanoseconds) and either bars ``open, high,
+low, close, volume``, or ticks: ``bid, ask`` with ``bid_size, ask_size`` where known, and ``price,
+size`` of trades, with ``exchange, conditions`` where known; a tick may leave its other cells empty.
+
+Ticks are played exactly: the same values at the same nanoseconds of the day, within the security's
+trading hours. A minute that an event of the plan changes is made anew. Of bars the ticks are made:
+they visit open, high, low and close, and add up to the volume. The eleventh recorded day plays on
+the day of the start, or the first one of fewer; after the last one the record begins again there.
 """
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
 import numpy as np
 
-from ibfloor.data.recorder_feed import KIND_ASK, KIND_BID, KIND_LAST
-from ibfloor.data.store import Column, MarketStore, Table
+from ibfloor.data.store import Column, MarketStore
 from ibfloor.model.errors import ConfigError
-from ibfloor.model.moment import from_datetime
+from ibfloor.sim.market.columns import BARS, read_columns
+from ibfloor.sim.market.exact import ExactTicks, TickRows, grid_of
 from ibfloor.sim.market.files import Minutes
 from ibfloor.sim.market.frames import BID, VOLUME
-from ibfloor.sim.market.gathering import BarSeries, Series, minutes_of_bars, minutes_of_ticks
-from ibfloor.sim.market.plan import MarketEvent, planned
+from ibfloor.sim.market.gathering import BarSeries, minutes_of_bars, minutes_of_ticks
+from ibfloor.sim.market.plan import MarketEvent, planned, unplanned
 from ibfloor.sim.market.profiles import PROFILES, Profile
 from ibfloor.sim.market.recorded import HISTORY_SESSIONS, Recorded, RecordedSource
 from ibfloor.sim.market.securities import Security, SecurityMaster
@@ -33,40 +37,52 @@ from ibfloor.sim.market.tape import Tape
 
 _EVER = (631_152_000 * 10**9, 4_102_444_800 * 10**9)
 _QUOTE_QTY = 500
-_BARS, _TICKS = ("open", "high", "low", "close", "volume"), ("bid", "ask", "bid_size", "ask_size", "price", "size")
+
+
+class Record(msgspec.Struct, frozen=True):
+    """What is recorded of a security, on the grid of its prices; ``ticks`` where ticks are."""
+
+    security: Security
+    minutes: Minutes
+    ticks: ExactTicks | None = None
 
 
 class Records(Protocol):
-    """Where recorded minutes come from."""
+    """Where records come from."""
 
-    def minutes(self, security: Security) -> Minutes:
-        """Return what is recorded of a security; empty for nothing."""
+    def record(self, security: Security) -> Record | None:
+        """Return what is recorded of a security; ``None`` for nothing."""
 
 
-class CsvRecords:
-    """The CSV files of a folder; errors are ``ConfigError`` with file, line and column."""
+class FileRecords:
+    """The CSV and Parquet files of a folder; errors are ``ConfigError`` with file, line and column."""
 
     def __init__(self, folder: Path, master: SecurityMaster) -> None:
-        self._files = {path.stem: path for path in sorted(folder.glob("*.csv"))}
-        if not self._files:
-            raise ConfigError(f"{folder} has no CSV file: name them by their securities, such as SPY.csv")
-        for name, path in self._files.items():
-            if master.by_symbol(name) is None:
-                raise ConfigError(f"{path}: no security is named {name}: rename the file, or list it with --securities")
+        paths = sorted([*folder.glob("*.csv"), *folder.glob("*.parquet")])
+        self._files: dict[str, Path] = {}
+        if not paths:
+            raise ConfigError(
+                f"{folder} has no CSV or Parquet file: name them by their securities, such as SPY.csv or SPY.parquet"
+            )
+        for path in paths:
+            if master.by_symbol(path.stem) is None:
+                raise ConfigError(
+                    f"{path}: no security is named {path.stem}: rename the file, or list it with --securities"
+                )
+            if path.stem in self._files:
+                raise ConfigError(f"{path}: {self._files[path.stem].name} records the same: keep one of them")
+            self._files[path.stem] = path
         self._named = {name: master.by_symbol(name) for name in self._files}
 
-    def minutes(self, security: Security) -> Minutes:
-        """Return a file's minutes."""
+    def record(self, security: Security) -> Record | None:
+        """Return what a file holds."""
         path = next((self._files[name] for name, one in self._named.items() if one is security), None)
-        tick = float(security.tape_tick)
         if path is None:
-            return minutes_of_bars(_bars({}), tick, _QUOTE_QTY)
-        columns = _read(path)
-        if "open" in columns:
-            return minutes_of_bars(_bars(columns), tick, _QUOTE_QTY)
-        pairs = (("bid", "bid_size"), ("ask", "ask_size"), ("price", "size"))
-        bids, asks, trades = (_series(columns, px, qty) for px, qty in pairs)
-        return minutes_of_ticks(bids, asks, trades, tick, _QUOTE_QTY)
+            return None
+        columns = read_columns(path)
+        if columns.is_bars:
+            return _of_bars(security, columns.numbers)
+        return record_of_ticks(security, columns.tick_rows, _QUOTE_QTY)
 
 
 class StoreRecords:
@@ -75,14 +91,33 @@ class StoreRecords:
     def __init__(self, store: MarketStore) -> None:
         self._store = store
 
-    def minutes(self, security: Security) -> Minutes:
-        """Return the stored minutes."""
-        key, tick = int(security.instrument_id), float(security.tape_tick)
+    def record(self, security: Security) -> Record | None:
+        """Return what is stored."""
+        key = int(security.instrument_id)
         ticks = self._store.read_ticks(key, *_EVER)
         if len(ticks["ts_ns"]):
-            bids, asks, trades = (_of_kind(ticks, kind) for kind in (KIND_BID, KIND_ASK, KIND_LAST))
-            return minutes_of_ticks(bids, asks, trades, tick, _QUOTE_QTY)
-        return minutes_of_bars(_bars(self._store.read_bars(key, *_EVER)), tick, _QUOTE_QTY)
+            kind = ticks["kind"].astype(np.int64)
+            return record_of_ticks(security, TickRows(ticks["ts_ns"], kind, ticks["px"], ticks["qty"]), _QUOTE_QTY)
+        return _of_bars(security, self._store.read_bars(key, *_EVER))
+
+
+def record_of_ticks(security: Security, rows: TickRows, quote_qty: int) -> Record | None:
+    """Return recorded ticks and the minutes they make; ``None`` for no tick with a price."""
+    rows = TickRows.sound(rows, quote_qty)
+    if not len(rows.ts_ns):
+        return None
+    grid = grid_of(rows.px, security.tape_tick)
+    if grid != security.tape_tick:
+        security = msgspec.structs.replace(security, tape_tick_px=grid)
+    ticks = ExactTicks(security.instrument_id, rows, grid)
+    return Record(security, minutes_of_ticks(*ticks.series(), float(grid), quote_qty), ticks)
+
+
+def _of_bars(security: Security, columns: Mapping[str, Column]) -> Record | None:
+    ohlc = np.stack([columns[name] for name in BARS[:4]], axis=1)
+    there = (ohlc > 0).all(axis=1)
+    bars = BarSeries(columns["ts_ns"][there], ohlc[there], np.nan_to_num(columns["volume"][there]))
+    return Record(security, minutes_of_bars(bars, float(security.tape_tick), _QUOTE_QTY)) if there.any() else None
 
 
 class TableMarket(StreamMarket):
@@ -97,28 +132,32 @@ class TableMarket(StreamMarket):
         seed: int = 0,
         plan: Sequence[MarketEvent] = (),
     ) -> None:
-        tapes = []
+        tapes: list[Tape] = []
+        known: list[Security] = []
         for security in master:
-            minutes = records.minutes(security)
-            record = Recorded(security, minutes, [])
-            if record.minute_days:
-                source = RecordedSource(
-                    record, _anchor(record), security.session.day_of(start_ns), _profile(security, minutes), seed
-                )
-                tapes.append(Tape(security, planned(source, security, master, plan), seed))
+            found = records.record(security)
+            recorded = None if found is None else Recorded(found.security, found.minutes, [], found.ticks)
+            if found is None or recorded is None or not recorded.minute_days:
+                continue
+            start = found.security.session.day_of(start_ns)
+            profile = _profile(found.security, found.minutes)
+            source = RecordedSource(recorded, _anchor(recorded), start, profile, seed)
+            exact = None if found.ticks is None else unplanned(source.ticks, security, master, plan)
+            tapes.append(Tape(found.security, planned(source, security, master, plan), seed, exact))
+            known.append(security)
         if not tapes:
             raise ConfigError("nothing is recorded of any security that the gateway knows")
-        super().__init__(SecurityMaster(tuple(tape.security for tape in tapes)), tapes, start_ns)
+        super().__init__(SecurityMaster(tuple(known)), tapes, start_ns)
 
 
 def recorded_market(
     kind: str, data: Path, master: SecurityMaster, start_ns: int, *, seed: int = 0, plan: Sequence[MarketEvent] = ()
 ) -> TableMarket:
-    """Return the market of a folder: ``csv`` files, or a recorder's ``store``."""
+    """Return the market of a folder: files (``csv`` or ``parquet``), or a recorder's ``store``."""
     if not data.is_dir():
         raise ConfigError(f"market data folder {data} does not exist")
-    if kind == "csv":
-        return TableMarket(CsvRecords(data, master), master, start_ns, seed=seed, plan=plan)
+    if kind != "store":
+        return TableMarket(FileRecords(data, master), master, start_ns, seed=seed, plan=plan)
     # imported here: the store's library takes its time, and only this market needs it
     from ibfloor.data.arctic_store import open_store
 
@@ -137,65 +176,3 @@ def _profile(security: Security, minutes: Minutes) -> Profile:
     rows = minutes[1]
     px = float(rows[0, BID].max()) * float(security.tape_tick)
     return Profile(px=px, own_bp=4.0, volume=int(rows[:, VOLUME].sum()), quote_qty=_QUOTE_QTY)
-
-
-def _read(path: Path) -> Table:
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        names = tuple(reader.fieldnames or ())
-        wanted = _BARS if "open" in names else tuple(name for name in _TICKS if name in names)
-        missing = [name for name in ("time", *(_BARS if "open" in names else ())) if name not in names]
-        if missing or not wanted or ("bid" in wanted) != ("ask" in wanted):
-            raise ConfigError(
-                f"{path}: it has the columns {', '.join(names)}: it needs time and either {', '.join(_BARS)}, "
-                "or bid, ask, or price, size"
-            )
-        rows = [_row(path, reader.line_num, row, wanted) for row in reader]
-    rows.sort(key=lambda row: row[0])
-    columns = {"ts_ns": np.array([row[0] for row in rows], dtype=np.int64)}
-    for n, name in enumerate(wanted):
-        columns[name] = np.array([row[1][n] for row in rows], dtype=np.float64)
-    return columns
-
-
-def _row(path: Path, line: int, row: Mapping[str, str | None], wanted: Sequence[str]) -> tuple[int, list[float]]:
-    try:
-        ts_ns = _time(row["time"] or "")
-    except ValueError:
-        raise ConfigError(f"{path}, line {line}: time {row['time']!r} is neither ISO 8601 nor nanoseconds") from None
-    cells = []
-    for name in wanted:
-        text = row[name] or ""
-        try:
-            cells.append(float(text) if text else float("nan"))
-        except ValueError:
-            raise ConfigError(f"{path}, line {line}: {name} {text!r} is no number") from None
-    return ts_ns, cells
-
-
-def _time(text: str) -> int:
-    if text.isascii() and text.isdigit():
-        return int(text)
-    moment = datetime.fromisoformat(text)
-    return from_datetime(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-
-
-def _series(columns: Mapping[str, Column], px: str, qty: str) -> Series:
-    if px not in columns:
-        return Series(np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0))
-    there = columns[px] > 0
-    sizes = columns[qty][there] if qty in columns else np.zeros(int(there.sum()))
-    return Series(columns["ts_ns"][there], columns[px][there], np.nan_to_num(sizes))
-
-
-def _bars(columns: Mapping[str, Column]) -> BarSeries:
-    if not columns:
-        return BarSeries(np.zeros(0, dtype=np.int64), np.zeros((0, 4)), np.zeros(0))
-    ohlc = np.stack([columns[name] for name in _BARS[:4]], axis=1)
-    there = (ohlc > 0).all(axis=1)
-    return BarSeries(columns["ts_ns"][there], ohlc[there], np.nan_to_num(columns["volume"][there]))
-
-
-def _of_kind(ticks: Table, kind: int) -> Series:
-    there = (ticks["kind"] == kind) & (ticks["px"] > 0)
-    return Series(ticks["ts_ns"][there], ticks["px"][there], ticks["qty"][there])

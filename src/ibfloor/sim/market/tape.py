@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from typing import Protocol
 
@@ -16,6 +16,10 @@ from ibfloor.sim.market.path import TickPath
 from ibfloor.sim.market.securities import Security
 
 _SEARCH_DAYS = 14  # longer than any run of holidays: a tape silent for so long is over
+
+
+Exact = Callable[[int], list[MarketTick] | None]
+"""The recorded ticks of the minute that starts at a time; ``None`` where minutes are all that is recorded."""
 
 
 class TapeSource(Protocol):
@@ -33,11 +37,12 @@ class TapeSource(Protocol):
 
 
 class Tape:
-    """Plays a source from a start on. Owner: its market."""
+    """Plays a source from a start on, the minutes of ``exact`` as they were recorded. Owner: its market."""
 
-    def __init__(self, security: Security, source: TapeSource, seed: int) -> None:
+    def __init__(self, security: Security, source: TapeSource, seed: int, exact: Exact | None = None) -> None:
         self.security = security
         self.source = source
+        self._exact = exact
         self._path = TickPath(security.instrument, seed, security.tape_tick)
         self._frames: DayFrames | None = None
         self._row = 0
@@ -69,7 +74,9 @@ class Tape:
 
     def minute(self, frames: DayFrames, row: int) -> list[MarketTick]:
         """Return the ticks of any minute, past ones too."""
-        return self._path.ticks(int(frames.minute_ns[row]), frames.rows[row])
+        minute_ns = int(frames.minute_ns[row])
+        recorded = None if self._exact is None else self._exact(minute_ns)
+        return self._path.ticks(minute_ns, frames.rows[row]) if recorded is None else recorded
 
     def before(self, ts_ns: int, *, traded: bool) -> list[MarketTick]:
         """Return the ticks of the last minute that ended by a time (with prints if ``traded``)."""

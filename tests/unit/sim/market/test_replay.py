@@ -98,7 +98,7 @@ def test_sources_tell_what_is_real(market_folder: Path, start_ns: int) -> None:
         "QQQ": "days",
         "KO": "generated",
         "ESZ6": "minutes",
-        "EUR.USD": "minutes",
+        "EUR.USD": "ticks",
         "VXX": "days",
     }
     ticks = play(market, 10)

@@ -18,7 +18,7 @@ from ibfloor.sim.exchange.values import BookTop, MarketTick, TapePrint
 from ibfloor.sim.market.bars import NS_PER_DAY
 from ibfloor.sim.market.securities import default_master
 from ibfloor.sim.market.sessions import US_STOCKS, at_minute
-from ibfloor.sim.market.tables import CsvRecords, StoreRecords, TableMarket, recorded_market
+from ibfloor.sim.market.tables import FileRecords, StoreRecords, TableMarket, recorded_market
 
 RECORDED = date(2024, 3, 12)
 MASTER = default_master("20261123")
@@ -67,7 +67,7 @@ def minute_of(ticks: list[MarketTick], symbol: str, start_ns: int) -> tuple[list
 
 
 def test_recorded_bars_become_ticks_that_make_the_same_bars(folder: Path, start_ns: int) -> None:
-    market = TableMarket(CsvRecords(folder, MASTER), MASTER, start_ns)
+    market = TableMarket(FileRecords(folder, MASTER), MASTER, start_ns)
     assert [one.name for one in market.master] == ["SPY", "KO"]
     ticks = list(market.ticks(start_ns + 10 * NS_PER_MINUTE))
     assert [tick.ts_ns for tick in ticks] == sorted(tick.ts_ns for tick in ticks)
@@ -79,7 +79,7 @@ def test_recorded_bars_become_ticks_that_make_the_same_bars(folder: Path, start_
 
 
 def test_recorded_quotes_and_trades_keep_their_range_and_volume(folder: Path, start_ns: int) -> None:
-    market = TableMarket(CsvRecords(folder, MASTER), MASTER, start_ns)
+    market = TableMarket(FileRecords(folder, MASTER), MASTER, start_ns)
     ticks = list(market.ticks(start_ns + 10 * NS_PER_MINUTE))
     opened_ns = start_ns + 4 * NS_PER_MINUTE
     ohlc, volume = minute_of(ticks, "KO", opened_ns)
@@ -147,7 +147,7 @@ def test_days_before_the_anchor_are_history(tmp_path: Path, start_ns: int) -> No
     days = [day for day in days if US_STOCKS.is_trading_day(day)]
     text = "\n".join([bars_csv(days[0]), *(bars_csv(day).split("\n", 1)[1] for day in days[1:])])
     (tmp_path / "SPY.csv").write_text(text)
-    market = TableMarket(CsvRecords(tmp_path, MASTER), MASTER, start_ns)
+    market = TableMarket(FileRecords(tmp_path, MASTER), MASTER, start_ns)
     assert SPY is not None
     bars = market.history(
         SPY.instrument_id, end_ns=start_ns, duration_ns=2 * NS_PER_DAY, bar_ns=NS_PER_MINUTE, rth_only=True
@@ -164,14 +164,14 @@ def test_days_before_the_anchor_are_history(tmp_path: Path, start_ns: int) -> No
         ("SPY.csv", "time,bid\n", "it needs time and either"),
         ("SPY.csv", "time,price,size\nnoon,1,2\n", "line 2: time 'noon' is neither"),
         ("SPY.csv", "time,price,size\n2024-03-12T14:30:00Z,x,2\n", "line 2: price 'x' is no number"),
-        ("readme.txt", "", "has no CSV file"),
+        ("readme.txt", "", "has no CSV or Parquet file"),
         ("SPY.csv", "time,price,size\n", "nothing is recorded"),
     ],
 )
 def test_a_folder_that_makes_no_sense_is_named(tmp_path: Path, start_ns: int, name: str, text: str, says: str) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(ConfigError, match=says):
-        TableMarket(CsvRecords(tmp_path, MASTER), MASTER, start_ns)
+        TableMarket(FileRecords(tmp_path, MASTER), MASTER, start_ns)
 
 
 @pytest.mark.slow
