@@ -90,7 +90,9 @@ def flaws_of(file: str, text: str) -> list[str]:
     tree = ast.parse(text)
     known = sets_of(tree)
     flaws = [f"{line_of(node)}: a set has no order" for node in iterated(tree) if is_set(node, known)]
-    in_order = [node.args[0] for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_sorting(node)]
+    in_order = [
+        inner for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_sorting(node) for inner in ast.walk(node)
+    ]
     for node in ast.walk(tree):
         name = name_of(node)
         if name in BANNED and (file, name) not in ALLOWED and isinstance(getattr(node, "ctx", None), ast.Load):
@@ -152,6 +154,7 @@ def test_what_differs_from_run_to_run_is_found(text: str, says: str) -> None:
         "x: set[int] = set()\ny = sorted(x)",
         "x: set[int] = set()\ny = all(z > 0 for z in x)",
         "from pathlib import Path\nx = sorted(Path('.').glob('*'))",
+        "from pathlib import Path\nx = sorted([*Path('.').glob('*.a'), *Path('.').glob('*.b')])",
     ],
 )
 def test_what_does_not_is_let_be(text: str) -> None:
