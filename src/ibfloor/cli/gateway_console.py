@@ -68,19 +68,25 @@ def list_faults(port: PortOption = None, as_json: JsonOption = False) -> None:
 @fault.command(
     epilog=examples(
         "ibfloor gateway fault inject outage",
+        "ibfloor gateway fault inject half-open --client 3",
         "ibfloor gateway fault inject faults.toml --port 4002",
         'ibfloor gateway fault inject \'{"name": "x", "what": {"do": "notice", "code": 2108, "text": "idle"}}\'',
     )
 )
 def inject(
     what: Annotated[str, typer.Argument(help="Presets with commas between, a .toml file, or one fault as JSON.")],
+    client: Annotated[
+        list[int] | None, typer.Option("--client", metavar="ID", help="Hit this client alone; give it again for more.")
+    ] = None,
     port: PortOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Arm faults at a running gateway, now."""
+    from ibfloor.sim.faults.plan import aimed_at
     from ibfloor.sim.gateway.console import ask_console
 
-    _print_rows(ask_console(_path(port), "inject", faults=_faults(what)).rows, as_json)
+    faults = [aimed_at(one, tuple(client)) if client else one for one in _faults(what)]
+    _print_rows(ask_console(_path(port), "inject", faults=faults).rows, as_json)
 
 
 @fault.command(epilog=examples("ibfloor gateway fault clear outage"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import socket
 import struct
@@ -16,9 +17,13 @@ import msgspec
 import pytest
 
 from ibfloor.model.errors import ConfigError, ConnectivityError
+from ibfloor.sim.faults import FaultPlan
+from ibfloor.sim.faults.plan import aimed_at, check_fault, check_plan
+from ibfloor.sim.faults.presets import plan_of
 from ibfloor.sim.gateway.book import BookReport
 from ibfloor.sim.gateway.codec import requests as ask
 from ibfloor.sim.gateway.console import Console, ask_console, console_path, running_consoles
+from ibfloor.sim.gateway.faults.points import check_points
 from ibfloor.sim.gateway.lab import GatewayLab
 from ibfloor.sim.gateway.raw_client import RawClient
 
@@ -52,6 +57,25 @@ def test_faults_are_armed_listed_and_cleared_and_the_book_is_read(tmp_path: Path
         assert not console.path.exists()
 
     asyncio.run(scene())
+
+
+def test_the_guides_plan_is_a_plan() -> None:
+    guide = Path(__file__).resolve().parents[3] / "docs" / "gateway.md"
+    plans = [block for block in re.findall(r"```toml\n(.*?)```", guide.read_text(), re.DOTALL) if "[[faults]]" in block]
+    assert plans
+    for text in plans:
+        plan = msgspec.toml.decode(text.encode(), type=FaultPlan)
+        check_plan(plan)
+        for fault in plan.faults:
+            check_points(fault)
+
+
+def test_a_fault_is_aimed_at_clients() -> None:
+    muted, lost = (plan_of(name).faults[0] for name in ("half-open", "late-fees"))
+    assert aimed_at(muted, (3,)).strikes == (3,)
+    assert aimed_at(lost, (3,)).when.clients == (3,)
+    with pytest.raises(ConfigError, match="hits the whole gateway"):
+        check_fault(aimed_at(plan_of("auto-restart").faults[0], (3,)))
 
 
 def test_without_the_token_nothing_is_told_or_done(tmp_path: Path) -> None:
@@ -121,7 +145,8 @@ def test_a_person_breaks_a_running_gateway_from_the_command_line(
     asyncio.run(flood())  # IB's limits hold by default
     listed = json.loads(_run("fault", "list", "--json").stdout)
     assert [row["name"] for row in listed] == ["tif-preset"]
-    assert "late-fees" in _run("fault", "inject", "late-fees", "--port", str(port)).stdout
+    assert "late-fees" in _run("fault", "inject", "late-fees", "--port", str(port), "--client", "3").stdout
+    assert "cannot strike single clients" in _run("fault", "inject", "auto-restart", "--client", "3").stderr
     assert _run("fault", "clear", "nothing").returncode == 2
     assert msgspec.json.decode(_run("book", "--json").stdout, type=BookReport).account == "DU1000001"
     assert "hash" in _run("book").stdout

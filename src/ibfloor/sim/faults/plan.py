@@ -125,6 +125,13 @@ def check_plan(plan: FaultPlan) -> None:
         names.add(fault.name)
 
 
+def aimed_at(fault: Fault, clients: tuple[int, ...]) -> Fault:
+    """Return a fault that hits these clients alone; ``check_fault`` says when it cannot."""
+    if isinstance(fault.what, do.MessageAction | do.RequestAction | do.CorrectFill | do.BustFill | do.FillAfterCancel):
+        return msgspec.structs.replace(fault, when=msgspec.structs.replace(fault.when, clients=clients))
+    return msgspec.structs.replace(fault, strikes=clients)
+
+
 def what_name(what: do.AnyAction) -> str:
     """Return the ``do`` of an action."""
     return str(type(what).__struct_config__.tag)
