@@ -58,7 +58,7 @@ class FileRecords:
     """The CSV and Parquet files of a folder; errors are ``ConfigError`` with file, line and column."""
 
     def __init__(self, folder: Path, master: SecurityMaster) -> None:
-        paths = sorted([*folder.glob("*.csv"), *folder.glob("*.parquet")])
+        paths = [*sorted(folder.glob("*.csv")), *sorted(folder.glob("*.parquet"))]
         self._files: dict[str, Path] = {}
         if not paths:
             raise ConfigError(
