@@ -235,7 +235,7 @@ class Floor:
         )
         stack.enter_context(self._journal)
         await stack.enter_async_context(self._ledger)
-        stack.enter_context(_running(self._queue))
+        stack.enter_context(self._queue)
         self._kill_switch.restore(self._state.kill)
         try:
             await stack.enter_async_context(self.data)
@@ -419,15 +419,6 @@ class Floor:
         finally:
             for number in (*ends, signal.SIGUSR1):
                 self._loop.remove_signal_handler(number)
-
-
-@contextmanager
-def _running(queue: MessageQueue) -> Iterator[None]:
-    queue.start()
-    try:
-        yield
-    finally:
-        queue.stop()
 
 
 def _spec(section: StrategySection) -> StrategySpec:

@@ -51,6 +51,8 @@ class OrderTable:
         self._executions: dict[str, Execution] = {}
         self._unclaimed: dict[ClientOrderId, list[str]] = {}
         self._fees: dict[str, FeeReported] = {}
+        self._changes = 0
+        self._changed_at: dict[ClientOrderId, int] = {}
 
     def __len__(self) -> int:
         return len(self._tracked)
@@ -118,6 +120,15 @@ class OrderTable:
         """Return the orders whose fate must be asked of the broker."""
         return [order for order in self.working() if order.status is OrdStatus.UNKNOWN]
 
+    @property
+    def changes(self) -> int:
+        """Return how many changes of orders there were: a clock of our own, which nobody can set back."""
+        return self._changes
+
+    def changed_at(self, cl_ord_id: ClientOrderId) -> int:
+        """Return what ``changes`` was when an order changed last; 0 for one not known."""
+        return self._changed_at.get(cl_ord_id, 0)
+
     def high_water(self, client_id: int) -> int:
         """Return the highest order id ever used on a client id; 0 when none was."""
         return self._high_water.get(client_id, 0)
@@ -143,6 +154,7 @@ class OrderTable:
         }
         for cl_ord_id in gone:
             del self._tracked[cl_ord_id]
+            del self._changed_at[cl_ord_id]
         self._by_order_id = {key: value for key, value in self._by_order_id.items() if value not in gone}
         self._by_perm_id = {key: value for key, value in self._by_perm_id.items() if value not in gone}
         self._executions = {root: value for root, value in self._executions.items() if value.cl_ord_id not in gone}
@@ -207,6 +219,8 @@ class OrderTable:
         order = after.order
         cl_ord_id = order.request.cl_ord_id
         self._tracked[cl_ord_id] = after
+        self._changes += 1
+        self._changed_at[cl_ord_id] = self._changes
         if order.status.is_done:
             self._working.pop(cl_ord_id, None)
         else:

@@ -36,15 +36,20 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def settle(
-    orders: OrderTable, snapshot: BrokerSnapshot, now_ns: int, doubts: frozenset[ClientOrderId] = frozenset()
+    orders: OrderTable,
+    snapshot: BrokerSnapshot,
+    now_ns: int,
+    doubts: frozenset[ClientOrderId] = frozenset(),
+    *,
+    asked_at: int,
 ) -> Settlement:
     """Compare the broker's lists with our orders; return what to believe.
 
     Pass the ``doubts`` of the settlement before: absence needs two consecutive snapshots to be
-    proven. ``snapshot.ts_event_ns`` is the time the asking began: orders that changed later are
+    proven. ``asked_at`` is ``orders.changes`` of when the asking began: orders that changed later are
     left alone. Settling twice yields nothing new.
     """
-    work = _Settling(orders, snapshot, now_ns, doubts)
+    work = _Settling(orders, snapshot, now_ns, doubts, asked_at)
     work.take_fills()
     work.take_fees()
     work.take_completed()
@@ -56,8 +61,14 @@ def settle(
 
 class _Settling:
     def __init__(
-        self, orders: OrderTable, snapshot: BrokerSnapshot, now_ns: int, before: frozenset[ClientOrderId]
+        self,
+        orders: OrderTable,
+        snapshot: BrokerSnapshot,
+        now_ns: int,
+        before: frozenset[ClientOrderId],
+        asked_at: int,
     ) -> None:
+        self.asked_at = asked_at
         self.orders = orders
         self.snapshot = snapshot
         self.now_ns = now_ns
@@ -169,8 +180,8 @@ class _Settling:
         return self._ahead.get(cl_ord_id) or self.orders.tracked(cl_ord_id)
 
     def _is_newer(self, order: Order) -> bool:
-        known = self.orders.get(order.cl_ord_id)
-        return known is not None and known.ts_updated_ns > self.snapshot.ts_event_ns
+        # By the count of changes, not by the time: a clock may be set back, or a gateway begin anew.
+        return self.orders.changed_at(order.cl_ord_id) > self.asked_at
 
     def _step(self, tracked: Tracked, fact: OrderReported | OrderWarned | ReplaceRequested) -> Tracked:
         after = step(tracked, fact)

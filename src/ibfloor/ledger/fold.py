@@ -11,8 +11,9 @@ from ibfloor.ledger.paths import LedgerPaths
 from ibfloor.ledger.segment import Record, read_journal, segment_id, segments
 from ibfloor.ledger.store import JournalMark, LedgerStore
 from ibfloor.model.errors import LedgerError
-from ibfloor.model.fact import FillsTold, OrderSubmitted
+from ibfloor.model.fact import FillsTold, InstrumentDefined, OrderSubmitted
 
+UnseenFact = OrderSubmitted | FillsTold | InstrumentDefined
 BATCH = 5_000
 """Facts in one transaction at most, so that a long fold never holds the database for long."""
 
@@ -39,12 +40,13 @@ def fold_facts(store: LedgerStore, paths: LedgerPaths, *, is_live: bool) -> int:
     return folded
 
 
-def unseen_facts(store: LedgerStore, paths: LedgerPaths) -> list[OrderSubmitted | FillsTold]:
-    """Return what workers journaled and the facts do not know: orders, whose fate must be asked, and fills told.
+def unseen_facts(store: LedgerStore, paths: LedgerPaths) -> list[UnseenFact]:
+    """Return what workers journaled and the facts do not know.
 
-    For the time when no worker runs. Fold the facts first.
+    Orders, whose fate must be asked, what they trade, and which fills were told. For the time when no
+    worker runs. Fold the facts first.
     """
-    found: list[OrderSubmitted | FillsTold] = []
+    found: list[UnseenFact] = []
     for prefix in paths.worker_journals():
         for path in segments(prefix):
             found.extend(_unseen(store, path))
@@ -64,10 +66,15 @@ def tidy_workers(store: LedgerStore, paths: LedgerPaths) -> int:
     return len(known)
 
 
-def _unseen(store: LedgerStore, path: Path) -> Iterator[OrderSubmitted | FillsTold]:
+def _unseen(store: LedgerStore, path: Path) -> Iterator[UnseenFact]:
+    definitions: list[InstrumentDefined] = []
     for record in read_journal(path):
         match record.fact:
+            case InstrumentDefined() as definition:  # its fact comes before those of its orders
+                definitions.append(definition)
             case OrderSubmitted() as intent if not store.has_order(intent.request.cl_ord_id):
+                yield from definitions
+                definitions.clear()
                 yield intent
             case FillsTold() as told if told.number > store.told(told.strategy):
                 yield told

@@ -7,11 +7,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ibfloor.ledger.fold import fold_facts, tidy_workers, unseen_facts
+from ibfloor.ledger.fold import UnseenFact, fold_facts, tidy_workers, unseen_facts
 from ibfloor.ledger.paths import LedgerPaths
 from ibfloor.ledger.segment import decode_fact
 from ibfloor.ledger.store import LedgerStore
-from ibfloor.model.fact import AnyFact, FillsTold, OrderSubmitted
+from ibfloor.model.fact import AnyFact, OrderSubmitted
 
 
 class Recovered:
@@ -20,13 +20,13 @@ class Recovered:
     ``facts`` may be read while the sessions are not up yet; new facts start at ``next_seq``.
     """
 
-    def __init__(self, store: LedgerStore, unseen: list[OrderSubmitted | FillsTold]) -> None:
+    def __init__(self, store: LedgerStore, unseen: list[UnseenFact]) -> None:
         self._store = store
         self.next_seq = store.last_seq() + 1
         self.unseen_intents = tuple(fact for fact in unseen if isinstance(fact, OrderSubmitted))
         """Orders journaled by a worker whose fact never came: UNKNOWN until the broker is asked."""
-        self.unseen_told = tuple(fact for fact in unseen if isinstance(fact, FillsTold))
-        """What strategies were told of their fills, without a fact that says so."""
+        self.unseen_notes = tuple(fact for fact in unseen if not isinstance(fact, OrderSubmitted))
+        """What else workers journaled: what those orders trade, and which fills were told."""
 
     def facts(self) -> Iterator[tuple[int, AnyFact]]:
         """Yield every fact with its sequence number, in order, without holding them all."""

@@ -87,6 +87,8 @@ class FloorState:
         self.day: DayOpened | None = None
         self.kill: KillLatched | None = None
         self.reconciled: Reconciled | None = None
+        self.valued: Reconciled | None = None
+        """The last reconciliation at which the account could be valued."""
         self.has_opening = False
         self.fills: dict[str, OrderFilled] = {}
         """The newest revision of every execution, by its root."""
@@ -131,6 +133,7 @@ class FloorState:
                 self.breaks.pop(fact.key, None)
             case Reconciled():
                 self.reconciled = fact
+                self.valued = fact if fact.equity is not None else self.valued
             case SessionChanged():
                 self._session(fact)
             case DayOpened():

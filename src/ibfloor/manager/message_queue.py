@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Protocol, TypeVar
+from typing import Protocol, Self, TypeVar
 
 import structlog
 
@@ -77,6 +77,13 @@ class MessageQueue:
     def stop(self) -> None:
         """Apply what was put so far, then end the thread."""
         self._incoming.stop()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def put(self, fact: AnyFact) -> None:
         """Take a fact from any thread."""

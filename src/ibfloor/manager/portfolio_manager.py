@@ -16,7 +16,7 @@ from ibfloor.model.account import BrokerSnapshot
 from ibfloor.model.fact import AnyFact, DayOpened, InstrumentDefined
 from ibfloor.model.ids import UNASSIGNED, ClientOrderId, InstrumentId, StrategyId
 from ibfloor.model.moment import Clock, to_datetime
-from ibfloor.portfolio.performance import Performance, advance
+from ibfloor.portfolio.performance import Performance, advance, resumed
 from ibfloor.portfolio.reconciliation import Difference, compare, opening
 from ibfloor.portfolio.valuation import Valuation, value, value_account
 
@@ -68,8 +68,11 @@ class PortfolioManager:
             currency=self._marks.base,
         )
 
-    def settle(self, snapshot: BrokerSnapshot) -> tuple[AnyFact, ...]:
-        """Return what the broker's lists mean for our orders and books, as facts to put."""
+    def settle(self, snapshot: BrokerSnapshot, asked_at: int) -> tuple[AnyFact, ...]:
+        """Return what the broker's lists mean for our orders and books, as facts to put.
+
+        ``asked_at``: the order table's ``changes`` of before the asking.
+        """
         now_ns = self._clock.now_ns()
         facts: list[AnyFact] = [
             InstrumentDefined(ts_event_ns=now_ns, ts_init_ns=now_ns, instrument=position.instrument)
@@ -78,7 +81,7 @@ class PortfolioManager:
         ]
         if not self._state.has_opening:
             facts = opening(snapshot, now_ns)
-        settlement: Settlement = settle(self._state.orders, snapshot, now_ns, self._doubts)
+        settlement: Settlement = settle(self._state.orders, snapshot, now_ns, self._doubts, asked_at=asked_at)
         self._doubts = settlement.doubts
         return (*facts, *settlement.facts)
 
@@ -89,9 +92,7 @@ class PortfolioManager:
     def _advance(self, account: Valuation) -> None:
         known = self._state.day
         if self.performance is None and known is not None:
-            self.performance = Performance(
-                day=known.day, anchor=known.equity, peak=known.equity, equity=known.equity, flows=known.flows
-            )
+            self.performance = resumed(known, self._state.valued)
         if not self._state.has_opening:
             return
         day = to_datetime(self._clock.now_ns(), self._tz).date().isoformat()

@@ -26,6 +26,7 @@ from ibfloor.model.fact import BreakFound, Reconciled
 from ibfloor.model.ids import AccountId, StrategyId
 from ibfloor.model.moment import Clock
 from ibfloor.model.money import Currency
+from ibfloor.portfolio.performance import Performance
 from ibfloor.portfolio.reconciliation import Difference, break_facts
 
 CONFIRMATIONS = 3
@@ -54,6 +55,7 @@ class PassOutcome(msgspec.Struct, frozen=True):
     """Keys of the breaks that stood before."""
     unknown: int
     positions: int
+    curve: Performance | None
 
 
 class Reconciler:
@@ -145,10 +147,11 @@ class Reconciler:
         return not outcome.differences
 
     async def _pass(self) -> PassOutcome:
+        asked_at = await asyncio.wrap_future(self._queue.ask(lambda state: state.orders.changes))
         snapshot = await self._session.snapshot()
         self._on_account(snapshot.account, snapshot.base_currency)
         reach("settle.asked")
-        facts = await asyncio.wrap_future(self._queue.ask(lambda _: self._portfolio.settle(snapshot)))
+        facts = await asyncio.wrap_future(self._queue.ask(lambda _: self._portfolio.settle(snapshot, asked_at)))
         reach("settle.decided")
         for fact in facts:
             self._queue.put(fact)
@@ -164,6 +167,7 @@ class Reconciler:
             frozenset(state.breaks),
             len(state.orders.unknown()),
             len(snapshot.positions),
+            self._portfolio.performance,
         )
 
     def _suspect(self, differences: tuple[Difference, ...]) -> None:
@@ -180,15 +184,16 @@ class Reconciler:
         for fact in break_facts(found, found, outcome.broken, now_ns):
             log.error("books and account differ" if isinstance(fact, BreakFound) else "break cleared", fact=fact)
             self._queue.put(fact)
-        self._queue.put(
-            Reconciled(
-                ts_event_ns=now_ns,
-                ts_init_ns=now_ns,
-                positions=outcome.positions,
-                breaks=len(found),
-                unknown_orders=outcome.unknown,
-            )
+        reconciled = Reconciled(
+            ts_event_ns=now_ns,
+            ts_init_ns=now_ns,
+            positions=outcome.positions,
+            breaks=len(found),
+            unknown_orders=outcome.unknown,
         )
+        if (curve := outcome.curve) is not None:  # so that a restart knows the peak, and where the last day ended
+            reconciled = msgspec.structs.replace(reconciled, equity=curve.equity, peak=curve.peak, flows=curve.flows)
+        self._queue.put(reconciled)
 
     def _ask(self, name: str, strategy: StrategyId | None) -> None:
         self._asked.add((name, strategy))

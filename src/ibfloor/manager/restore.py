@@ -10,7 +10,7 @@ import msgspec
 from ibfloor.crash_points import reach
 from ibfloor.ledger.replay import recover
 from ibfloor.manager.floor_state import FloorState
-from ibfloor.model.fact import AnyFact, FillsTold, OrderDoubted, OrderSubmitted
+from ibfloor.model.fact import AnyFact, FillsTold, InstrumentDefined, OrderDoubted, OrderSubmitted
 from ibfloor.risk.gate import RiskGate
 from ibfloor.risk.limits import RiskLimits
 
@@ -20,11 +20,11 @@ class Unseen(msgspec.Struct, frozen=True):
 
     intents: tuple[OrderSubmitted, ...]
     """Their fate must be asked of the broker."""
-    told: tuple[FillsTold, ...]
+    notes: tuple[FillsTold | InstrumentDefined, ...]
 
     def facts(self, now_ns: int) -> Iterator[AnyFact]:
         """Yield the facts that make it known, and put every such order in doubt."""
-        yield from self.told
+        yield from self.notes
         for intent in self.intents:
             yield intent
             yield OrderDoubted(
@@ -54,5 +54,5 @@ def restore(home: Path, limits: RiskLimits) -> Restored:
             applied = state.apply(fact)
             gate.apply(fact, applied.order)
         reach("restore.replayed")
-        unseen = Unseen(recovered.unseen_intents, recovered.unseen_told)
+        unseen = Unseen(recovered.unseen_intents, recovered.unseen_notes)
         return Restored(state, gate, recovered.next_seq, unseen)

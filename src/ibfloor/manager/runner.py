@@ -129,6 +129,8 @@ class StrategyRunner:
         # Right after a start the data session has not met what the strategy traded before.
         instrument = self._context.instrument(fact.instrument_id) or notice.instrument
         if instrument is None or fact.cl_ord_id is None or "on_fill" not in self._implemented:
+            if instrument is None:
+                self._context.log.error("a fill of an instrument the floor has not met", exec_id=fact.exec_id)
             self._pump.call(self._on_told, notice.execution)
             return
         fill = Fill(

@@ -34,7 +34,7 @@ from ibfloor.manager.runner import StrategyRunner
 from ibfloor.manager.services import Services
 from ibfloor.manager.worker_context import WorkerContext
 from ibfloor.model.errors import ConfigError, ConnectivityError, FloorError, LedgerError, StrategyError
-from ibfloor.model.fact import FillsTold
+from ibfloor.model.fact import FillsTold, InstrumentDefined
 from ibfloor.model.ids import ClientOrderId
 from ibfloor.model.instrument import Contract
 from ibfloor.model.order import OrdType, Refusal, Refused, Side
@@ -180,6 +180,7 @@ class Worker:
             restarts=self._restarts,
             on_want=self._want,
             on_timer=lambda name, table: self._runner.set_timer(name, table) if self._runner else None,
+            on_define=self._note,
         )
         context.book = home.book
         finish, failure = self._spec.stop_policy, None
@@ -294,13 +295,16 @@ class Worker:
 
     def _fills_told(self, number: int) -> None:
         now_ns = self._services.clock.now_ns()
-        told = FillsTold(ts_event_ns=now_ns, ts_init_ns=now_ns, strategy=self._spec.name, number=number)
+        self._note(FillsTold(ts_event_ns=now_ns, ts_init_ns=now_ns, strategy=self._spec.name, number=number))
+
+    def _note(self, fact: FillsTold | InstrumentDefined) -> None:
+        # In the own journal too: the floor may be killed before the queue has written it.
         if self._journal is not None:
             try:
-                self._journal.append(told)
-            except LedgerError as error:  # at worst the fill is told again after a restart
-                self._log.warning("what was told is not on disk", reason=str(error))
-        self._services.queue.put(told)
+                self._journal.append(fact)
+            except LedgerError as error:  # at worst a fill is told again; an order would be refused for the same
+                self._log.warning("not on disk", fact=type(fact).__name__, reason=str(error))
+        self._services.queue.put(fact)
 
     def _want(self, wanted: Wanted) -> None:
         self.symbols = tuple(dict.fromkeys((*self.symbols, str(wanted.contract))))

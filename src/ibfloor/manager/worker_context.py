@@ -39,6 +39,7 @@ class WorkerContext:
         restarts: int,
         on_want: Callable[[Wanted], None],
         on_timer: Callable[[str, Timetable], None],
+        on_define: Callable[[InstrumentDefined], None],
     ) -> None:
         self._strategy = strategy
         self._services = services
@@ -48,6 +49,7 @@ class WorkerContext:
         self._restarts = restarts
         self._on_want = on_want
         self._on_timer = on_timer
+        self._on_define = on_define
         self.book = Book(strategy=strategy)
         """The own book, replaced by the worker at every notice."""
         self.is_warming = False
@@ -120,7 +122,7 @@ class WorkerContext:
             return
         self._defined.add(instrument.instrument_id)
         now_ns = self.clock.now_ns()
-        self._services.queue.put(InstrumentDefined(ts_event_ns=now_ns, ts_init_ns=now_ns, instrument=instrument))
+        self._on_define(InstrumentDefined(ts_event_ns=now_ns, ts_init_ns=now_ns, instrument=instrument))
 
     def cancel(self, cl_ord_id: ClientOrderId) -> Accepted | Refused:
         """Journal and send a cancel."""

@@ -158,6 +158,10 @@ class Reconciled(Fact, frozen=True, kw_only=True):
     positions: int
     breaks: int
     unknown_orders: int
+    equity: Decimal | None = None
+    """What the account was worth by the marks of then, in base currency; ``None`` where it could not be valued."""
+    peak: Decimal = Decimal(0)
+    flows: Decimal = Decimal(0)
 
 
 class SessionState(StrEnum):

@@ -6,6 +6,8 @@ from decimal import Decimal
 
 import msgspec
 
+from ibfloor.model.fact import DayOpened, Reconciled
+
 _ZERO = Decimal(0)
 
 
@@ -40,6 +42,15 @@ class Performance(msgspec.Struct, frozen=True, kw_only=True):
 def begin(day: str, equity: Decimal, flows: Decimal) -> Performance:
     """Return a fresh curve that starts now."""
     return Performance(day=day, anchor=equity, peak=equity, equity=equity, flows=flows)
+
+
+def resumed(opened: DayOpened, valued: Reconciled | None) -> Performance:
+    """Return the curve as the ledger knows it: the day it was in, and the account as it was valued last."""
+    equity, peak, flows = opened.equity, opened.equity, opened.flows
+    if valued is not None and valued.equity is not None:
+        equity, peak, flows = valued.equity, valued.peak, valued.flows
+    anchor = opened.equity + flows - opened.flows
+    return Performance(day=opened.day, anchor=anchor, peak=max(peak, equity), equity=equity, flows=flows)
 
 
 def advance(before: Performance | None, day: str, equity: Decimal | None, flows: Decimal | None) -> Performance | None:

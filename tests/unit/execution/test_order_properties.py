@@ -112,12 +112,12 @@ def test_settling_comes_to_rest_and_leaves_no_order_in_doubt(
     doubts: frozenset[ClientOrderId] = frozenset()
     for number in range(8):  # a change proven absent may end an order, whose orphan then needs two more
         snapshot = replace(snapshot, ts_event_ns=NOW_NS + number)
-        settlement = settle(table, snapshot, NOW_NS + number, doubts)
+        settlement = settle(table, snapshot, NOW_NS + number, doubts, asked_at=table.changes)
         for fact in settlement.facts:
             assert table.is_news(fact), "settling repeats nothing that is known"
             table.apply(fact)
         doubts = settlement.doubts
-    assert settle(table, replace(snapshot, ts_event_ns=NOW_NS + 9), NOW_NS + 9, doubts).facts == ()
+    assert settle(table, snapshot, NOW_NS + 9, doubts, asked_at=table.changes).facts == ()
     in_list = {ref for ref, *_ in working}
     for order in table.working():
         assert order.cl_ord_id in in_list or {*order.perm_ids} & {perm for *_, perm in working}

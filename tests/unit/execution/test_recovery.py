@@ -34,8 +34,15 @@ def known(table: OrderTable) -> Order:
     return order
 
 
-def take(table: OrderTable, snapshot: BrokerSnapshot, doubts: frozenset[ClientOrderId] = frozenset()) -> Settlement:
-    settlement = settle(table, snapshot, snapshot.ts_event_ns, doubts)
+def take(
+    table: OrderTable,
+    snapshot: BrokerSnapshot,
+    doubts: frozenset[ClientOrderId] = frozenset(),
+    asked_at: int | None = None,
+) -> Settlement:
+    settlement = settle(
+        table, snapshot, snapshot.ts_event_ns, doubts, asked_at=table.changes if asked_at is None else asked_at
+    )
     for fact in settlement.facts:
         table.apply(fact)
     return settlement
@@ -103,7 +110,15 @@ def test_order_that_turns_up_in_the_second_snapshot_was_never_gone(table: OrderT
 def test_order_sent_after_the_asking_began_is_left_alone(facts: Any) -> None:
     snapshot, table = facts.snapshot(), OrderTable()
     table.apply(facts.submitted(facts.request()))
-    assert take(table, snapshot) == Settlement(facts=())
+    assert take(table, snapshot, asked_at=0) == Settlement(facts=())
+
+
+def test_order_in_doubt_is_settled_though_the_clock_was_set_back(table: OrderTable, facts: Any) -> None:
+    snapshot = facts.snapshot()
+    later = snapshot.ts_event_ns + 10**15
+    table.apply(OrderDoubted(ts_event_ns=later, ts_init_ns=later, cl_ord_id=SMA_1, reason="socket lost"))
+    take(table, snapshot, take(table, snapshot).doubts)
+    assert known(table).status is OrdStatus.REJECTED
 
 
 def test_completed_order_whose_executions_are_never_told_ends_after_a_second_snapshot(

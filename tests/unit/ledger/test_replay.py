@@ -14,8 +14,10 @@ from ibfloor.ledger.paths import LedgerPaths
 from ibfloor.ledger.replay import recover
 from ibfloor.ledger.segment import segments
 from ibfloor.model.errors import LedgerError
-from ibfloor.model.fact import AnyFact, FillsTold, OrderSubmitted
-from ibfloor.model.ids import StrategyId
+from ibfloor.model.fact import AnyFact, FillsTold, InstrumentDefined, OrderSubmitted
+from ibfloor.model.ids import InstrumentId, StrategyId
+from ibfloor.model.instrument import Instrument, Stock
+from ibfloor.model.money import USD
 
 Journal = Callable[[Iterable[AnyFact]], None]
 Story = Callable[[int], list[AnyFact]]
@@ -55,7 +57,26 @@ def test_what_a_worker_alone_journaled_comes_back(
             worker.append(fact)
     with recover(paths.home) as recovered:
         assert recovered.unseen_intents == (order(11),)
-        assert recovered.unseen_told == (told(4), told(5))
+        assert recovered.unseen_notes == (told(4), told(5))
+
+
+def test_what_an_unseen_order_trades_comes_back_with_it(
+    paths: LedgerPaths, journal: Journal, facts: Story, order: Order
+) -> None:
+    spy = Instrument(instrument_id=InstrumentId(756733), contract=Stock("SPY"), local_symbol="SPY", currency=USD)
+    defined = InstrumentDefined(ts_event_ns=0, ts_init_ns=0, instrument=spy)
+    journal(facts(9))
+    with JournalWriter(paths.worker_journal(SPY)) as worker:
+        for fact in (defined, order(9)):
+            worker.append(fact)
+    with recover(paths.home) as recovered:
+        assert recovered.unseen_notes == ()
+    with JournalWriter(paths.worker_journal(SPY)) as worker:
+        for fact in (defined, order(10), order(11)):
+            worker.append(fact)
+    with recover(paths.home) as recovered:
+        assert recovered.unseen_intents == (order(10), order(11))
+        assert recovered.unseen_notes == (defined,)
 
 
 def test_workers_segment_stays_until_the_facts_know_what_it_tells(
@@ -66,10 +87,10 @@ def test_workers_segment_stays_until_the_facts_know_what_it_tells(
             worker.append(fact)
     journal([*facts(9), told(3)])
     with recover(paths.home) as recovered:
-        assert recovered.unseen_told == (told(4), told(5))
+        assert recovered.unseen_notes == (told(4), told(5))
     journal([told(4)])
     with recover(paths.home) as recovered:
-        assert recovered.unseen_told == (told(5),)
+        assert recovered.unseen_notes == (told(5),)
     assert [path.name for path in segments(paths.worker_journal(SPY))] == ["worker-sma-spy.00000002.journal"]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -204,7 +204,7 @@ class IbMasterSession(IbSession):
             ts_event_ns=began_ns,
             account=self.account,
             base_currency=Currency(net[1]),
-            open_orders=tuple(self._open_order(*listed) for listed in _last_by_perm_id(open_orders)),
+            open_orders=tuple(self._still_open(open_orders)),
             completed_orders=tuple(self._open_order(*listed) for listed in _last_by_perm_id(completed)),
             fills=tuple(fills),
             fees=tuple(fees),
@@ -212,6 +212,14 @@ class IbMasterSession(IbSession):
             cash=_cash(rows),
             net_liquidation=Money(number(net[0]) or Decimal(0), Currency(net[1])),
         )
+
+    def _still_open(self, listed: list[tuple[Contract, Order, OrderState]]) -> Iterator[ListedOrder]:
+        # A live openOrder of before the list may have been read within it, of an order that is over by now.
+        for contract, order, state in _last_by_perm_id(listed):
+            heard = self._statuses.get(order.permId)
+            shown = self._open_order(contract, order, state)
+            if not shown.status.is_done and not (heard is not None and heard.status.is_done):
+                yield shown
 
     def _open_order(self, contract: Contract, order: Order, state: OrderState) -> ListedOrder:
         heard = self._statuses.get(order.permId)

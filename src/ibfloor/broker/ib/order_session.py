@@ -133,12 +133,13 @@ class IbOrderSession(IbSession):
         if client is None or not client._apiReady:
             self._raise_down()
         frame = self._templates.frame(request, instrument, order_id, parent_id, transmit=transmit)
+        place = f"wire.{context.name.lower() if transmit else 'held'}" if IS_ARMED else ""
         if IS_ARMED:
-            reach(f"wire.{context.name.lower()}.before")
-            reach(f"wire.{context.name.lower()}.torn", lambda: client.conn.transport.write(frame[: len(frame) // 2]))
+            reach(f"{place}.before")
+            reach(f"{place}.torn", lambda: client.conn.transport.write(frame[: len(frame) // 2]))
         client.write(frame, Urgency.ORDER, order_id)
         if IS_ARMED:
-            reach(f"wire.{context.name.lower()}.after")
+            reach(f"{place}.after")
         self._intents[order_id] = request.cl_ord_id
         self._cancels_due.discard(order_id)
         self._await_answer(order_id, context, request)
