@@ -12,7 +12,8 @@
     at = "2013-10-10 09:00"
     amount = "0.28"
 
-A split moves the tape too: every price from then on is divided by the ratio.
+A split moves the tape too: every price from then on is divided by the ratio, and bars of before are
+told in new shares. Options on the stock keep their strikes.
 """
 
 from __future__ import annotations
@@ -136,4 +137,10 @@ def _gaps(events: list[AccountEvent]) -> Iterator[MarketEvent]:
     for event in events:
         if isinstance(event, Split):
             percent = float((1 / event.ratio - 1) * 100)
-            yield MarketEvent(kind=MarketEventKind.GAP, symbol=event.symbol, at=event.at, percent=percent)
+            yield MarketEvent(
+                kind=MarketEventKind.GAP,
+                symbol=event.symbol,
+                at=event.at,
+                percent=percent,
+                split_ratio=float(event.ratio),
+            )

@@ -11,9 +11,6 @@ from ibfloor.sim.gateway.periods import DAY_NS
 from ibfloor.sim.market.black_scholes import DAYS_PER_YEAR, greeks, implied_volatility
 from ibfloor.sim.market.securities import Security
 
-RATE = 0.0
-"""The interest the model reckons with: the generated chains carry none."""
-
 
 class OptionTerms(msgspec.Struct, frozen=True):
     """What the model needs of an option, whatever the prices are."""
@@ -21,11 +18,13 @@ class OptionTerms(msgspec.Struct, frozen=True):
     is_call: bool
     strike: float
     years: float
+    rate: float
+    """The interest its chain is priced with."""
 
     def given_price(self, px: float, under_px: float) -> dict[str, float]:
         """Return a computation's fields for an option's price; the Greeks are absent where no volatility fits."""
         volatility = implied_volatility(
-            px, is_call=self.is_call, under_px=under_px, strike=self.strike, years=self.years, rate=RATE
+            px, is_call=self.is_call, under_px=under_px, strike=self.strike, years=self.years, rate=self.rate
         )
         if volatility is None:
             return {"px": px, "under_px": under_px}
@@ -39,7 +38,7 @@ class OptionTerms(msgspec.Struct, frozen=True):
             strike=self.strike,
             years=self.years,
             volatility=volatility,
-            rate=RATE,
+            rate=self.rate,
         )
         return {
             "implied_volatility": volatility,
@@ -62,7 +61,7 @@ def option_terms(security: Security, now_ns: int) -> OptionTerms | None:
     last_day = date(int(day[:4]), int(day[4:6]), int(day[6:8]))
     hours = security.session.regular_hours(last_day) or (0, 0)
     years = max(0, hours[1] - now_ns) / DAY_NS / DAYS_PER_YEAR
-    return OptionTerms(contract.right.startswith("C"), float(contract.strike), years)
+    return OptionTerms(contract.right.startswith("C"), float(contract.strike), years, security.rate)
 
 
 def is_option(security: Security) -> bool:

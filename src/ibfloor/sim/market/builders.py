@@ -216,6 +216,7 @@ def _option(entry: OptionsEntry, underlying: Security, last_day: date, strike: D
         suggested_size_increment=Decimal(1),
         rule=rule,
         tape_tick_px=max(increment for _, increment in rule.steps),
+        rate=entry.rate,
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
+from math import prod
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from ibfloor.sim.market.bars import (
     whole_session,
 )
 from ibfloor.sim.market.frames import DayBar, DayFrames
+from ibfloor.sim.market.plan import splits_of
 from ibfloor.sim.market.sessions import Span
 from ibfloor.sim.market.tape import Tape
 
@@ -43,6 +45,7 @@ class TapeHistory:
         self._now_ns = now_ns
         self._kind = BarKind.MIDPOINT if is_untraded and kind is BarKind.TRADES else kind
         self._tick_px = tape.security.tape_tick
+        self._splits = [split for split in splits_of(tape.source) if split[0] <= now_ns]
 
     def bars(self, end_ns: int, duration_ns: int, bar_ns: int, *, rth_only: bool) -> list[SimBar]:
         """Return the bars of less than a day over so much trading time before an end, oldest first."""
@@ -60,7 +63,8 @@ class TapeHistory:
             if bar is not None:
                 bars.append(sim_day_bar(bar, self.unit_px))
         older = self._tape.source.daily()[::-1][: sessions - len(bars)]
-        return [sim_day_bar(bar, self._tick_px) for bar in reversed(older)] + bars[::-1]
+        ratio = prod(ratio for _, ratio in self._splits)
+        return [sim_day_bar(_in_new_shares(bar, ratio), self._tick_px) for bar in reversed(older)] + bars[::-1]
 
     def session(self, day: date) -> DayBar | None:
         """Return what is known of a day's regular session; ``None`` before its first row."""
@@ -87,6 +91,15 @@ class TapeHistory:
         return 0 if span is None else int(self._rows(*span, NS_PER_MINUTE).volume.sum())
 
     def _rows(self, begin_ns: int, end_ns: int, bar_ns: int) -> Columns:
+        rows = self._played(begin_ns, end_ns, bar_ns)
+        for split_ns, ratio in self._splits:
+            if begin_ns < split_ns:
+                factor = np.where(rows.ts_ns < split_ns, ratio, 1.0)
+                ohlc = np.rint(rows.ohlc / factor[:, None]).astype(np.int64)
+                rows = Columns(rows.ts_ns, ohlc, np.rint(rows.volume * factor).astype(np.int64), rows.count)
+        return rows
+
+    def _played(self, begin_ns: int, end_ns: int, bar_ns: int) -> Columns:
         frames = self._tape.source.frames(self._session.day_of(begin_ns))
         if frames is None:
             return joined([])
@@ -127,6 +140,15 @@ class TapeHistory:
         while day >= self._tape.source.first_day:
             yield day
             day = self._session.previous_day(day)
+
+
+def _in_new_shares(bar: DayBar, ratio: float) -> DayBar:
+    if ratio == 1:
+        return bar
+    open_px, high_px, low_px, close_px = (
+        round(px / ratio) for px in (bar.open_px, bar.high_px, bar.low_px, bar.close_px)
+    )
+    return DayBar(bar.day, open_px, high_px, low_px, close_px, round(bar.volume * ratio))
 
 
 def _not_before(begin_ns: int, rows: Columns) -> Columns:

@@ -45,6 +45,8 @@ class MarketEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """How long it lasts; a gap stays."""
     percent: float = 0.0
     """Of a gap: how far all prices move from then on."""
+    split_ratio: float = 0.0
+    """Of a gap that is a split: so many shares for one; bars of before are told in new shares from then on."""
     ticks: int = 1
     """Of a crossed quote: how far the ask stands below the bid."""
 
@@ -64,6 +66,8 @@ class MarketEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             return f"minutes is {self.minutes}: take 1 or more"
         if self.kind is MarketEventKind.GAP and not -90 <= self.percent <= 900:
             return f"percent is {self.percent:g}: take -90 to 900"
+        if self.split_ratio < 0 or (self.split_ratio and self.kind is not MarketEventKind.GAP):
+            return f"split_ratio is {self.split_ratio:g}: take a number above 0, of a gap alone"
         return f"ticks is {self.ticks}: take 1 or more" if self.ticks < 1 else ""
 
 
@@ -74,6 +78,11 @@ def event_time_ns(text: str) -> int:
     except ValueError:
         raise ConfigError(f"at is {text!r}: write New York time as '2013-10-09 10:05'") from None
     return from_datetime(moment)
+
+
+def splits_of(source: TapeSource) -> list[tuple[int, float]]:
+    """Return when shares were split, and how many there are for one."""
+    return source.splits if isinstance(source, PlannedSource) else []
 
 
 def planned(source: TapeSource, security: Security, master: SecurityMaster, plan: Sequence[MarketEvent]) -> TapeSource:
@@ -102,7 +111,10 @@ class PlannedSource:
 
     def __init__(self, source: TapeSource, events: Sequence[MarketEvent]) -> None:
         self._source = source
-        self._events = sorted(events, key=lambda event: event.start_ns)
+        # gaps first: they move what is locked or crossed later, and leave it so
+        self._events = sorted(events, key=lambda event: (event.kind is not MarketEventKind.GAP, event.start_ns))
+        self.splits = [(event.start_ns, event.split_ratio) for event in self._events if event.split_ratio]
+        """When shares were split, and how many there are for one."""
         self._days: dict[date, tuple[DayFrames, DayFrames]] = {}
 
     @property

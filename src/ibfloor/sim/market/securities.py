@@ -56,7 +56,9 @@ class Security(msgspec.Struct, frozen=True, kw_only=True):
     rule: MarketRule | None = None
     """How prices step, where that depends on the price; else by the instrument's tick."""
     tape_tick_px: Decimal | None = None
-    """The step of the simulated tape, a multiple of the instrument's tick; ``None``: that tick."""
+    """The step of the simulated tape, a multiple or a fraction of the instrument's tick; ``None``: that tick."""
+    rate: float = 0.0
+    """Of an option: the yearly interest it is priced with."""
 
     @property
     def tape_tick(self) -> Decimal:

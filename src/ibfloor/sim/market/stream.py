@@ -14,6 +14,7 @@ from ibfloor.sim.exchange.values import BookTop, MarketTick, TapePrint
 from ibfloor.sim.market.bars import NS_PER_DAY, BarKind, SimBar
 from ibfloor.sim.market.history import TapeHistory
 from ibfloor.sim.market.past import ticks_between
+from ibfloor.sim.market.plan import splits_of
 from ibfloor.sim.market.securities import SecurityMaster
 from ibfloor.sim.market.source import DayFigures
 from ibfloor.sim.market.tape import Tape
@@ -177,7 +178,9 @@ class StreamMarket:
         hours, regular = session.hours(day), session.regular_hours(day)
         assert hours is not None
         assert regular is not None
-        running = _RunningDay(hours[1], regular, past.previous_close(day))
+        # a split makes all figures of the day anew
+        coming = [split_ns for split_ns, _ in splits_of(tape.source) if split_ns > self._now_ns]
+        running = _RunningDay(min([hours[1], *coming]), regular, past.previous_close(day))
         bar = past.session(day)
         if bar is not None:
             px = past.unit_px

@@ -12,7 +12,9 @@ from ibfloor.model.errors import ConfigError
 from ibfloor.model.instrument import SecurityType
 from ibfloor.model.moment import NS_PER_MINUTE, from_datetime, to_datetime
 from ibfloor.sim.exchange.values import BookTop, MarketTick, TapePrint
+from ibfloor.sim.gateway.option_model import option_terms
 from ibfloor.sim.market.bars import NS_PER_DAY
+from ibfloor.sim.market.chain import volatility_at
 from ibfloor.sim.market.generated import GeneratedMarket
 from ibfloor.sim.market.listing import WORLD, Listing, read_listing
 from ibfloor.sim.market.securities import Security, SecurityMaster, default_master
@@ -153,6 +155,26 @@ def test_options_keep_to_what_their_underlying_allows(market: GeneratedMarket, p
         assert mid(market, security.name) >= max(0.0, sign * (spot - strike)) - 0.60, security.name
     calls = [mid(market, each.name) for each in chain if each.name[6:13] == "261218C"]
     assert calls == sorted(calls, reverse=True)
+
+
+def test_the_model_finds_the_volatility_a_chain_is_priced_with_for_calls_and_puts_alike(
+    market: GeneratedMarket, played: list[MarketTick], listing: Listing
+) -> None:
+    now_ns = played[-1].ts_ns
+    spot = mid(market, "AAPL")
+    chains = {each.name: each.chain for each in listing.listed if each.chain is not None}
+    pairs: dict[Decimal, dict[str, float]] = {}
+    for security in market.master.options_on(int(one(market.master, "AAPL").instrument_id)):
+        contract, terms, chain = security.instrument.contract, option_terms(security, now_ns), chains[security.name]
+        assert terms is not None
+        assert contract.strike is not None
+        if security.name[6:12] == "261218" and abs(float(contract.strike) / spot - 1) < 0.03:
+            found = terms.given_price(mid(market, security.name), spot)["implied_volatility"]
+            assert found == pytest.approx(volatility_at(chain, float(contract.strike), spot), abs=0.01)
+            pairs.setdefault(contract.strike, {})[contract.right] = found
+    assert pairs
+    for found_of in pairs.values():
+        assert found_of["C"] == pytest.approx(found_of["P"], abs=0.008)
 
 
 def test_foreign_venues_keep_their_own_hours_holidays_and_half_days(master: SecurityMaster) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 
 from ibfloor.model.errors import ConfigError
 from ibfloor.model.moment import NS_PER_MINUTE
 from ibfloor.sim.exchange.values import BookTop, MarketTick, TapePrint
-from ibfloor.sim.market.bars import BarKind
+from ibfloor.sim.market.bars import NS_PER_DAY, BarKind
 from ibfloor.sim.market.generated import GeneratedMarket
 from ibfloor.sim.market.listing import WORLD, read_listing
 from ibfloor.sim.market.plan import MarketEvent, MarketEventKind
@@ -115,3 +116,51 @@ def test_options_follow_the_gap_of_their_underlying(start_ns: int) -> None:
 def test_an_event_of_an_unknown_symbol_is_named(start_ns: int) -> None:
     with pytest.raises(ConfigError, match="NOSUCH"):
         GeneratedMarket(5, start_ns, plan=[MarketEvent(kind=MarketEventKind.HALT, symbol="NOSUCH", at=AT)])
+
+
+def test_a_gap_leaves_quotes_locked(start_ns: int) -> None:
+    locked = event(MarketEventKind.LOCKED, minutes=3)
+    later = MarketEvent(kind=MarketEventKind.GAP, symbol="SPY", at="2026-11-23 09:40", percent=3.0)
+    tops = [tick for tick in play(start_ns, locked, later) if isinstance(tick, BookTop)]
+    during = [top for top in tops if locked.start_ns <= top.ts_ns < locked.end_ns]
+    assert during
+    assert all(top.bid_px == top.ask_px for top in during)
+
+
+def test_bars_of_before_a_split_are_told_in_new_shares_once_it_has_happened(start_ns: int) -> None:
+    ratio = 4
+    split = MarketEvent(
+        kind=MarketEventKind.GAP, symbol="SPY", at="2026-11-23 09:35", percent=(1 / ratio - 1) * 100, split_ratio=ratio
+    )
+    market = GeneratedMarket(5, start_ns, ("SPY",), plan=[split])
+    spy = market.master.by_symbol("SPY")
+    assert spy is not None
+
+    def told(bar_ns: int, sessions: int, until_ns: int) -> dict[int, tuple[Decimal, Decimal]]:
+        bars = market.history(
+            spy.instrument_id, end_ns=until_ns, duration_ns=sessions * NS_PER_DAY, bar_ns=bar_ns, rth_only=True
+        )
+        return {bar.ts_ns: (bar.close_px, bar.volume) for bar in bars}
+
+    old_ns = split.start_ns - NS_PER_MINUTE
+    list(market.ticks(old_ns))
+    open_px = market.day(spy.instrument_id).open_px  # the day's figures are asked for before the split, too
+    before = {bar_ns: told(bar_ns, 20, old_ns) for bar_ns in (NS_PER_MINUTE, NS_PER_DAY)}
+    list(market.ticks(split.start_ns + 5 * NS_PER_MINUTE))
+    for bar_ns, bars in before.items():
+        after = told(bar_ns, 20, split.start_ns + 5 * NS_PER_MINUTE)
+        today = max(bars) if bar_ns == NS_PER_DAY else old_ns // NS_PER_MINUTE * NS_PER_MINUTE  # they still grow
+        compared = [ts_ns for ts_ns in bars if ts_ns in after and ts_ns != today]
+        assert len(compared) > 15
+        for ts_ns in compared:
+            assert after[ts_ns][0] == pytest.approx(bars[ts_ns][0] / ratio, abs=Decimal("0.006"))
+            assert after[ts_ns][1] == bars[ts_ns][1] * ratio
+        closes = [after[ts_ns][0] for ts_ns in sorted(after)]
+        assert all(abs(later / earlier - 1) < Decimal("0.2") for earlier, later in pairwise(closes))
+    prev_close = market.day(spy.instrument_id).prev_close_px
+    assert open_px is not None
+    assert market.day(spy.instrument_id).open_px == pytest.approx(open_px / ratio, abs=Decimal("0.006"))
+    last = market.last_print(spy.instrument_id)
+    assert prev_close is not None
+    assert last is not None
+    assert last.px / prev_close == pytest.approx(Decimal(1), abs=Decimal("0.1"))
