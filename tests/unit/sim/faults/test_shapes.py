@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ibfloor.sim.gateway.codec.kinds import Values
 from ibfloor.sim.gateway.faults.shapes import reshaped
 
 
@@ -32,5 +33,5 @@ def test_a_time_is_told_in_another_shape_whatever_the_days_length(told: str, sha
 
 
 def test_what_is_no_time_stays() -> None:
-    values = {"symbol": "20131007", "qty": 5, "text": "at 20131007 10:00:00", "flag": None}
+    values: Values = {"symbol": "20131007", "qty": 5, "text": "at 20131007 10:00:00", "flag": None}
     assert reshaped(values, "epoch") == values
