@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from ibfloor.cli.exit_codes import ExitCode
@@ -11,15 +14,10 @@ from ibfloor.cli.output import print_json
 app = typer.Typer(
     name="ledger",
     help="Check the journal and the ledger.",
-    epilog=examples("ibfloor ledger verify"),
+    epilog=examples("ibfloor ledger verify", "ibfloor ledger import-flex report.xml --dry-run"),
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-
-
-@app.callback()
-def ledger() -> None:
-    """Keep ``verify`` a command of its own name, though it is the only one."""
 
 
 @app.command(epilog=examples("ibfloor ledger verify", "ibfloor ledger verify --home ./floor-home --json"))
@@ -43,3 +41,54 @@ def verify(config: ConfigOption = CONFIG_DEFAULT, home: HomeOption = None, as_js
         typer.echo("the ledger is sound" if report.is_sound else "the ledger is NOT sound: keep a copy of the home")
     if not report.is_sound:
         raise typer.Exit(ExitCode.FAILED)
+
+
+@app.command(
+    "import-flex",
+    epilog=examples("ibfloor ledger import-flex report.xml --dry-run", "ibfloor ledger import-flex report.xml"),
+)
+def import_flex(
+    report: Annotated[Path, typer.Argument(metavar="FILE", help="An IB Flex Query report in XML.", exists=True)],
+    config: ConfigOption = CONFIG_DEFAULT,
+    home: HomeOption = None,
+    account: Annotated[str, typer.Option("--account", help="The ledger's account, where no execution names it.")] = "",
+    zone: Annotated[
+        str, typer.Option("--zone", metavar="ZONE", help="The time zone of the report.")
+    ] = "America/New_York",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be booked, and book nothing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Book executions that the API no longer tells, from before its day: each once, however often it is run.
+
+    An execution goes to the strategy that its order reference names, else to UNASSIGNED. The floor must not run.
+    """
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    from ibfloor.clock import FloorClock
+    from ibfloor.ledger.flex import read_report
+    from ibfloor.ledger.flex_import import import_report
+    from ibfloor.model.errors import ConfigError
+
+    try:
+        tz = ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ConfigError(f"--zone {zone}: no such time zone; take one such as America/New_York") from None
+    plan = import_report(
+        home_of(config, home), read_report(report, tz), FloorClock().now_ns(), account=account, is_dry_run=dry_run
+    )
+    if as_json:
+        print_json(plan)
+        return
+    for fill in plan.fills:
+        typer.echo(f"  {fill.strategy:16} {fill.side} {fill.last_qty:f} at {fill.last_px:f}  {fill.exec_id}")
+    done = "would be booked" if dry_run else "booked"
+    typer.echo(
+        f"{len(plan.fills)} executions {done}; {plan.known} are in the ledger already, "
+        f"{plan.before_opening} are older than it"
+    )
+    for line in plan.unread:
+        typer.echo(f"NOT BOOKED {line}")
+    for line in plan.cash:
+        typer.echo(f"NOT BOOKED {line}")
+    for line in plan.differences:
+        typer.echo(f"DIFFERENT {line}")
