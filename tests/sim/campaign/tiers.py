@@ -1,0 +1,146 @@
+"""The tiers of the campaign. Each is a list of jobs for the pool, or runs by itself; all come to a ``TierResult``.
+
+A tier that is added registers itself in ``TIERS`` under its letter: a function of the options that
+returns a ``TierResult``. Figures of its own (``mutants``, ``rss_slope_pct_per_h``) go into ``figures``.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import combinations
+
+import msgspec
+from tests.sim.campaign.run import Outcome, run_one
+from tests.sim.campaign.troubles import SINGLE, WORST
+
+A_SEEDS, B_SEEDS, C_BATCHES = 50, 3, 30
+SLICE_A_SEEDS, SLICE_B_SEEDS, SLICE_C_BATCHES = 1, 1, 1
+SLICE_PAIRS_EVERY = 10
+C_RUNS = 10
+UNKNOWN = "not run: "
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What to run. ``fault`` and ``seed`` pick single runs, as a replay does."""
+
+    is_slice: bool = False
+    fault: str = ""
+    seed: int | None = None
+    first_seed: int = 1
+    processes: int = 2
+    say: Callable[[str], None] = print
+
+
+class TierResult(msgspec.Struct, kw_only=True):
+    """What a tier came to."""
+
+    tier: str
+    line: str
+    runs: int = 0
+    violations: int = 0
+    failures: list[str] = []
+    """Each violated run with its replay command."""
+    orders: int = 0
+    fills: int = 0
+    cpu_s: float = 0.0
+    wall_s: float = 0.0
+    recoveries_s: list[float] = []
+    idle: list[str] = []
+    """Troubles that never happened in any of their runs: they prove nothing."""
+    figures: dict[str, float] = {}
+
+
+Job = tuple[str, str, int]
+"""Tier, troubles, seed."""
+
+
+def single_faults(options: Options) -> TierResult:
+    """Tier A: every trouble alone."""
+    seeds = SLICE_A_SEEDS if options.is_slice else A_SEEDS
+    jobs = [("A", name, seed) for name in _names(options, SINGLE) for seed in _seeds(options, seeds)]
+    return _pooled("A", f"{len(SINGLE)} troubles alone", jobs, options)
+
+
+def pairs(options: Options) -> TierResult:
+    """Tier B: every pair of the twenty worst."""
+    found = ["+".join(pair) for pair in combinations(WORST, 2)]
+    if options.is_slice:
+        found = found[options.first_seed % SLICE_PAIRS_EVERY :: SLICE_PAIRS_EVERY]
+    seeds = SLICE_B_SEEDS if options.is_slice else B_SEEDS
+    jobs = [("B", name, seed) for name in _names(options, found) for seed in _seeds(options, seeds)]
+    return _pooled("B", f"pairs of the {len(WORST)} worst", jobs, options)
+
+
+def machine(options: Options) -> TierResult:
+    """Tier C: hypothesis chooses every step."""
+    batches = SLICE_C_BATCHES if options.is_slice else C_BATCHES
+    jobs = [("C", "machine", seed) for seed in _seeds(options, batches)]
+    return _pooled("C", f"hypothesis, 60 steps, {C_RUNS} runs a seed", jobs, options)
+
+
+TIERS: dict[str, Callable[[Options], TierResult]] = {"A": single_faults, "B": pairs, "C": machine}
+NOT_YET = ("D", "E", "F", "G")
+
+
+def run_job(job: Job) -> list[Outcome]:
+    """Run one job; in any process."""
+    tier, names, seed = job
+    if tier == "C":
+        from tests.sim.campaign.machine import run_batch  # hypothesis is not needed elsewhere
+
+        return run_batch(seed, C_RUNS)
+    return [run_one(tier, names, seed)]
+
+
+def _names(options: Options, all_of_them: Sequence[str]) -> Sequence[str]:
+    return [options.fault] if options.fault else all_of_them
+
+
+def _seeds(options: Options, count: int) -> Iterator[int]:
+    if options.seed is not None:
+        return iter((options.seed,))
+    return iter(range(options.first_seed, options.first_seed + count))
+
+
+def _pooled(tier: str, line: str, jobs: list[Job], options: Options) -> TierResult:
+    result = TierResult(tier=tier, line=line)
+    fired: dict[str, int] = {}
+    began_s = time.monotonic()
+    for outcomes in _outcomes(jobs, options):
+        for outcome in outcomes:
+            _take(result, outcome, options)
+            fired[outcome.faults] = fired.get(outcome.faults, 0) + outcome.fired
+    result.wall_s = time.monotonic() - began_s
+    result.idle = sorted(name for name, times in fired.items() if not times and name not in ("machine", "clear"))
+    return result
+
+
+def _outcomes(jobs: list[Job], options: Options) -> Iterator[list[Outcome]]:
+    if options.processes <= 1 or len(jobs) == 1:
+        yield from map(run_job, jobs)
+        return
+    # Spawned, with a fixed hash seed: what iterates over a set of names does so alike in every process.
+    os.environ["PYTHONHASHSEED"] = "0"
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(options.processes, context, gc.freeze, max_tasks_per_child=200) as pool:
+        yield from pool.map(run_job, jobs)
+
+
+def _take(result: TierResult, outcome: Outcome, options: Options) -> None:
+    result.runs += 1
+    result.orders += outcome.orders
+    result.fills += outcome.fills
+    result.cpu_s += outcome.cpu_s
+    if outcome.recovery_s is not None:
+        result.recoveries_s.append(outcome.recovery_s)
+    if outcome.violations:
+        result.violations += len(outcome.violations)
+        told = [f"  {each.invariant} {each.text}" for each in outcome.violations[:6]]
+        text = "\n".join([f"{outcome.faults} seed {outcome.seed}: {outcome.replay}", *told])
+        result.failures.append(text)
+        options.say(text)
