@@ -20,7 +20,7 @@ DEV := .venv/.dev-done
 # Builds of the broker's own client that judge the simulated gateway: each in a folder, since all import as ibapi.
 JUDGES := ibapi==9.81.1.post1 nautilus-ibapi==10.19.4 nautilus-ibapi==10.37.2 nautilus-ibapi==10.45.1
 
-.PHONY: help run test check static format bench screenshots lock judges clean
+.PHONY: help run test check static format bench campaign screenshots lock judges clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -45,6 +45,9 @@ check: static ## the fast checks: style, types, imports, fast tests; under a min
 format: $(DEV) ## lay the code out as ruff does
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+campaign: $(APP) $(DEV) ## put the floor through faults in virtual time (ARGS="--slice", or --tier A --fault crash --seed 7)
+	@$(BIN)/python -m tests.sim.campaign $(ARGS)
 
 bench: $(APP) $(DEV) ## run every benchmark, one JSON line each into benchmarks/results/
 	$(BIN)/python -m benchmarks $(ARGS)
