@@ -24,7 +24,10 @@ from ibfloor.examples_dir import examples_dir
 from ibfloor.ledger.replay import recover
 from ibfloor.manager.floor_state import FloorState
 from ibfloor.model.errors import ConnectivityError
+from ibfloor.sim.faults import Fault, When
+from ibfloor.sim.faults.actions import AnyAction
 from ibfloor.sim.gateway.book import BookReport
+from ibfloor.sim.gateway.console import ask_console, console_path
 
 LIMITS = """
 [risk]
@@ -100,10 +103,17 @@ class Scene:
         self.config = folder / "floor.toml"
         self._book = folder / "book.json"
         self._processes: list[Process] = []
+        self._faults = 0
+        self._account = account
+        self.port = 0
+        self.begin_gateway()
+
+    def begin_gateway(self, start: str = "09:29") -> None:
+        """Start a gateway that knows nothing of one before it, on its port."""
         self.gateway = self._start(
             [
-                *("gateway", "--port", "0", "--speed", "60", "--seed", "7", "--start", "09:29"),
-                *("--hold-until-client", "--book", str(self._book), "--parent-pipe", "--account", account),
+                *("gateway", "--port", str(self.port), "--speed", "60", "--seed", "7", "--start", start),
+                *("--hold-until-client", "--book", str(self._book), "--parent-pipe", "--account", self._account),
             ],
             "gateway.log",
         )
@@ -116,6 +126,12 @@ class Scene:
             f"[restart]\nbackoff_s = 0.2\n{extra}{LIMITS}{strategies}",
             encoding="utf-8",
         )
+
+    def break_gateway(self, what: AnyAction, on: str = "", **when: Any) -> None:
+        """Arm a fault at the running gateway."""
+        self._faults += 1
+        fault = Fault(name=f"fault-{self._faults}", what=what, when=When(on=on, **when))
+        ask_console(console_path(self.port), "inject", faults=[fault])
 
     def floor(self, *arguments: str) -> Process:
         floor = self._start(["run", "--config", str(self.config), "--json", *arguments], "floor.log")

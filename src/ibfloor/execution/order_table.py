@@ -226,7 +226,8 @@ class OrderTable:
         else:
             self._working[cl_ord_id] = None
         if order.perm_ids and (before is None or before.order.perm_ids is not order.perm_ids):
-            self._by_perm_id[order.perm_ids[-1]] = cl_ord_id
+            for perm_id in order.perm_ids:
+                self._by_perm_id[perm_id] = cl_ord_id
         return order
 
     def _is_new_execution(self, exec_id: ExecId) -> bool:

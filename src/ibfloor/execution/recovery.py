@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 
 import msgspec
 from msgspec.structs import replace
@@ -57,6 +58,25 @@ def settle(
     work.warn_of_orphans()
     work.take_absent()
     return Settlement(facts=tuple(work.facts), doubts=frozenset(work.doubts))
+
+
+def forks(
+    orders: OrderTable, snapshot: BrokerSnapshot, before: Collection[ClientOrderId] = ()
+) -> dict[ClientOrderId, tuple[int, ...]]:
+    """Return the intents that work more than once, and filled ones that work on, with what works of each.
+
+    Of those that were ``before``, whatever still works: half of a fork is no order anybody asked for.
+    """
+    working: dict[ClientOrderId, tuple[int, ...]] = {}
+    for listed in snapshot.open_orders:
+        if (cl_ord_id := _reference(orders, listed)) is not None:
+            working[cl_ord_id] = (*working.get(cl_ord_id, ()), listed.perm_id)
+
+    def is_fork(cl_ord_id: ClientOrderId, perm_ids: tuple[int, ...]) -> bool:
+        order = orders.get(cl_ord_id)
+        return order is not None and (len(perm_ids) > 1 or order.status is OrdStatus.FILLED or cl_ord_id in before)
+
+    return {cl_ord_id: perm_ids for cl_ord_id, perm_ids in working.items() if is_fork(cl_ord_id, perm_ids)}
 
 
 class _Settling:
@@ -168,11 +188,7 @@ class _Settling:
         return replace(fill, cl_ord_id=order.cl_ord_id, strategy=order.request.strategy)
 
     def _reference(self, listed: ListedOrder) -> ClientOrderId | None:
-        # Order ids are used again after a gateway's restart: only our reference and the permanent id count.
-        if owner_of(listed.order_ref) is not None:
-            return ClientOrderId(listed.order_ref)
-        order = self.orders.by_perm_id(listed.perm_id) if listed.perm_id > 0 else None
-        return order.cl_ord_id if order else None
+        return _reference(self.orders, listed)
 
     def _tracked(self, cl_ord_id: ClientOrderId | None) -> Tracked | None:
         if cl_ord_id is None:
@@ -237,7 +253,7 @@ class _Settling:
                 ts_init_ns=self.now_ns,
                 cl_ord_id=cl_ord_id,
                 code=0,
-                text=f"filled, yet an order of the same intent works at the broker ({listed}): cancel it",
+                text=f"filled, yet an order of the same intent works at the broker ({listed})",
             )
             self._step(tracked, warning)
 
@@ -273,6 +289,14 @@ class _Settling:
             client_id=listed.client_id,
             order_id=listed.order_id,
         )
+
+
+def _reference(orders: OrderTable, listed: ListedOrder) -> ClientOrderId | None:
+    # Order ids are used again after a gateway's restart: only our reference and the permanent id count.
+    if owner_of(listed.order_ref) is not None:
+        return ClientOrderId(listed.order_ref)
+    order = orders.by_perm_id(listed.perm_id) if listed.perm_id > 0 else None
+    return order.cl_ord_id if order else None
 
 
 def _request_as_listed(request: OrderRequest, listed: ListedOrder) -> OrderRequest:

@@ -12,6 +12,7 @@ from ibfloor.model.fact import (
     CancelRequested,
     Fact,
     OrderDoubted,
+    OrderForked,
     OrderRejected,
     OrderReported,
     OrderWarned,
@@ -59,6 +60,8 @@ def step(tracked: Tracked, fact: Fact) -> Tracked:
             return _moved(tracked, refused, fact, text=fact.text)
         case OrderWarned():
             return _noted(tracked, fact, fact.text)
+        case OrderForked():
+            return _forked(tracked, fact)
         case OrderDoubted():
             return _moved(tracked, Report.DOUBTED, fact, text=fact.reason)
         case CancelRequested():
@@ -170,6 +173,17 @@ def _noted(tracked: Tracked, fact: OrderWarned, text: str) -> Tracked:
     if text == tracked.order.text:
         return tracked
     order = replace(tracked.order, text=text, ts_updated_ns=fact.ts_init_ns)
+    return Tracked(order, tracked.notional, tracked.change, tracked.due)
+
+
+def _forked(tracked: Tracked, fact: OrderForked) -> Tracked:
+    order = tracked.order
+    listed = ", ".join(str(perm_id) for perm_id in fact.perm_ids)
+    text = f"works at the broker under {listed}: canceling until none is left"
+    new = tuple(perm_id for perm_id in fact.perm_ids if perm_id not in order.perm_ids)
+    if not new and text == order.text:
+        return tracked
+    order = replace(order, perm_ids=(*order.perm_ids, *new), text=text, ts_updated_ns=fact.ts_init_ns)
     return Tracked(order, tracked.notional, tracked.change, tracked.due)
 
 

@@ -253,6 +253,14 @@ class TradeManager:
             self._working[cl_ord_id] = msgspec.structs.replace(order, status=OrdStatus.PENDING_CANCEL)
         return refusal
 
+    def cancel_fork(self, order: Order) -> Refusal | None:
+        """Cancel what the broker works of an intent, whatever is known of it here."""
+        now_ns = self._clock.now_ns()
+        return self._write_ahead(
+            CancelRequested(ts_event_ns=now_ns, ts_init_ns=now_ns, cl_ord_id=order.cl_ord_id, reason="forked"),
+            lambda: self._door.cancel(order.order_id),
+        )
+
     def cancel_all(self, reason: str = "") -> tuple[ClientOrderId, ...]:
         """Cancel every working order; return those whose cancel could not be sent."""
         return tuple(each for each in tuple(self._working) if self.cancel(each, reason) is not None)

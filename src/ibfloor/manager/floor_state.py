@@ -24,6 +24,7 @@ from ibfloor.model.fact import (
     KillReset,
     OrderDoubted,
     OrderFilled,
+    OrderForked,
     OrderRefused,
     OrderRejected,
     OrderReported,
@@ -106,6 +107,8 @@ class FloorState:
     def apply(self, fact: AnyFact) -> Applied:
         """Apply a fact that is news."""
         order = self.orders.apply(fact)
+        if isinstance(fact, OrderForked):
+            order = self.orders.get(fact.cl_ord_id)  # told every time: what is left of it is canceled again
         self.books.apply(fact)
         match fact:
             case OrderSubmitted():
@@ -147,6 +150,7 @@ class FloorState:
                 OrderReported()
                 | OrderWarned()
                 | OrderDoubted()
+                | OrderForked()
                 | CancelRequested()
                 | ReplaceRequested()
                 | FeeReported()

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from datetime import tzinfo
 
-from ibfloor.execution.recovery import Settlement, settle
+from ibfloor.execution.recovery import Settlement, forks, settle
 from ibfloor.manager.floor_state import FloorState
 from ibfloor.manager.marks import Marks
 from ibfloor.manager.shared_gate import SharedGate
 from ibfloor.model.account import BrokerSnapshot
-from ibfloor.model.fact import AnyFact, DayOpened, InstrumentDefined
+from ibfloor.model.fact import AnyFact, DayOpened, InstrumentDefined, OrderForked
 from ibfloor.model.ids import UNASSIGNED, ClientOrderId, InstrumentId, StrategyId
 from ibfloor.model.moment import Clock, to_datetime
 from ibfloor.portfolio.performance import Performance, advance, resumed
@@ -31,6 +31,7 @@ class PortfolioManager:
         self._clock = clock
         self._tz = tz
         self._doubts: frozenset[ClientOrderId] = frozenset()
+        self._forks: dict[ClientOrderId, int] = {}
         self.performance: Performance | None = None
         """The day's anchor and the peak so far; ``None`` until the account could be valued once."""
 
@@ -38,6 +39,11 @@ class PortfolioManager:
     def has_doubts(self) -> bool:
         """Tell whether the last snapshot contradicts orders that only another one can decide."""
         return bool(self._doubts)
+
+    @property
+    def has_forks(self) -> bool:
+        """Tell whether the broker works an intent more than once, by the last snapshot."""
+        return bool(self._forks)
 
     def value_books(self, names: set[StrategyId]) -> tuple[dict[StrategyId, Valuation], Valuation]:
         """Return every book's worth now, those of ``names`` included, and the account's."""
@@ -83,7 +89,20 @@ class PortfolioManager:
             facts = opening(snapshot, now_ns)
         settlement: Settlement = settle(self._state.orders, snapshot, now_ns, self._doubts, asked_at=asked_at)
         self._doubts = settlement.doubts
-        return (*facts, *settlement.facts)
+        return (*facts, *settlement.facts, *self._forked(snapshot, now_ns))
+
+    def _forked(self, snapshot: BrokerSnapshot, now_ns: int) -> list[AnyFact]:
+        # One list may show an order that is just being changed twice: two lists are proof.
+        proven = [cl_ord_id for cl_ord_id, times in self._forks.items() if times > 1]
+        found = forks(self._state.orders, snapshot, proven)
+        self._forks = {cl_ord_id: self._forks.get(cl_ord_id, 0) + 1 for cl_ord_id in found}
+        return [
+            OrderForked(
+                ts_event_ns=snapshot.ts_event_ns, ts_init_ns=now_ns, cl_ord_id=cl_ord_id, perm_ids=found[cl_ord_id]
+            )
+            for cl_ord_id, times in self._forks.items()
+            if times > 1
+        ]
 
     def compare(self, snapshot: BrokerSnapshot) -> tuple[Difference, ...]:
         """Return where books and account differ, once the snapshot's facts are applied."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import count
 from typing import Protocol
 
 import msgspec
@@ -33,6 +34,7 @@ CONFIRMATIONS = 3
 RECHECK_S = 0.7
 QUIET_S = 2.0
 RETRY_S = 3.0
+FORK_TRIES = 10
 
 log = structlog.get_logger("reconciler")
 
@@ -135,14 +137,18 @@ class Reconciler:
             return
 
     async def _settle(self, *, thorough: bool) -> bool:
-        while True:
+        for tries in count(1):
             outcome = await self._pass()
-            if (outcome.unknown or self._portfolio.has_doubts) and thorough:
+            if self._portfolio.has_forks and tries < FORK_TRIES:
+                await asyncio.sleep(RECHECK_S)
+            elif (outcome.unknown or self._portfolio.has_doubts) and thorough:
                 await asyncio.sleep(QUIET_S)
             elif any(count < CONFIRMATIONS for _, count in self._suspects.values()):
                 await asyncio.sleep(RECHECK_S)
             else:
                 break
+        if self._portfolio.has_forks:
+            log.critical("the broker works an order more than once, and it cannot be canceled: cancel it by hand")
         self._report(outcome)
         return not outcome.differences
 

@@ -34,7 +34,7 @@ from ibfloor.manager.runner import StrategyRunner
 from ibfloor.manager.services import Services
 from ibfloor.manager.worker_context import WorkerContext
 from ibfloor.model.errors import ConfigError, ConnectivityError, FloorError, LedgerError, StrategyError
-from ibfloor.model.fact import FillsTold, InstrumentDefined
+from ibfloor.model.fact import FillsTold, InstrumentDefined, OrderForked
 from ibfloor.model.ids import ClientOrderId
 from ibfloor.model.instrument import Contract
 from ibfloor.model.order import OrdType, Refusal, Refused, Side
@@ -287,6 +287,9 @@ class Worker:
     def _take_notice(self, notice: Notice) -> None:
         if self._trade is not None and notice.order is not None:
             self._trade.update(notice.order)
+            if isinstance(notice.fact, OrderForked):
+                refusal = self._trade.cancel_fork(notice.order)
+                self._log.error("order forked", perm_ids=notice.fact.perm_ids, cancel=str(refusal or "is on its way"))
         if self._context is not None:
             self._context.book = notice.book
         if self._runner is not None:

@@ -91,6 +91,14 @@ class OrderDoubted(Fact, frozen=True, kw_only=True):
     reason: str
 
 
+class OrderForked(Fact, frozen=True, kw_only=True):
+    """The broker works an intent more than once, or one that is filled: it is canceled until none is left."""
+
+    cl_ord_id: ClientOrderId
+    perm_ids: tuple[int, ...]
+    """All that work now."""
+
+
 class OrderFilled(Fact, frozen=True, kw_only=True):
     """An execution. ``cl_ord_id`` is ``None`` for one that no strategy of ours ordered."""
 
@@ -267,6 +275,7 @@ AnyFact = (
     | OrderRejected
     | OrderWarned
     | OrderDoubted
+    | OrderForked
     | OrderFilled
     | FeeReported
     | CashMoved

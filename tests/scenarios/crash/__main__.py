@@ -90,12 +90,17 @@ def _kill_there(stage: Stage, point: Point, crash_at: str, chance: Random) -> No
 def _come_back(stage: Stage) -> float:
     begun = time.monotonic()
     last = stage.floor(trade=False)
-    is_latched = (stage.home / "kill.json").exists()
-    if is_latched:  # then no strategy starts: what worked is canceled by the switch itself
+
+    def is_latched() -> bool:
+        return (stage.home / "kill.json").exists()
+
+    def is_back() -> bool:
+        return is_latched() or all(stage.notes(name, "start", last) for name in NAMES)
+
+    stage.until(is_back, READY_S, "both are back")
+    if is_latched():  # then no strategy starts: what worked is canceled by the switch itself
         working = ("PendingSubmit", "PreSubmitted", "Submitted")
         stage.until(lambda: not [row for row in stage.book().orders if row.status in working], READY_S, "all canceled")
-    else:
-        stage.until(lambda: all(stage.notes(name, "start", last) for name in NAMES), READY_S, "both are back")
     recovery_s = time.monotonic() - begun
     os.kill(last, signal.SIGTERM)
     stage.ended(last, END_S, "the last floor ends in good order")

@@ -1,4 +1,4 @@
-"""Trades as fast as quotes come, and writes what it is told to a file that outlives a killed process."""
+"""Trades as fast as the message budget allows, and writes what it is told to a file that outlives a killed process."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from ibfloor import (
     StrategyParams,
 )
 
+PAUSE_NS = 6_000_000_000  # of market time, a tenth of a second at 60 times
+
 
 class Params(StrategyParams):
     symbol: str
@@ -33,6 +35,7 @@ class Crasher(Strategy[Params]):
         super().__init__(params)
         self.random = Random(params.seed)
         self.stock = Stock(params.symbol)
+        self.acted_ns = 0
         self.file = os.open(params.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def note(self, what: str, value: object) -> None:
@@ -48,6 +51,9 @@ class Crasher(Strategy[Params]):
     def on_quote(self, quote: Quote) -> None:
         if not self.params.trade or quote.bid_px <= 0 or quote.ask_px <= 0:
             return
+        if quote.ts_event_ns - self.acted_ns < PAUSE_NS:
+            return
+        self.acted_ns = quote.ts_event_ns
         resting = [order for order in self.orders if self.is_resting(order)]
         held = self.position(self.stock).qty
         side = Side.SELL if held > 200 else Side.BUY if held < -200 else self.random.choice((Side.BUY, Side.SELL))

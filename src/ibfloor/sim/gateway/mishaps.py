@@ -26,6 +26,15 @@ class FallibleBroker(ConditionalBroker):
         else:
             super().place(client_id, order_id, ticket, now_ns)
 
+    def cancel(self, client_id: int, order_id: int, now_ns: int) -> None:
+        """Cancel a client's own order; of a forked one the newest that still works."""
+        newest = self.find(client_id, order_id)
+        working = [order for order in self.open_orders() if (order.client_id, order.order_id) == (client_id, order_id)]
+        if newest is not None and newest.status.is_done and working:
+            self._cancel(working[-1], now_ns)
+        else:
+            super().cancel(client_id, order_id, now_ns)
+
     def roll_back_ids(self, by: int) -> None:
         """Let every client's order ids fall back; orders that are over give free the ids above."""
         for client_id, highest in self._highest_id.items():
