@@ -136,6 +136,7 @@ def forex_of(entry: ForexEntry) -> Security:
         valid_exchanges="IDEALPRO",
         market_rule_ids=str(_rule_id(entry.tick)),
         agg_group=4,
+        min_size=Decimal("0.01"),
         size_increment=Decimal("0.01"),
         suggested_size_increment=Decimal(1000),
     )

@@ -278,6 +278,7 @@ def _forex(con_id: int, base: str, quote: str) -> Security:
         valid_exchanges="IDEALPRO",
         market_rule_ids="239",
         agg_group=4,
+        min_size=Decimal("0.01"),
         size_increment=Decimal("0.01"),
         suggested_size_increment=Decimal("1000"),
     )

@@ -60,6 +60,11 @@ def test_the_default_list_stays_as_it_is_in_front(master: SecurityMaster) -> Non
     assert [each.name for each in master][:13] == [each.name for each in default_master("20261123")]
 
 
+def test_steps_of_size_are_no_finer_than_the_smallest_size_shows(master: SecurityMaster) -> None:
+    # clients round sizes to the decimals of the smallest one: a finer step would become none at all
+    assert [each.name for each in master if each.size_increment.quantize(each.min_size) != each.size_increment] == []
+
+
 def test_one_symbol_on_several_venues_is_ambiguous_until_its_currency_is_told(master: SecurityMaster) -> None:
     assert [each.instrument.currency for each in master.find("STK", "SAP")] == ["EUR", "USD"]
     assert [each.instrument.currency for each in master.find("STK", "RY")] == ["CAD", "USD"]
