@@ -12,6 +12,12 @@ settings.register_profile("ibfloor", deadline=None)
 settings.load_profile("ibfloor")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Write the threads that a test plays into the run's report: scripts/reliability.py reads them there."""
+    for item in items:
+        item.user_properties += [("thread", mark.args[0]) for mark in item.iter_markers("thread")]
+
+
 @pytest.fixture
 def run() -> Callable[[Awaitable[Any]], Any]:
     """Run a coroutine with a deadline: no test of ours may hang."""

@@ -32,6 +32,7 @@ class Puppet(Strategy[Params]):
             "start",
             orders={order.cl_ord_id: order.status for order in self.orders},
             qty=str(self.position(self.stock).qty),
+            cash={currency: str(amount) for currency, amount in self.cash.items()},
         )
         self.subscribe_quotes(self.stock)
 

@@ -24,6 +24,8 @@ def strategies(tools: Any) -> str:
     )
 
 
+@pytest.mark.thread("vnpy #1118")
+@pytest.mark.thread("vnpy #2685")
 def test_floor_killed_while_trading_comes_back_with_every_fill_once(scene: Any, tools: Any) -> None:
     scene.write_config(strategies(tools))
     first = scene.floor()

@@ -43,8 +43,8 @@ class Puppet:
             f'[[strategy]]\nname = "{self.name}"\nfile = "{file}"\nstop_policy = "{policy}"\nparams = {{ {fields} }}\n'
         )
 
-    def begin(self, policy: str = "keep") -> None:
-        self.scene.write_config(self.config(policy))
+    def begin(self, policy: str = "keep", beside: str = "") -> None:
+        self.scene.write_config(self.config(policy) + beside)
         self.floor = self.scene.floor()
         self.wait(lambda: self.notes("quoted"))
         self.wait(lambda: self.scene.view("floor")["floor"]["gate_open"])
@@ -313,3 +313,50 @@ def test_gateway_begun_anew_with_an_earlier_clock_leaves_no_order_in_doubt(puppe
     assert summary["unknown_orders"] == 0
     order = puppet.scene.ledger().orders.get(ClientOrderId("puppet:1"))
     assert order.status is OrdStatus.CANCELED
+
+
+@thread("lumi #258")
+def test_second_strategy_sees_its_own_cash_from_the_first_call(puppet: Puppet) -> None:
+    other = Puppet(puppet.scene, "other", "QQQ")
+    puppet.begin(beside=other.config())
+    other.floor = puppet.floor
+    puppet.do("market", "buy", 10)
+    puppet.wait(lambda: puppet.order(1).get("status") == "FILLED")
+    assert other.notes("start")[0]["cash"] == {}
+    puppet.wait(lambda: puppet.scene.view("fills") and all(row["fee"] for row in puppet.scene.view("fills").values()))
+    puppet.end()
+    puppet.begin(beside=other.config())
+    other.floor = puppet.floor
+    puppet.wait(lambda: other.notes("start"))
+    rows = puppet.scene.book().executions
+    spent = -sum(row.qty * row.px + row.commission for row in rows)
+    assert Decimal(puppet.notes("start")[0]["cash"]["USD"]) == spent
+    assert other.notes("start")[0]["cash"] == {}
+    equal_books(puppet)
+
+
+@thread("vnpy_ib PR #42")
+@thread("vnpy_ib PR #44")
+def test_symbol_that_does_not_exist_is_refused_and_nobody_else_notices(puppet: Puppet) -> None:
+    broken = Puppet(puppet.scene, "broken", "NO SUCH; SYMBOL")
+    puppet.begin(beside=broken.config())
+    row = puppet.wait(lambda: (found := puppet.scene.view("strategies")["broken"])["reason"] and found)
+    assert "NO SUCH; SYMBOL" in row["reason"]
+    puppet.do("market", "buy", 10)
+    puppet.wait(lambda: puppet.order(1).get("status") == "FILLED")
+    equal_books(puppet)
+
+
+@thread("NT PR #4412")
+def test_farm_that_breaks_leaves_the_order_sessions_alone(puppet: Puppet) -> None:
+    puppet.begin()
+    puppet.rest(1)
+    puppet.scene.break_gateway(do.FarmDown(for_s=300))
+    puppet.do("cancel", "puppet:1")
+    puppet.wait(lambda: not puppet.working(1), 60)
+    sessions = puppet.scene.view("sessions")
+    assert {row["state"] for row in sessions.values()} == {"CONNECTED"}
+    puppet.do("market", "buy", 10)
+    puppet.wait(lambda: puppet.order(2).get("status") == "FILLED")
+    assert {row.client_id for row in puppet.scene.book().orders} == {sessions["puppet"]["client_id"]}
+    equal_books(puppet)

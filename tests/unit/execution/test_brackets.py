@@ -240,6 +240,8 @@ def test_nothing_can_be_sent_is_an_alarm_that_says_so(floor: Floor) -> None:
     assert "100 are without an exit" in alarm
 
 
+@pytest.mark.thread("NT #2245")
+@pytest.mark.thread("NT #2704")
 def test_entry_filled_in_part_is_canceled_and_what_filled_is_protected(floor: Floor) -> None:
     floor.send()
     floor.tell(ENTRY, OrdStatus.PARTIALLY_FILLED, 40)

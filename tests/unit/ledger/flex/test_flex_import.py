@@ -92,7 +92,6 @@ def edited(tmp_path: Path) -> Edit:
     return edit
 
 
-@pytest.mark.thread("NT #3023")
 def test_missing_executions_go_to_their_strategies_and_the_rest_to_unassigned(home: Path) -> None:
     plan = book(home)
     assert [(fill.strategy, fill.last_qty, fill.side) for fill in plan.fills] == [
