@@ -89,7 +89,7 @@ def _kill_there(stage: Stage, point: Point, crash_at: str, chance: Random) -> No
 
 def _come_back(stage: Stage) -> float:
     begun = time.monotonic()
-    last = stage.floor(trade=False)
+    last = stage.floor()
 
     def is_latched() -> bool:
         return (stage.home / "kill.json").exists()
@@ -102,6 +102,8 @@ def _come_back(stage: Stage) -> float:
         working = ("PendingSubmit", "PreSubmitted", "Submitted")
         stage.until(lambda: not [row for row in stage.book().orders if row.status in working], READY_S, "all canceled")
     recovery_s = time.monotonic() - begun
+    if not is_latched():  # it trades on, under ids never used before
+        stage.until(lambda: all(len(stage.notes(name, "act", last)) > 3 for name in NAMES), READY_S, "both trade on")
     os.kill(last, signal.SIGTERM)
     stage.ended(last, END_S, "the last floor ends in good order")
     return recovery_s
