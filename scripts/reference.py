@@ -47,6 +47,8 @@ PURPOSES = {
     "recorder": "The process that stores market data.",
     "web": "The process that serves the pages. They are served on loopback; from elsewhere, use a tunnel.",
     "restart": "What happens to a strategy that raises.",
+    "stop": "How long each step of a stop may take.",
+    "orphans": "Working orders whose strategy does not come up with the floor.",
     "strategy": "One strategy; the table may be repeated. `[strategy.risk]` below it replaces limits of `[risk]`.",
 }
 

@@ -21,9 +21,9 @@ import msgspec
 import structlog
 
 from ibfloor.broker.ib.clients import IbClients
-from ibfloor.broker.ib.session import IbSettings
+from ibfloor.broker.ib.settings import ib_settings
 from ibfloor.clock import FloorClock
-from ibfloor.config import ClockSource, FloorSettings, Mode, StrategySection
+from ibfloor.config import ClockSource, FloorSettings, Mode
 from ibfloor.crash_points import reach
 from ibfloor.data.manager import DataManager
 from ibfloor.ledger.journal import Durability, JournalWriter
@@ -33,16 +33,18 @@ from ibfloor.ledger.paths import LedgerPaths
 from ibfloor.manager.account_board import AccountBoard
 from ibfloor.manager.account_thread import AccountThread
 from ibfloor.manager.commands import CommandDesk
-from ibfloor.manager.desk import StrategySpec
-from ibfloor.manager.floor_rows import FloorCounts, LinkNow
+from ibfloor.manager.desk import spec_of
+from ibfloor.manager.ending import Ending
+from ibfloor.manager.floor_rows import LinkNow
 from ibfloor.manager.floor_state import Applied, FloorState
 from ibfloor.manager.ground import Ground
+from ibfloor.manager.guarded import Guarded
 from ibfloor.manager.kill_switch import KillSwitch
-from ibfloor.manager.lag import percentile
 from ibfloor.manager.mailroom import Mailroom
 from ibfloor.manager.mark_keeper import MarkKeeper
 from ibfloor.manager.marks import Marks
 from ibfloor.manager.message_queue import MessageQueue
+from ibfloor.manager.orphans import Orphans
 from ibfloor.manager.portfolio_manager import PortfolioManager
 from ibfloor.manager.publisher import Publisher
 from ibfloor.manager.reconciler import Reconciler
@@ -53,11 +55,11 @@ from ibfloor.manager.services import Services
 from ibfloor.manager.session_watch import SessionWatch
 from ibfloor.manager.shared_gate import KILL, SharedGate
 from ibfloor.manager.strategy_manager import StrategyManager
-from ibfloor.manager.summary import FloorSummary, strategy_summaries
+from ibfloor.manager.summary import FloorSummary
 from ibfloor.manager.supervision import RestartPolicy
 from ibfloor.model.errors import ConfigError, ConnectivityError, LedgerError
 from ibfloor.model.fact import SessionChanged
-from ibfloor.model.ids import UNASSIGNED, AccountId
+from ibfloor.model.ids import AccountId
 from ibfloor.model.money import USD, Currency
 from ibfloor.ops.children import Children
 from ibfloor.ops.ibc import gateway_kept_up
@@ -70,7 +72,7 @@ __all__ = ["FloorReady", "FloorSummary", "run_floor"]
 SWITCH_INTERVAL_S = 0.0005  # measured: a strategy that hogs the interpreter costs the others half as much
 CLOCK_WAIT_S = 2.0
 FIRST_SETTLE_TIMEOUT_S = 30.0
-LAST_SETTLE_TIMEOUT_S = 10.0
+MEND_S = 1.0
 PAPER_ACCOUNT_PREFIX = "D"  # IB's paper accounts are DU..., DF... and the like; live ones begin with U, F, I
 DAY_ZONE = ZoneInfo("America/New_York")
 
@@ -121,14 +123,18 @@ async def _live(
         await floor.open(stack)
         publisher = floor.publisher(tail)
         await publisher.refresh()  # the gate knows marks and rates before the first order
-        floor.start_strategies()  # trading waits for no process beside it
         children = Children(settings, publisher, floor.commands, floor.data)
-        await children.open(stack)
-        if on_ready is not None:
-            on_ready(FloorReady(login_url=children.login_url, pid=os.getpid()))
-        if open_browser and children.login_url:
-            webbrowser.open(children.login_url)
-        await floor.until_over(for_s)
+        try:
+            floor.start_strategies()  # trading waits for no process beside it
+            await children.open(stack)
+            if on_ready is not None:
+                on_ready(FloorReady(login_url=children.login_url, pid=os.getpid()))
+            if open_browser and children.login_url:
+                webbrowser.open(children.login_url)
+            await floor.until_over(for_s)
+        except BaseException:
+            await floor.ending.stop_anyway()  # no order stays behind because something else has failed
+            raise
         summary = await floor.wind_up()
         await children.close()
         return msgspec.structs.replace(summary, bars_stored=children.bars_stored)
@@ -147,22 +153,24 @@ class Floor:
         self._followed = asyncio.Event()
         self._over = asyncio.Event()
         self._failure: BaseException | None = None
-        self._tasks: asyncio.TaskGroup | None = None
+        self._is_open = False
+        self._is_ledger_held = False
         restored = restore(settings.home, limits_of(settings, USD))
         self._state = state = restored.state
         self._unseen = restored.unseen
         durability: Durability = "power" if settings.floor.durability == "power" else "process"
         self._journal = JournalWriter(paths.facts_journal, durability)
-        self._ledger = ground.ledger(paths, lambda error: self._hold("ledger", str(error)))
+        self._ledger = ground.ledger(paths, self._hold_ledger)
         self._queue = queue = MessageQueue(
             state,
             self._journal,
             next_seq=restored.next_seq,
             on_fault=lambda text: self._hold("queue", text),
+            on_trouble=self._hold_while,
             line=ground.line("message-queue"),
         )
         self._clients = clients = IbClients(
-            _ib_settings(settings), clock, queue.put, rng=ground.rng, monotonic=ground.monotonic
+            ib_settings(settings), clock, queue.put, rng=ground.rng, monotonic=ground.monotonic
         )
         self.data = DataManager(
             lambda sink: clients.data_session(sink, on_clock=self._follow, on_refused=self.data.market_refused),
@@ -188,34 +196,38 @@ class Floor:
         self._screen = Screen(state, self._portfolio, self._board, clock)
         self._mark_keeper = MarkKeeper(self.data, state.instruments)
         watch = SessionWatch(self._gate, reconciler, self._tell_session)
-        for observer in (
+        queue.observe(
             self._after_fact,  # the gate first: who is told of a fact may send an order at once
             watch.observe,
             self._mark_keeper.observe,
             self._screen.observe,
             self._mailroom.observe,
-        ):
-            queue.observe(observer)
-        self._services = Services(
-            clock=clock,
-            queue=queue,
+        )
+        self._services = self._make_services(paths, durability)
+        self._latch = KillLatch(paths.latch)
+
+    def _make_services(self, paths: LedgerPaths, durability: Durability) -> Services:
+        return Services(
+            clock=self._clock,
+            queue=self._queue,
             gate=self._gate,
             data=self.data,
             marks=self._marks,
-            order_session=clients.order_session,
+            order_session=self._clients.order_session,
             journal=lambda name: JournalWriter(paths.worker_journal(name), durability),
-            ground=ground,
+            ground=self._ground,
+            stop=self._settings.stop,
         )
-        self._latch = KillLatch(paths.latch)
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Start every thread and session; returns when books and account have been compared."""
         settings = self._settings
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        self._tasks = guarded = Guarded(tasks, self._fail)
         self._strategies = StrategyManager(
             self._services,
             self._mailroom,
-            tasks,
+            guarded,
             policy=RestartPolicy(**settings.restart.model_dump()),
             first_client_id=settings.gateway.first_strategy_client_id,
         )
@@ -251,12 +263,14 @@ class Floor:
         await self._settle_first()
         reach("recovery.settled")
         for section in settings.strategies:
-            await self._strategies.add(_spec(section))
-        await asyncio.wrap_future(self._queue.ask(self._look_after_holdings))
-        stack.enter_context(self._kill_switch.watching(tasks))
-        self._tasks = tasks
-        enforcing = tasks.create_task(self._kill_switch.enforce())
-        stack.callback(enforcing.cancel)
+            await self._strategies.add(spec_of(section))
+        await asyncio.wrap_future(self._queue.ask(self._watch_holdings))
+        orphans = Orphans(settings, self._strategies, self._queue)
+        self.ending = Ending(self._strategies, self._queue, self._marks, self.data, settle=self._account.settle)
+        stack.enter_context(self._kill_switch.watching(guarded))
+        self._is_open = True
+        for work in (self._kill_switch.enforce(), self._mend(), orphans.look_after()):
+            stack.callback(guarded.create_task(work).cancel)
 
     def publisher(self, tail: LogTail) -> Publisher:
         """Return the one that makes the screen's rows."""
@@ -276,6 +290,9 @@ class Floor:
 
     def start_strategies(self) -> None:
         """Start the strategies that start with the floor, unless the kill switch is latched."""
+        if self._over.is_set():
+            log.info("told to end before any strategy started")
+            return
         if self._kill_switch.is_latched:
             log.warning("the kill switch is latched: no strategy starts")
             return
@@ -295,33 +312,7 @@ class Floor:
 
     async def wind_up(self) -> FloorSummary:
         """Stop the strategies, settle with the broker once more, and sum up."""
-        self._strategies.close()
-        desks, lags_ms = self._strategies.desks_now(), self._strategies.lag_samples_ms()
-        reach("end.begun")
-        await self._strategies.stop_all()
-        reach("end.stopped")
-        try:
-            async with asyncio.timeout(LAST_SETTLE_TIMEOUT_S):
-                is_equal = await asyncio.wrap_future(self._account.settle())
-        except TimeoutError:
-            log.error("the books could not be compared with the account at the end")
-            is_equal = False
-        strategies = await asyncio.wrap_future(
-            self._queue.ask(lambda state: strategy_summaries(state, desks, self._marks))
-        )
-        counts = await asyncio.wrap_future(self._queue.ask(FloorCounts))
-        return FloorSummary(
-            strategies=strategies,
-            orders=counts.orders_total,
-            fills=counts.fills,
-            rejected=counts.rejected,
-            breaks=counts.breaks,
-            unknown_orders=counts.orders_unknown,
-            ticks=self.data.stats.ticks,
-            bars_stored=0,
-            loop_lag_p99_ms=round(percentile(lags_ms, 0.99), 2),
-            books_equal_account=is_equal,
-        )
+        return await self.ending.wind_up()
 
     async def _settle_first(self) -> None:
         settled = asyncio.wrap_future(self._account.settle())
@@ -334,15 +325,8 @@ class Floor:
         if not settled.done():
             raise ConfigError(f"[gateway]: the account could not be read within {FIRST_SETTLE_TIMEOUT_S:.0f} s")
 
-    def _look_after_holdings(self, state: FloorState) -> None:
+    def _watch_holdings(self, state: FloorState) -> None:
         self._mark_keeper.watch(state.books.instruments_held())
-        named = {section.name for section in self._settings.strategies} | {UNASSIGNED}
-        for name in state.books.strategies():
-            if name not in named and state.books.book(name).open_positions:
-                log.warning("a book has positions, but its strategy is not in floor.toml", strategy=name)
-        for order in state.orders.working():
-            if order.request.strategy not in named:
-                log.warning("an order works whose strategy is not in floor.toml", cl_ord_id=order.cl_ord_id)
 
     def _after_fact(self, applied: Applied) -> None:
         self._gate.apply(applied.fact, applied.order)
@@ -388,9 +372,28 @@ class Floor:
         log.critical("entries are shut", reason=text)
         self._gate.hold(name, text)
 
+    def _hold_while(self, name: str, text: str | None) -> None:
+        if text is not None:
+            self._hold(name, text)
+        else:
+            log.warning("a hold is lifted: what it stood for has passed", hold=name)
+            self._gate.lift(name)
+
+    def _hold_ledger(self, error: LedgerError) -> None:
+        self._is_ledger_held = True
+        self._hold("ledger", str(error))
+
+    async def _mend(self) -> None:
+        while True:
+            await asyncio.sleep(MEND_S)
+            self._queue.write_again()
+            if self._is_ledger_held and not self._ledger.trouble:
+                self._is_ledger_held = False
+                self._hold_while("ledger", None)
+
     def _kill_by_signal(self) -> None:
         self._gate.hold(KILL, "kill switch: SIGUSR1")
-        if self._tasks is not None:
+        if self._is_open:
             self._tasks.create_task(self._kill_switch.kill("signal", "SIGUSR1", flatten=False))
             return
         try:
@@ -419,23 +422,3 @@ class Floor:
         finally:
             for number in (*ends, signal.SIGUSR1):
                 self._loop.remove_signal_handler(number)
-
-
-def _spec(section: StrategySection) -> StrategySpec:
-    return StrategySpec(
-        name=section.name,
-        file=section.file,
-        class_name=section.class_name,
-        params=dict(section.params),
-        stop_policy=section.stop_policy.value,
-    )
-
-
-def _ib_settings(settings: FloorSettings) -> IbSettings:
-    gateway = settings.gateway
-    return IbSettings(
-        host=gateway.host,
-        port=gateway.port,
-        account=settings.floor.account,
-        open_timeout_s=gateway.connect_timeout_s,
-    )

@@ -133,8 +133,12 @@ class Scene:
         fault = Fault(name=f"fault-{self._faults}", what=what, when=When(on=on, **when))
         ask_console(console_path(self.port), "inject", faults=[fault])
 
+    def start_floor(self, *arguments: str) -> Process:
+        """Start a floor that may never come up."""
+        return self._start(["run", "--config", str(self.config), "--json", *arguments], "floor.log")
+
     def floor(self, *arguments: str) -> Process:
-        floor = self._start(["run", "--config", str(self.config), "--json", *arguments], "floor.log")
+        floor = self.start_floor(*arguments)
         self.until(lambda: self.view("floor"), floor)
         return floor
 

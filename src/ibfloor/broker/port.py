@@ -47,6 +47,9 @@ class OrderSession(Session, OrderDoor, Protocol):
     recheck: Callable[[OrderRequest], Refusal | None]
     """Asked again when an order that waited for the message budget is about to leave."""
 
+    def sever(self) -> None:
+        """Cut the connection for good, from any thread, when the owner's own hangs."""
+
     def raise_order_id_floor(self, used: int) -> None:
         """Never hand out an id up to ``used`` (the journal's high-water mark) again."""
 

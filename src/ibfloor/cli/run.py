@@ -35,7 +35,8 @@ def run(
 ) -> None:
     """Run the floor that a floor.toml describes: paper trading, unless mode = "live" is written there.
 
-    It ends with what was traded. Exit code 2 when the gateway is absent at the start.
+    It ends with what was traded and what still works. Exit code 2 when the gateway is absent at the start,
+    1 when a strategy did not stop as its stop policy says.
     """
     from ibfloor.config import load_settings
 
@@ -44,7 +45,10 @@ def run(
     from ibfloor.ops.home import make_home
 
     make_home(settings.home, "[floor] home")
-    print_summary(run_floor(settings, for_s=for_s, open_browser=browser, on_ready=say_ready), as_json=as_json)
+    summary = run_floor(settings, for_s=for_s, open_browser=browser, on_ready=say_ready)
+    print_summary(summary, as_json=as_json)
+    if summary.not_stopped:
+        raise typer.Exit(1)
 
 
 def say_ready(ready: FloorReady) -> None:
@@ -72,6 +76,10 @@ def print_summary(summary: FloorSummary, *, as_json: bool) -> None:
         f"{_count(summary.orders, 'order')}, {_count(summary.fills, 'fill')}, {summary.rejected} rejected, "
         f"{summary.unknown_orders} unknown, {_count(summary.breaks, 'break')}; {_count(summary.ticks, 'tick')}"
     )
+    for order in summary.left_working:
+        typer.echo(f"still working at the broker: {order}")
+    if summary.not_stopped:
+        typer.echo(f"NOT STOPPED AS TOLD: {summary.not_stopped}")
     typer.echo(
         "the books equal the account"
         if summary.books_equal_account

@@ -35,6 +35,8 @@ class _Environment(BaseSettings):
     recorder: dict[str, str] = {}
     web: dict[str, str] = {}
     restart: dict[str, str] = {}
+    stop: dict[str, str] = {}
+    orphans: dict[str, str] = {}
 
 
 def load_settings(path: Path | str, *, home: Path | None = None) -> FloorSettings:

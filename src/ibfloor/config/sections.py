@@ -252,6 +252,41 @@ class RestartSection(_Section):
     backoff_max_s: Seconds = Field(60.0, description="Longest wait before a restart, in wall seconds.")
 
 
+class StopSection(_Section):
+    """``[stop]``: how long each step of a stop may take."""
+
+    handler_s: Seconds = Field(
+        5.0, description="Wall seconds for the handler under way and ``on_stop``, before they are given up."
+    )
+    cancel_s: Seconds = Field(10.0, description="Wall seconds in which its orders are canceled, again and again.")
+    flatten_s: Seconds = Field(
+        30.0,
+        description="Wall seconds in which a position is closed, within the order rate; only reducing orders pass.",
+    )
+
+    def total_s(self, finish: str) -> float:
+        """Return the longest that a stop by a policy takes when every handler returns, in wall seconds."""
+        steps = {"keep": 0.0, "cancel": self.cancel_s, "flatten": self.cancel_s * 2 + self.flatten_s}
+        return self.handler_s + steps[finish] + 2.0  # the session's own goodbye
+
+
+class OrphanPolicy(StrEnum):
+    """What becomes of working orders whose strategy does not come up with the floor."""
+
+    KEEP = "keep"
+    CANCEL = "cancel"
+
+
+class OrphansSection(_Section):
+    """``[orphans]``: working orders of strategies that are no longer in floor.toml."""
+
+    policy: OrphanPolicy = Field(
+        OrphanPolicy.CANCEL,
+        description='At start: "cancel" the orders of strategies gone from this file, or "keep" them working. '
+        "Those of a strategy with autostart = false follow its own stop_policy; positions stay in any case.",
+    )
+
+
 class StrategySection(_Section):
     """``[[strategy]]``: one strategy. ``file`` is absolute after ``load_settings``."""
 
@@ -282,6 +317,8 @@ class FloorSettings(_Section):
     recorder: RecorderSection = Field(default_factory=RecorderSection)
     web: WebSection = Field(default_factory=WebSection)
     restart: RestartSection = Field(default_factory=RestartSection)
+    stop: StopSection = Field(default_factory=StopSection)
+    orphans: OrphansSection = Field(default_factory=OrphansSection)
     strategies: tuple[StrategySection, ...] = Field((), alias="strategy")
 
     @property

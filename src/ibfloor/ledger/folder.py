@@ -41,7 +41,7 @@ class LedgerThread:
         self._wake = Event()
         self._is_stopping = Event()
         self._folded_seq = 0
-        self._last_error = ""
+        self._troubles: dict[str, str] = {}
         self._opened: Future[None] = Future()
         self._thread = Thread(target=self._run, name="ledger")
 
@@ -49,6 +49,11 @@ class LedgerThread:
     def folded_seq(self) -> int:
         """Return the newest fact in SQLite; any thread may ask."""
         return self._folded_seq
+
+    @property
+    def trouble(self) -> str:
+        """Return what the thread cannot do now, empty when all is well; any thread may ask."""
+        return "; ".join(self._troubles.copy().values())
 
     def notify(self) -> None:
         """Say that there is something to fold; any thread may, it never blocks."""
@@ -82,23 +87,23 @@ class LedgerThread:
         while not self._is_stopping.wait(_REST_S):
             self._wake.wait(self._interval_s)
             self._wake.clear()
-            self._try(lambda: self._fold(store))
+            self._try("fold", lambda: self._fold(store))
             if time.monotonic() - tidied_s > self._tidy_s:
-                self._try(lambda: tidy_workers(store, self._paths))
+                self._try("tidy", lambda: tidy_workers(store, self._paths))
                 tidied_s = time.monotonic()
-        self._try(lambda: self._fold(store))
+        self._try("fold", lambda: self._fold(store))
 
     def _fold(self, store: LedgerStore) -> None:
         fold_facts(store, self._paths, is_live=True)
         self._folded_seq = store.last_seq()
 
-    def _try(self, step: Callable[[], object]) -> None:
+    def _try(self, name: str, step: Callable[[], object]) -> None:
         try:
             step()
-            self._last_error = ""
+            self._troubles.pop(name, None)
         except LedgerBusy:
             self._wake.set()
         except (LedgerError, OSError) as error:
-            if str(error) != self._last_error:  # told once, not twice a second
-                self._last_error = str(error)
+            if str(error) != self._troubles.get(name):  # told once, not twice a second
+                self._troubles[name] = str(error)
                 self._on_error(error if isinstance(error, LedgerError) else LedgerError(f"the journal: {error}"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from concurrent.futures import Future
 from types import TracebackType
@@ -54,10 +53,14 @@ class AccountThread:
     ) -> None:
         await self._thread.stop()
 
-    def cancel_everything(self) -> None:
-        """Cancel every working order of the account; from any thread."""
-        with contextlib.suppress(ConnectivityError):  # no thread: no session, and the workers cancel their own
-            self._thread.post(self._cancel_everything)
+    def cancel_everything(self) -> Future[bool]:
+        """Cancel every working order of the account; answers whether the request left. From any thread."""
+        has_left: Future[bool] = Future()
+        try:
+            self._thread.post(respond, has_left, self._cancel_everything)
+        except ConnectivityError:  # no thread: no session, and the workers cancel their own
+            has_left.set_result(False)
+        return has_left
 
     def settle(self) -> Future[bool]:
         """Reconcile now; answers whether books and account agree. From any thread."""
@@ -77,9 +80,12 @@ class AccountThread:
         finally:
             await self._session.close()
 
-    def _cancel_everything(self) -> None:
-        with contextlib.suppress(ConnectivityError):  # the session is down: every worker cancels its own
+    def _cancel_everything(self) -> bool:
+        try:
             self._session.cancel_everything()
+        except ConnectivityError:  # the session is down: every worker cancels its own
+            return False
+        return True
 
 
 def _look(ended: asyncio.Future[None]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from ibfloor.config import StrategySection
 from ibfloor.model.ids import StrategyId
 
 
@@ -34,3 +35,14 @@ class DeskNow(msgspec.Struct, frozen=True, kw_only=True):
     client_id: int
     loop_lag_ms: float
     symbols: tuple[str, ...]
+
+
+def spec_of(section: StrategySection) -> StrategySpec:
+    """Return the strategy that a table of floor.toml describes."""
+    return StrategySpec(
+        name=section.name,
+        file=section.file,
+        class_name=section.class_name,
+        params=dict(section.params),
+        stop_policy=section.stop_policy.value,
+    )

@@ -46,21 +46,38 @@ class Errands:
     def __init__(self, services: Services, mailroom: Mailroom) -> None:
         self._services = services
         self._mailroom = mailroom
+        self._locks: dict[StrategyId, asyncio.Lock] = {}
 
-    async def run(self, name: StrategyId, finish: Finish) -> None:
-        """Carry out a stop policy for a strategy that is not up."""
-        worker = await self._worker(name, on_running=lambda: None)
-        if worker is None or finish == "keep":
-            return
-        ended = worker.start()
-        worker.stop(finish)
-        try:
-            await asyncio.wrap_future(ended)
-        except FloorError as error:
-            log.error("could not clear up", strategy=name, reason=str(error))
+    async def run(self, name: StrategyId, finish: Finish) -> str:
+        """Carry out a stop policy for a strategy that is not up; return what could not be ended, empty for nothing."""
+        async with self._one_at_a_time(name):
+            worker = await self._worker(name, on_running=lambda: None)
+            if worker is None or finish == "keep":
+                return ""
+            ended = worker.start()
+            worker.stop(finish)
+            try:
+                await asyncio.wrap_future(ended)
+            except FloorError as error:
+                log.error("could not clear up", strategy=name, reason=str(error))
+                return str(error)
+            return worker.leftover
 
     async def cancel(self, name: StrategyId, cl_ord_id: ClientOrderId) -> CommandResult:
         """Cancel one order of a strategy that is not up; its others stay."""
+        async with self._one_at_a_time(name):
+            return await self._cancel(name, cl_ord_id)
+
+    async def finished(self, name: StrategyId) -> None:
+        """Wait until no errand has a strategy's client id."""
+        async with self._one_at_a_time(name):
+            return
+
+    def _one_at_a_time(self, name: StrategyId) -> asyncio.Lock:
+        # Two errands of one strategy would want the same client id, and the same journal.
+        return self._locks.setdefault(name, asyncio.Lock())
+
+    async def _cancel(self, name: StrategyId, cl_ord_id: ClientOrderId) -> CommandResult:
         up = asyncio.Event()
         worker = await self._worker(name, on_running=up.set)
         if worker is None:

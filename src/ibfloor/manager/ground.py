@@ -31,6 +31,10 @@ Main = Callable[[], Coroutine[Any, Any, None]]
 class Ledger(Protocol):
     """Folds the journals into the ledger beside the trading; ``async with`` starts and stops it."""
 
+    @property
+    def trouble(self) -> str:
+        """What it cannot do now; empty when all is well."""
+
     def notify(self) -> None:
         """Say that there is something to fold."""
 

@@ -5,27 +5,36 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Any
+
+_Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
 class HandlerPump:
     """One strategy's handler calls. Owner: the strategy's thread and loop.
 
-    A plain handler runs at once. While an ``async`` one is under way, later calls wait for it. The
+    A plain handler runs at once. While an ``async`` one is under way, later calls wait for it; of calls
+    that carry the same key only the newest waits, in its old place: quotes conflate, all else is kept. The
     first exception ends the pump: it lands in ``failure`` and nothing is called any more.
     """
 
     def __init__(self, tasks: asyncio.TaskGroup) -> None:
         self.failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self._tasks = tasks
-        self._waiting: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
+        self._waiting: deque[list[_Call]] = deque()
+        self._newest: dict[Hashable, list[_Call]] = {}
         self._under_way: asyncio.Task[None] | None = None
 
-    def call(self, handler: Callable[..., Any], *args: Any) -> None:
-        """Call a handler now, or after the one under way."""
+    @property
+    def depth(self) -> int:
+        """Return how many calls wait."""
+        return len(self._waiting)
+
+    def call(self, handler: Callable[..., Any], *args: Any, key: Hashable = None) -> None:
+        """Call a handler now, or after the one under way; of the same ``key`` only the newest waits."""
         if self._under_way is not None:
-            self._waiting.append((handler, args))
+            self._wait((handler, args), key)
         elif not self.failure.done():
             self._run(handler, args)
 
@@ -41,6 +50,15 @@ class HandlerPump:
             self.failure.cancel()
         if self._under_way is not None:
             self._under_way.cancel()
+
+    def _wait(self, call: _Call, key: Hashable) -> None:
+        if key is not None and (waiting := self._newest.get(key)):
+            waiting[0] = call
+            return
+        cell = [call]
+        self._waiting.append(cell)
+        if key is not None:
+            self._newest[key] = cell
 
     def _run(self, handler: Callable[..., Any], args: tuple[Any, ...]) -> None:
         try:
@@ -61,7 +79,7 @@ class HandlerPump:
         finally:
             self._under_way = None
         while self._waiting and self._under_way is None and not self.failure.done():
-            handler, args = self._waiting.popleft()
+            handler, args = self._waiting.popleft().pop()  # an empty cell waits no more
             self._run(handler, args)
 
     def _fail(self, error: BaseException) -> None:

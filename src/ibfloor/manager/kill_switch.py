@@ -10,11 +10,13 @@ import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from threading import Lock
 
 import structlog
 
 from ibfloor.ledger.latch import KillLatch
 from ibfloor.manager.ground import Ground
+from ibfloor.manager.guarded import Guarded
 from ibfloor.manager.message_queue import MessageQueue
 from ibfloor.manager.shared_gate import KILL, SharedGate
 from ibfloor.manager.strategy_manager import StrategyManager
@@ -28,7 +30,7 @@ log = structlog.get_logger("kill")
 
 WATCH_S = 0.25
 VERIFY_S = 0.1
-ENFORCE_S = 2.0
+ENFORCE_S, ENFORCE_MAX_S = 2.0, 30.0
 SETTLE_TIMEOUT_S = 20.0
 CANCEL_TIMEOUT_S = 10.0
 
@@ -44,7 +46,7 @@ class KillSwitch:
         strategies: StrategyManager,
         clock: Clock,
         *,
-        cancel_account: Callable[[], None],
+        cancel_account: Callable[[], Future[bool]],
         settle: Callable[[], Future[bool]],
         ground: Ground | None = None,
     ) -> None:
@@ -58,6 +60,8 @@ class KillSwitch:
         self._ground = ground or Ground()
         self._is_latched = False
         self._kills = 0
+        self._is_account_asked = False
+        self._asking = Lock()
         self._one_at_a_time = asyncio.Lock()
 
     @property
@@ -68,6 +72,7 @@ class KillSwitch:
     def restore(self, latched_in_ledger: KillLatched | None) -> None:
         """Take over a latch of an earlier run, before anything can be sent; ledger or file is enough."""
         found = self._latch.state()
+        self._is_account_asked = latched_in_ledger is not None  # an earlier floor carried that kill out
         if found is not None:
             self._block(found.actor, found.reason)
         elif latched_in_ledger is not None:
@@ -112,7 +117,7 @@ class KillSwitch:
         if not is_equal:
             return Denied("books and account differ: resolve the breaks before trading again")
         self._latch.reset()
-        self._is_latched = False
+        self._is_latched = self._is_account_asked = False
         self._gate.lift(KILL)
         now_ns = self._clock.now_ns()
         self._queue.put(KillReset(ts_event_ns=now_ns, ts_init_ns=now_ns, actor=actor, reason=reason))
@@ -120,15 +125,20 @@ class KillSwitch:
         return Done("the kill switch is open: start the strategies when you are ready")
 
     async def enforce(self) -> None:
-        """Cancel again whatever works while the switch is latched: a cancel may be lost in an outage."""
+        """Cancel our own again while the switch is latched, each through its own client: a cancel may be lost."""
+        rest_s = ENFORCE_S
         while True:
-            await asyncio.sleep(ENFORCE_S)
-            if self._is_latched and not self._one_at_a_time.locked() and await self._working():
-                log.warning("orders work though trading is halted: canceling again")
-                self._cancel_everything()
+            await asyncio.sleep(rest_s)
+            rest_s = min(rest_s * 2, ENFORCE_MAX_S)
+            if not self._is_latched or self._one_at_a_time.locked() or not await self._working():
+                rest_s = ENFORCE_S
+                continue
+            log.warning("orders work though trading is halted: canceling again")
+            self._cancel_everything()
+            await self._strategies.clear_up(await self._owners(), "cancel")
 
     @contextmanager
-    def watching(self, tasks: asyncio.TaskGroup) -> Iterator[None]:
+    def watching(self, tasks: Guarded) -> Iterator[None]:
         """Watch the latch file on a thread of its own: it must work when the main loop does not."""
         loop = asyncio.get_running_loop()
         is_passed_on = False
@@ -158,8 +168,20 @@ class KillSwitch:
         log.critical("kill switch latched", actor=actor, reason=reason)
 
     def _cancel_everything(self) -> None:
-        self._cancel_account()
+        self._cancel_account_once()
         self._strategies.cancel_all()
+
+    def _cancel_account_once(self) -> None:
+        # Once for a kill: a person may trade on by hand, and those orders are none of ours.
+        with self._asking:
+            if self._is_account_asked:
+                return
+            self._is_account_asked = True
+        self._cancel_account().add_done_callback(self._account_was_asked)
+
+    def _account_was_asked(self, has_left: Future[bool]) -> None:
+        if not has_left.result():
+            self._is_account_asked = False  # the connection was down: it is still due
 
     def _write_latch(self, actor: str, reason: str) -> str:
         try:
@@ -172,7 +194,7 @@ class KillSwitch:
     async def _working(self) -> int:
         # Reservations too: an order may be between the gate and the wire.
         known = await asyncio.wrap_future(self._queue.ask(lambda state: len(state.orders.working())))
-        return max(known, self._gate.open_reservations())
+        return max(known, self._gate.open_reservations)
 
     async def _wait_canceled(self) -> int:
         deadline = asyncio.get_running_loop().time() + CANCEL_TIMEOUT_S
@@ -195,6 +217,11 @@ class KillSwitch:
                 "keeps its position: add it again, reset the switch, and stop it with the policy flatten"
             )
         return Done("trading is halted, all orders are canceled, and every strategy is flat")
+
+    async def _owners(self) -> set[StrategyId]:
+        return await asyncio.wrap_future(
+            self._queue.ask(lambda state: {order.request.strategy for order in state.orders.working()})
+        )
 
     async def _holders(self) -> list[StrategyId]:
         return await asyncio.wrap_future(

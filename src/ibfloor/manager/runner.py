@@ -102,7 +102,8 @@ class StrategyRunner:
         for event in delivery:
             handler = calls[type(event)]
             if handler is not None and (wanted := self._as_wanted(event)) is not None:
-                self._pump.call(handler, wanted)
+                key = event.instrument.instrument_id if isinstance(event, Quote) else None
+                self._pump.call(handler, wanted, key=key)
 
     def take_notice(self, notice: Notice) -> None:
         """Take a fact of this strategy, after the context has it."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ibfloor.broker.port import OrderSession
+from ibfloor.config import StopSection
 from ibfloor.data.manager import DataManager
 from ibfloor.ledger.journal import JournalWriter
 from ibfloor.manager.ground import Ground
@@ -28,3 +29,4 @@ class Services:
     order_session: Callable[[StrategyId, int], OrderSession]
     journal: Callable[[StrategyId], JournalWriter]
     ground: Ground = field(default_factory=Ground)
+    stop: StopSection = field(default_factory=StopSection)

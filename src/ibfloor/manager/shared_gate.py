@@ -6,7 +6,8 @@ holds one lock for a few microseconds; no call under it blocks or waits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from math import isfinite
 from threading import Lock
@@ -74,6 +75,7 @@ class SharedGate:
             sizes.append(max(limits.max_order_notional * ROOM // (px * instrument.multiplier * rate), Decimal(1)))
         return min(sizes, default=None)
 
+    @property
     def open_reservations(self) -> int:
         """Return how many orders are reserved, those on their way to the wire included."""
         with self._lock:
@@ -130,6 +132,17 @@ class SharedGate:
                 self._gate.pause(strategy, "; ".join(holds.values()))
             else:
                 self._gate.resume(strategy)
+
+    @contextmanager
+    def way_out(self, strategy: StrategyId) -> Iterator[None]:
+        """Let a strategy that is being flattened only reduce, whatever it used up of its order rate."""
+        with self._lock:
+            self._gate.permissions.leaving.add(strategy)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._gate.permissions.leaving.discard(strategy)
 
     def allow_reducing(self, *, is_allowed: bool) -> None:
         """Let orders that only take off a position pass while the kill switch is latched."""

@@ -9,6 +9,7 @@ import structlog
 from ibfloor.config import check_strategy_name
 from ibfloor.manager.desk import DeskNow, StrategySpec
 from ibfloor.manager.errands import Errands, ask_cancel
+from ibfloor.manager.guarded import Guarded
 from ibfloor.manager.mailroom import Mailroom
 from ibfloor.manager.services import Services
 from ibfloor.manager.supervision import RestartBudget, RestartPolicy
@@ -21,8 +22,6 @@ from ibfloor.strategy.registry import MadeStrategy
 from ibfloor.strategy.values import Connection
 
 log = structlog.get_logger("manager")
-
-STOP_TIMEOUT_S = 25.0
 
 
 class Desk:
@@ -40,7 +39,14 @@ class Desk:
         self.supervision: asyncio.Task[None] | None = None
         self.must_stop = asyncio.Event()
         self.is_paused = False
+        self.is_hung = False
+        """A handler did not return: its connection was taken from it, and its thread is still out there."""
         self._symbols: tuple[str, ...] = ()
+
+    @property
+    def is_up(self) -> bool:
+        """Tell whether a worker holds the strategy's client id."""
+        return self.worker is not None and not self.is_hung
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -57,7 +63,7 @@ class StrategyManager:
         self,
         services: Services,
         mailroom: Mailroom,
-        tasks: asyncio.TaskGroup,
+        tasks: Guarded,
         *,
         policy: RestartPolicy,
         first_client_id: int,
@@ -143,14 +149,17 @@ class StrategyManager:
             return self._unknown(name)
         if desk.supervision is None:
             return Denied(f"{name} is not running")
+        finish = finish or desk.spec.stop_policy
+        if desk.is_hung:
+            return await self._take_over(desk, finish)
         desk.must_stop.set()
         self._announce(desk, StrategyState.STOPPING)
         worker = desk.worker
         if worker is not None:
-            worker.stop(finish or desk.spec.stop_policy)
-        _, late = await asyncio.wait([desk.supervision], timeout=STOP_TIMEOUT_S)
+            worker.stop(finish)
+        _, late = await asyncio.wait([desk.supervision], timeout=self._services.stop.total_s(finish))
         if late:
-            return Denied(f"{name} has not ended within {STOP_TIMEOUT_S:.0f} s: a handler does not return")
+            return await self._take_over(desk, finish)
         if desk.state is StrategyState.FAILED:
             return Denied(f"{name} has failed while it stopped: {desk.reason}")
         if worker is not None and worker.leftover:
@@ -197,7 +206,7 @@ class StrategyManager:
     async def cancel(self, name: StrategyId, cl_ord_id: ClientOrderId) -> CommandResult:
         """Cancel one order through the client that placed it."""
         desk = self._desks.get(name)
-        if desk is None or desk.worker is None:
+        if desk is None or desk.worker is None or desk.is_hung:
             return await self._errands.cancel(name, cl_ord_id)
         refusal = await ask_cancel(desk.worker, cl_ord_id)
         return Done(f"cancel of {cl_ord_id} is on its way") if refusal is None else Denied(str(refusal))
@@ -210,7 +219,7 @@ class StrategyManager:
 
     async def clear_up(self, names: set[StrategyId], finish: Finish) -> None:
         """Cancel or flatten what strategies that are not up have left behind."""
-        idle = [name for name in names if name not in self._desks or self._desks[name].worker is None]
+        idle = [name for name in names if (desk := self._desks.get(name)) is None or not desk.is_up]
         await asyncio.gather(*(self._errands.run(name, finish) for name in idle))
 
     def close(self) -> None:
@@ -237,19 +246,33 @@ class StrategyManager:
         finally:
             desk.worker = None
             desk.supervision = None
+            desk.is_hung = False
             self._unpause(desk)
+
+    async def _take_over(self, desk: Desk, finish: Finish) -> Denied:
+        name, worker = desk.spec.name, desk.worker
+        if worker is not None:
+            worker.sever()  # the gateway lets one connection have the client id
+        desk.is_hung = True
+        log.critical("a handler does not return: its orders are ended over its head", strategy=name)
+        left = await self._errands.run(name, finish)
+        self._announce(desk, StrategyState.FAILED, "a handler does not return")
+        what = f"NOT ended: {left}" if left else "its orders were kept" if finish == "keep" else "its orders were ended"
+        return Denied(f"{name} has not stopped, a handler does not return; {what}")
 
     async def _live_once(self, desk: Desk) -> bool:
         self._announce(desk, StrategyState.STARTING)
         if desk.is_paused:  # a flatten on failure may have lifted it
             self._services.gate.hold(PAUSE, "paused", desk.spec.name)
         desk.worker = self._worker(desk, runs=True)
+        await self._errands.finished(desk.spec.name)
         if desk.must_stop.is_set():
             desk.worker.stop(desk.spec.stop_policy)
         try:
             await asyncio.wrap_future(desk.worker.start())
         except FloorError as error:
-            if not desk.worker.is_wound_down and isinstance(error, StrategyError):
+            # A strategy that waits for its connection comes up again by itself, unless it is to stop.
+            if not desk.worker.is_wound_down and (isinstance(error, StrategyError) or desk.must_stop.is_set()):
                 await self._errands.run(desk.spec.name, desk.spec.stop_policy)
             return await self._after_failure(desk, error)
         self._announce(desk, StrategyState.STOPPED)

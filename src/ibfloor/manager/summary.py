@@ -10,6 +10,7 @@ from ibfloor.manager.desk import DeskNow
 from ibfloor.manager.floor_state import FloorState
 from ibfloor.manager.marks import Marks
 from ibfloor.manager.rows import cents, holdings_by_symbol
+from ibfloor.model.order import Order
 from ibfloor.portfolio.valuation import value
 
 
@@ -37,6 +38,22 @@ class FloorSummary(msgspec.Struct, frozen=True, kw_only=True):
     bars_stored: int
     loop_lag_p99_ms: float
     books_equal_account: bool
+    left_working: tuple[str, ...] = ()
+    """Every order that still works at the broker, those of the policy ``keep`` among them."""
+    not_stopped: str = ""
+    """What did not end as its stop policy says; empty when all did."""
+
+
+def left_working(state: FloorState) -> tuple[str, ...]:
+    """Return every order that works on, for a person; called on the queue's thread."""
+    return tuple(_described(state, order) for order in state.orders.working())
+
+
+def _described(state: FloorState, order: Order) -> str:
+    request = order.request
+    instrument = state.instruments.get(request.instrument_id)
+    symbol = request.instrument_id if instrument is None else instrument.contract
+    return f"{request.cl_ord_id} {request.side} {request.order_qty - order.cum_qty} {symbol} {order.status}"
 
 
 def strategy_summaries(state: FloorState, desks: tuple[DeskNow, ...], marks: Marks) -> dict[str, StrategySummary]:

@@ -40,9 +40,8 @@ from ibfloor.model.instrument import Contract
 from ibfloor.model.order import OrdType, Refusal, Refused, Side
 from ibfloor.strategy.values import Connection, Wanted
 
-SETTLE_TIMEOUT_S = 5.0
-CANCEL_TRIES, CANCEL_AGAIN_S = 10, 1.0
-FLATTEN_TRIES = 3
+CANCEL_AGAIN_S = 1.0
+FLATTEN_AGAIN_S = 5.0
 BRACKET_GRACE_S = 1.0
 """How long the fill that explains a bracket's gone exit may take to come."""
 PAUSE = "pause"
@@ -87,6 +86,8 @@ class Worker:
         self._market: Mailbox[Delivery] = Mailbox(self._take_market)
         self._ended: Future[None] = Future()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._session: OrderSession | None = None
+        self._is_severed = False
         self._stop: asyncio.Future[Finish] | None = None
         self._early_stop: Finish | None = None
         self._trade: TradeManager | None = None
@@ -97,6 +98,7 @@ class Worker:
 
     def start(self) -> Future[None]:
         """Start the thread; the future ends with the worker, with what the strategy raised if it did."""
+        self._ended.set_running_or_notify_cancel()  # who stops waiting does not end the worker
         self._services.ground.run(f"strategy-{self._spec.name}", self._run)
         return self._ended
 
@@ -113,6 +115,12 @@ class Worker:
     def cancel_all(self) -> None:
         """Cancel all own orders for an operator; from any thread."""
         self._on_loop(lambda: None if self._trade is None else self._trade.cancel_all("operator"))
+
+    def sever(self) -> None:
+        """Take the strategy's orders out of a worker that hangs, from any thread: it can send nothing any more."""
+        self._is_severed = True
+        if self._session is not None:
+            self._session.sever()
 
     async def _run(self) -> None:
         try:
@@ -132,6 +140,7 @@ class Worker:
         name, services = self._spec.name, self._services
         session = services.order_session(name, self._client_id)
         session.recheck = services.gate.recheck
+        self._session = session
         with services.journal(name) as journal:
             try:
                 await session.open()
@@ -216,7 +225,7 @@ class Worker:
             failure = pump.failure.result() if pump.failure.done() else None
             if failure is None:
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(SETTLE_TIMEOUT_S):
+                    async with asyncio.timeout(self._services.stop.handler_s):
                         await runner.stop()
                 failure = pump.failure.result() if pump.failure.done() else None
             self._runner = None
@@ -229,26 +238,33 @@ class Worker:
 
     async def _wind_down(self, trade: TradeManager, context: WorkerContext, finish: Finish) -> None:
         trade.leave_brackets()
-        if finish == "keep":
+        if finish == "keep" or self._is_severed:
             return
         await self._cancel_until_done(trade, f"stop policy {finish}")
         if finish == "flatten":
             self._services.gate.lift(PAUSE, self._spec.name)  # or the way out would be refused
-            for _ in range(FLATTEN_TRIES):
-                self._flatten(trade, context)
-                await self._until(lambda: not trade.working, SETTLE_TIMEOUT_S)
-                # Never a second closing order beside one that may still fill.
-                await self._cancel_until_done(trade, "flatten, once more")
-                if trade.working or not context.book.open_positions:
-                    break
-                await asyncio.sleep(CANCEL_AGAIN_S)  # a rate limit or a hold may have refused it
+            with self._services.gate.way_out(self._spec.name):
+                await self._flatten_until_flat(trade, context)
         if trade.working or (finish == "flatten" and context.book.open_positions):
             self.leftover = f"{len(trade.working)} orders work, {len(context.book.open_positions)} positions are open"
             self._log.error("not wound down", left=self.leftover)
 
+    async def _flatten_until_flat(self, trade: TradeManager, context: WorkerContext) -> None:
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + self._services.stop.flatten_s
+        while not trade.working and context.book.open_positions and loop.time() < deadline_s:
+            self._flatten(trade, context)
+            await self._until(lambda: not trade.working, FLATTEN_AGAIN_S)
+            # Never a second closing order beside one that may still fill.
+            await self._cancel_until_done(trade, "flatten, once more")
+            if context.book.open_positions:
+                await asyncio.sleep(CANCEL_AGAIN_S)  # a rate limit or a hold may have refused it
+
     async def _cancel_until_done(self, trade: TradeManager, reason: str) -> None:
         # Again and again: a cancel may be refused or lost while the connection is down.
-        for _ in range(CANCEL_TRIES):
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + self._services.stop.cancel_s
+        while trade.working and loop.time() < deadline_s and not self._is_severed:
             reach("stop.before_cancel")
             trade.cancel_all(reason)
             reach("stop.after_cancel")

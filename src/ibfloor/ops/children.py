@@ -68,7 +68,10 @@ class Children:
     async def open(self, stack: AsyncExitStack) -> None:
         """Start the control socket and the processes that are switched on."""
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        await stack.enter_async_context(self._server)
+        try:
+            await stack.enter_async_context(self._server)
+        except OSError as error:
+            raise FloorError(f"the control file of this floor cannot be written: {error}") from error
         stack.push_async_callback(self.close)
         self._publisher.stored_bars = lambda: self.bars_stored
         self._publishing = tasks.create_task(self._publisher.run(self._server.publish_changes))

@@ -53,6 +53,7 @@ class RiskGate:
         self._intents = UsedIntents()
         self._executions: dict[str, tuple[int, StrategyId, InstrumentId, Decimal]] = {}
         self._buckets: dict[StrategyId, TokenBucket | None] = {}
+        self._exits: dict[StrategyId, TokenBucket | None] = {}
         self._account_bucket = _bucket(limits.account.order_rate_per_s, limits.account.order_burst)
         self._tally = Tally()
 
@@ -204,15 +205,17 @@ class RiskGate:
             exposures=self.exposures,
             permissions=self.permissions,
             bucket=self._bucket_of(request.strategy),
-            account_bucket=self._account_bucket,
+            account_bucket=None if request.strategy in self.permissions.leaving else self._account_bucket,
             is_repeated=is_repeated,
         )
 
     def _bucket_of(self, strategy: StrategyId) -> TokenBucket | None:
-        if strategy not in self._buckets:
+        # On its way out it has a bucket of its own: what it used up before must not keep it in.
+        buckets = self._exits if strategy in self.permissions.leaving else self._buckets
+        if strategy not in buckets:
             limits = self.limits.of(strategy)
-            self._buckets[strategy] = _bucket(limits.order_rate_per_s, limits.order_burst)
-        return self._buckets[strategy]
+            buckets[strategy] = _bucket(limits.order_rate_per_s, limits.order_burst)
+        return buckets[strategy]
 
     def _apply_execution(self, fact: OrderFilled) -> None:
         root, revision = exec_root(fact.exec_id)

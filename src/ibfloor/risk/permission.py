@@ -15,6 +15,8 @@ class Permissions:
         self.reducing: dict[str, str] = {}
         """Only orders that reduce pass while one is set: a drawdown, stale data."""
         self.paused: dict[StrategyId, str] = {}
+        self.leaving: set[StrategyId] = set()
+        """Strategies on their way out: they may only reduce, at a rate of its own."""
         self.locks: dict[InstrumentId, str] = {}
         self.kill: KillState = OPEN
         self.may_reduce_when_killed = False

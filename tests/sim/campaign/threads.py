@@ -116,6 +116,7 @@ class LoopLedger:
         self._every_s = every_s
         self._store = LedgerStore(paths.database)
         self._task: asyncio.Task[None] | None = None
+        self.trouble = ""
 
     def notify(self) -> None:
         """Do nothing: it folds by the clock."""
@@ -139,7 +140,9 @@ class LoopLedger:
             await asyncio.sleep(self._every_s)
             try:
                 fold_facts(self._store, self._paths, is_live=True)
+                self.trouble = ""
             except LedgerError as error:
+                self.trouble = str(error)
                 self._on_error(error)
 
 

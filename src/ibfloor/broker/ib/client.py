@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
+from socket import SHUT_RDWR
 from struct import Struct
 from typing import Any, Protocol
 
@@ -100,6 +101,7 @@ class LeanClient(Client):
         self._outbox = Outbox()
         self._flush_timer: asyncio.TimerHandle | None = None
         self._refusal: FloorError | None = None
+        self._is_severed = False
         loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[None] = loop.create_future()
         self.lost: asyncio.Future[str] = loop.create_future()
@@ -147,6 +149,14 @@ class LeanClient(Client):
             transport.abort()
         self._onSocketDisconnected(reason)
 
+    def sever(self) -> None:
+        """Cut the socket from another thread: nothing leaves any more, and the peer lets go of the client id."""
+        self._is_severed = True
+        transport = self.conn.transport
+        if transport is not None and (sock := transport.get_extra_info("socket")) is not None:
+            with contextlib.suppress(OSError):  # closed already
+                sock.shutdown(SHUT_RDWR)
+
     def refuse(self, error: FloorError) -> None:
         """Give up this connection for a reason the peer told."""
         self._refusal = error
@@ -161,7 +171,7 @@ class LeanClient(Client):
     def is_live(self) -> bool:
         """Tell whether bytes can be written."""
         transport = self.conn.transport
-        return self._apiReady and transport is not None and not transport.is_closing()
+        return self._apiReady and transport is not None and not transport.is_closing() and not self._is_severed
 
     def write(self, frame: bytes, urgency: Urgency, order_id: int = 0) -> None:
         """Write a frame, now or when the budget allows, cancels first.
@@ -169,7 +179,7 @@ class LeanClient(Client):
         Raises ``ConnectivityError`` when nothing was written and nothing will be.
         """
         transport = self.conn.transport
-        if transport is None or transport.is_closing():
+        if transport is None or transport.is_closing() or self._is_severed:
             raise ConnectivityError("nothing was sent: the connection to the broker is down")
         if self._flush_timer is not None and self._outbox and self._outbox.head() <= urgency:
             self._outbox.push(urgency, frame, order_id)
@@ -202,7 +212,7 @@ class LeanClient(Client):
     def _flush(self) -> None:
         self._flush_timer = None
         transport = self.conn.transport
-        if transport is None or transport.is_closing():
+        if transport is None or transport.is_closing() or self._is_severed:
             return  # the loss is on its way, and tells what was not sent
         while self._outbox:
             urgency, order_id = self._outbox.head(), self._outbox.head_order_id()

@@ -48,6 +48,7 @@ class IbSession:
         self._probe_now: asyncio.Event | None = None
         self._doubts = ""
         self._is_upstream_lost = False
+        self._is_severed = False
         self._farms_broken: set[str] = set()
         self._round_trip_ms = -1.0
         self.lean: Mapping[bytes, LeanHandler] = self._lean_handlers()
@@ -100,6 +101,15 @@ class IbSession:
             self._client = None
         if self._state is not SessionState.FAILED:
             self._change(SessionState.CLOSED)
+
+    def sever(self) -> None:
+        """Cut the connection for good, from any thread: the session's own thread hangs and cannot close it.
+
+        The gateway lets go of the client id, and another session may take it.
+        """
+        self._is_severed = True
+        if self._client is not None:
+            self._client.sever()
 
     # what a session is made of
 
@@ -201,6 +211,8 @@ class IbSession:
     async def _keep(self) -> None:
         while self._client is not None:
             reason = await self._watch(self._client)
+            if self._is_severed:
+                return  # another session has our client id now
             self._requests.fail_all(f"the connection was lost: {reason}")
             self._on_lost(reason)
             self._change(SessionState.DISCONNECTED, reason)
@@ -208,7 +220,7 @@ class IbSession:
 
     async def _reconnect(self) -> None:
         attempt = 0
-        while True:
+        while not self._is_severed:
             await asyncio.sleep(self._backoff_s(attempt))
             attempt += 1
             try:
@@ -344,7 +356,7 @@ class IbSession:
     # telling
 
     def _change(self, state: SessionState, detail: str = "") -> None:
-        if state is self._state and state is not SessionState.CONNECTED:
+        if (state is self._state and state is not SessionState.CONNECTED) or self._is_severed:
             return
         self._state = state
         if state is SessionState.DEGRADED:

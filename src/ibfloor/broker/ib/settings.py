@@ -10,6 +10,7 @@ import msgspec
 
 from ibfloor.broker.ib.pacing import MessageBudget
 from ibfloor.broker.port import FactSink
+from ibfloor.config import FloorSettings
 from ibfloor.model.moment import Clock
 
 OnClock = Callable[[int, float], None]
@@ -48,3 +49,14 @@ class IbWiring(msgspec.Struct, frozen=True, kw_only=True):
     facts: FactSink
     rng: random.Random
     monotonic: Callable[[], float] = time.monotonic
+
+
+def ib_settings(settings: FloorSettings) -> IbSettings:
+    """Return how to reach the gateway that floor.toml describes."""
+    gateway = settings.gateway
+    return IbSettings(
+        host=gateway.host,
+        port=gateway.port,
+        account=settings.floor.account,
+        open_timeout_s=gateway.connect_timeout_s,
+    )

@@ -19,6 +19,8 @@ def check(request: OrderRequest, context: RuleContext) -> Refusal | None:
         return Refusal(rule="kill", text=f"the kill switch is latched by {allowed.kill.actor}: {allowed.kill.reason}")
     if request.strategy in allowed.paused:
         return Refusal(rule=RULE, text=f"{request.strategy} is paused: {allowed.paused[request.strategy]}")
+    if request.strategy in allowed.leaving and not context.is_reducing(request):
+        return Refusal(rule=RULE, text=f"{request.strategy} is being flattened: only orders that reduce may pass")
     if allowed.reducing and not context.is_reducing(request):
         reason = "; ".join(allowed.reducing.values())
         return Refusal(rule=RULE, text=f"only orders that reduce a position may pass: {reason}")

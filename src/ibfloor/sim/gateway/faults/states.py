@@ -236,7 +236,9 @@ class States:
             for session in struck:
                 self._host.drop_streams(session)
         code = 1101 if action.data_lost else 1102
-        _tell(struck, code, _UPSTREAM[code])
+        still_lost = [other for other in self._on.values() if isinstance(other.action, do.LoseUpstream)]
+        found = [one for one in struck if not any(other.hits(one.client_id) for other in still_lost)]
+        _tell(found, code, _UPSTREAM[code])
         self._tell_waiting(lasting)
         self._host.broker.forks_changes = action.fork
         for session, request, values in lasting.requests:
