@@ -96,3 +96,19 @@ async def test_start_fails_where_the_ledger_cannot_be_opened(paths: LedgerPaths)
     with pytest.raises(LedgerError, match="not a database"):
         async with folding(paths, interval_s=1):
             pass
+
+
+async def test_trouble_that_passes_is_over_without_a_restart(paths: LedgerPaths, order: Order) -> None:
+    written = []
+    for seq in (1, 2):
+        with JournalWriter(paths.facts_journal) as writer:
+            writer.append(order(seq), seq)
+            written.append(writer.path)
+    away = written[0].with_suffix(".away")
+    written[0].rename(away)
+    async with folding(paths, interval_s=0.02) as (thread, errors):
+        await until(lambda: thread.trouble)
+        assert len(errors) == 1
+        away.rename(written[0])
+        await until(lambda: not thread.trouble)
+        assert thread.folded_seq == 2

@@ -90,3 +90,27 @@ def test_a_handler_whose_own_wait_was_cancelled_has_failed_and_nothing_overtakes
         assert seen == []
 
     pumped(body)
+
+
+def test_of_waiting_calls_with_a_key_only_the_newest_is_made_and_none_else_is_lost() -> None:
+    seen: list[object] = []
+
+    async def slow() -> None:
+        await asyncio.sleep(0)
+
+    async def body(pump: HandlerPump) -> None:
+        pump.call(slow)
+        for number in range(1000):
+            pump.call(seen.append, ("SPY", number), key="SPY")
+            if number % 500 == 0:
+                pump.call(seen.append, ("fill", number))
+        pump.call(seen.append, ("QQQ", 1), key="QQQ")
+        assert pump.depth == 4
+        await pump.drained()
+        assert seen == [("SPY", 999), ("fill", 0), ("fill", 500), ("QQQ", 1)]
+        pump.call(slow)
+        pump.call(seen.append, ("SPY", 1000), key="SPY")
+        await pump.drained()
+        assert seen[-1] == ("SPY", 1000)
+
+    pumped(body)

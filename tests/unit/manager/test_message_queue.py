@@ -30,11 +30,20 @@ class Rig:
     def __init__(self, *, is_broken: bool = False, capacity: int = 1000) -> None:
         self.journal = ListJournal(is_broken=is_broken)
         self.faults: list[str] = []
+        self.troubles: list[tuple[str, str | None]] = []
         self.applied: list[Applied] = []
         self.queue = MessageQueue(
-            FloorState(), self.journal, next_seq=7, on_fault=self.faults.append, capacity=capacity
+            FloorState(),
+            self.journal,
+            next_seq=7,
+            on_fault=self.faults.append,
+            capacity=capacity,
+            on_trouble=self.take_trouble,
         )
         self.queue.observe(self.applied.append)
+
+    def take_trouble(self, name: str, text: str | None) -> None:
+        self.troubles.append((name, text))
 
     def __enter__(self) -> Rig:
         self.queue.start()
@@ -84,7 +93,8 @@ def test_a_journal_that_fails_is_a_fault_and_the_books_go_on(facts: Any) -> None
         rig.queue.put(facts.filled())
         total = rig.queue.ask(lambda state: state.books.position_total(SPY)).result(5)
         assert total == 100
-        assert "no space left" in rig.faults[0]
+        assert rig.troubles[0][0] == "journal"
+        assert "no space left" in str(rig.troubles[0][1])
 
 
 def test_facts_a_full_disk_refused_are_journaled_later_without_a_gap(facts: Any) -> None:
@@ -133,7 +143,7 @@ def test_an_overfull_queue_is_a_fault_and_loses_nothing(facts: Any) -> None:
         rig.queue.put(facts.submitted(facts.request(number), order_id=number))
     with rig:
         rig.settle()
-        assert len(rig.faults) == 1
+        assert [(name, text is None) for name, text in rig.troubles] == [("backlog", False), ("backlog", True)]
         assert len(rig.journal.records) == 10
 
 
@@ -166,3 +176,37 @@ def test_a_question_that_raises_answers_with_the_error_and_the_queue_lives_on(fa
         rig.queue.put(facts.submitted(facts.request()))
         rig.settle()
         assert len(rig.journal.records) == 1
+
+
+def test_a_disk_that_takes_facts_again_is_told_when_all_are_on_it_though_no_fact_comes(facts: Any) -> None:
+    with Rig(is_broken=True) as rig:
+        rig.queue.put(facts.submitted(facts.request(1), order_id=1))
+        rig.queue.put(facts.submitted(facts.request(2), order_id=2))
+        rig.settle()
+        rig.queue.write_again()
+        rig.settle()
+        assert all(text is not None for _, text in rig.troubles)
+        rig.journal.is_broken = False
+        rig.queue.write_again()
+        rig.settle()
+        assert rig.troubles[-1] == ("journal", None)
+        assert [seq for seq, _ in rig.journal.records] == [7, 8]
+        told = len(rig.troubles)
+        rig.queue.write_again()
+        rig.settle()
+        assert len(rig.troubles) == told
+
+
+def test_an_observer_that_raises_keeps_the_fact_from_no_other(facts: Any) -> None:
+    rig = Rig()
+    later: list[Applied] = []
+
+    def breaks(applied: Applied) -> None:
+        raise OSError("bad file descriptor")
+
+    rig.queue.observe(breaks, later.append)
+    with rig:
+        rig.queue.put(facts.submitted(facts.request()))
+        rig.settle()
+        assert len(later) == 1
+        assert "bad file descriptor" in rig.faults[0]

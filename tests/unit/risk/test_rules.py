@@ -244,3 +244,30 @@ def test_usage_shows_limits_use_and_refusals(desk: Any, facts: Any) -> None:
     )
     assert (rows["max_position"].used_pct, rows["max_gross_exposure"].used_pct) == (50.0, 15.0)
     assert rows["order_rate"].limit == "off"
+
+
+def test_a_strategy_on_its_way_out_may_only_reduce_at_a_rate_of_its_own(
+    desk_with: Callable[..., Any], facts: Any
+) -> None:
+    desk = desk_with(order_rate_per_s=D(1), order_burst=2, account={"order_rate_per_s": D(1), "order_burst": 2})
+    desk.send(facts.request(1, 100))
+    desk.take(facts.filled(100))
+    desk.send(facts.request(2, 1))
+    assert rule_of(desk.ask(facts.request(3, 100, side=Side.SELL))) == "order_rate", "it has used up what it had"
+    desk.gate.permissions.leaving.add(SMA)
+    assert rule_of(desk.ask(facts.request(4, 1))) == "permission"
+    assert rule_of(desk.ask(facts.request(5, 101, side=Side.SELL))) == "permission", "not through zero"
+    assert rule_of(desk.ask(facts.request(6, 60, side=Side.SELL))) == "approved"
+    assert rule_of(desk.ask(facts.request(7, 40, side=Side.SELL))) == "approved"
+    desk.gate.permissions.leaving.discard(SMA)
+    assert rule_of(desk.ask(facts.request(8, 1))) == "order_rate"
+
+
+def test_an_order_of_a_paused_strategy_does_not_leave_any_more(desk: Any, facts: Any) -> None:
+    request = facts.request(1, 1)
+    assert rule_of(desk.ask(request)) == "approved"
+    assert desk.gate.recheck(request) is None
+    desk.gate.pause(SMA, "paused")
+    assert "sma is paused" in desk.gate.recheck(request).text
+    desk.gate.resume(SMA)
+    assert desk.gate.recheck(request) is None
