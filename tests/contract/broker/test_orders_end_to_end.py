@@ -91,7 +91,7 @@ class Pit:
             sink=self.take,
             clock=self.clock,
             instruments=lambda _: self.spy,
-            later=lambda act: asyncio.get_running_loop().call_later(0.05, act) and None,
+            later=self.soon,
             alarm=self.alarms.append,
         )
         self.trader = Strategy[StrategyParams](StrategyParams())
@@ -110,6 +110,9 @@ class Pit:
         if order is not None:
             self.trade.update(order)
         self._changed.set()
+
+    def soon(self, act: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_later(0.05, act)
 
     def instrument(self, which: Contract | InstrumentId) -> Instrument:
         return self.spy
@@ -144,7 +147,7 @@ class Pit:
                 self._changed.clear()
                 await self._changed.wait()
 
-    async def stands(self, answer: Any, status: OrdStatus) -> None:
+    async def stands(self, answer: object, status: OrdStatus) -> None:
         assert isinstance(answer, Accepted), answer
         await self.until(lambda: self.status(answer) is status)
 
@@ -152,9 +155,9 @@ class Pit:
         order = self.table.get(answer.cl_ord_id)
         return None if order is None else order.status
 
-    def theirs(self, answer: Accepted | None) -> BrokerOrder:
+    def theirs(self, answer: Accepted | Refused | None) -> BrokerOrder:
         """Return what the gateway holds of an intent: exactly one order."""
-        assert answer is not None
+        assert isinstance(answer, Accepted)
         (order,) = [
             each for each in self.lab.gateway.broker._orders.values() if each.ticket.order_ref == answer.cl_ord_id
         ]
@@ -198,7 +201,7 @@ def in_pit(within: Any) -> Any:
 def test_every_kind_of_order_stands_at_the_gateway_as_it_was_meant(in_pit: Any) -> None:
     async def test(pit: Pit) -> None:
         until = to_datetime(pit.lab.gateway.now_ns()) + timedelta(hours=1)
-        wanted = [
+        wanted: list[tuple[Any, str, str, dict[str, Any]]] = [
             (floor.Limit(*BUY, 160), "LMT", "DAY", {"lmt_price": D(160)}),
             (floor.Limit(*BUY, 160, tif="GTC", outside_rth=True), "LMT", "GTC", {"outside_rth": True}),
             (
@@ -229,6 +232,7 @@ def test_every_kind_of_order_stands_at_the_gateway_as_it_was_meant(in_pit: Any) 
         ]
         for order, kind, tif, fields in wanted:
             answer = pit.trader.submit(order)
+            assert isinstance(answer, Accepted), answer
             await pit.stands(answer, OrdStatus.NEW)
             theirs = pit.theirs(answer).ticket
             assert (theirs.type_text, theirs.tif_text) == (kind, tif)
@@ -287,7 +291,7 @@ def test_bracket_follows_its_fills_and_ends_flat(in_pit: Any) -> None:
         await pit.until(lambda: pit.held == 0)
         await pit.until(lambda: not pit.trade.working)
         slot = pit.risk.exposures.slot(ALPHA, pit.spy.instrument_id)
-        assert (slot.qty, slot.buys, slot.sells) == (0, 0, 0)
+        assert (slot.qty, slot.buys, slot.sells) == (D(0), D(0), D(0))
         assert pit.alarms == []
         pit.agrees()
 
@@ -302,7 +306,8 @@ def test_stop_of_a_filled_bracket_can_be_moved(in_pit: Any) -> None:
         await pit.stands(bracket.stop, OrdStatus.NEW)
         assert bracket.stop is not None
         assert isinstance(pit.trader.replace(bracket.stop, stop=166), Accepted)
-        await pit.until(lambda: pit.trade._working[bracket.stop.cl_ord_id].request.stop_px == 166)
+        stop = bracket.stop.cl_ord_id
+        await pit.until(lambda: pit.trade._working[stop].request.stop_px == 166)
         assert pit.theirs(bracket.stop).stop_px == 166
         assert not [fact for fact in pit.seen if isinstance(fact, OrderRejected)]
         pit.lab.quote("SPY", "165.90", "165.92", after_s=1)
@@ -329,8 +334,8 @@ def test_stop_the_broker_takes_away_is_sent_again(in_pit: Any) -> None:
         theirs = pit.theirs(Accepted(again.cl_ord_id))
         assert (theirs.ticket.side, theirs.ticket.qty, theirs.stop_px, theirs.ticket.tif_text) == (
             SELL[1],
-            100,
-            165,
+            D(100),
+            D(165),
             "GTC",
         )
         assert "sent again" in pit.alarms[0]
@@ -370,7 +375,7 @@ def test_fill_of_one_of_a_group_cancels_the_other(in_pit: Any) -> None:
         first, second = pit.trader.one_cancels_all(floor.Limit(*BUY, 167), floor.Stop(*BUY, 170))
         await pit.stands(first, OrdStatus.NEW)
         await pit.stands(second, OrdStatus.NEW)
-        assert {pit.theirs(each).ticket.oca_type for each in (first, second)} == {1}  # type: ignore[arg-type]
+        assert {pit.theirs(each).ticket.oca_type for each in (first, second)} == {1}
         pit.lab.quote("SPY", "166.98", "167.00", after_s=1)
         await pit.stands(first, OrdStatus.FILLED)
         await pit.stands(second, OrdStatus.CANCELED)

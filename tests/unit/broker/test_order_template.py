@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import ib_async
 import pytest
@@ -146,7 +147,7 @@ def test_rich_order_carries_every_term_it_names() -> None:
         action="BUY",
         totalQuantity=100,
         orderType="LMT",
-        lmtPrice=Decimal("99.50"),  # type: ignore[arg-type]
+        lmtPrice=Decimal("99.50"),
         tif="GTD",
         orderRef="a:1",
         account="DU1",
@@ -219,9 +220,7 @@ def test_nul_in_an_algos_parameter_is_refused() -> None:
         )
 
 
-def frame_of(
-    templates: OrderTemplates, ord_type: OrdType, tif: TimeInForce, terms: OrderTerms, **prices: Decimal
-) -> bytes:
+def frame_of(templates: OrderTemplates, ord_type: OrdType, tif: TimeInForce, terms: OrderTerms, **prices: Any) -> bytes:
     request = OrderRequest(
         cl_ord_id=ClientOrderId("a:1"),
         strategy=StrategyId("a"),

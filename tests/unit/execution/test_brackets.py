@@ -210,7 +210,12 @@ def test_naked_fill_gets_its_stop_again_good_till_canceled(floor: Floor) -> None
     floor.tell(STOP, OrdStatus.REJECTED)
     floor.pass_time()
     (again,) = floor.new
-    assert (again.side, again.order_qty, again.ord_type, again.stop_px) == (Side.SELL, 100, OrdType.STOP, 95)
+    assert (again.side, again.order_qty, again.ord_type, again.stop_px) == (
+        Side.SELL,
+        Decimal(100),
+        OrdType.STOP,
+        Decimal(95),
+    )
     assert again.time_in_force is TimeInForce.GTC
     assert again.asks.bracket == ENTRY
     assert again.asks.oca is not None, "the take-profit still works: a fill of either reduces the other"
@@ -227,7 +232,7 @@ def test_stop_refused_again_closes_at_the_market(floor: Floor) -> None:
     floor.tell(ENTRY, OrdStatus.FILLED, 100)
     floor.tell(STOP, OrdStatus.REJECTED)
     floor.pass_time()
-    assert [(request.ord_type, request.order_qty) for request in floor.new] == [(OrdType.MARKET, 100)]
+    assert [(request.ord_type, request.order_qty) for request in floor.new] == [(OrdType.MARKET, Decimal(100))]
 
 
 def test_nothing_can_be_sent_is_an_alarm_that_says_so(floor: Floor) -> None:

@@ -207,7 +207,7 @@ def ask_all(desk: Any, *requests: OrderRequest) -> str:
     return "approved" if refusal is None else refusal.rule
 
 
-def working(desk: Any) -> tuple[Decimal, Decimal, Decimal]:
+def working(desk: Any) -> Any:
     slot = desk.gate.exposures.slot("sma", desk.instrument.instrument_id)
     return slot.qty, slot.buys, slot.sells
 

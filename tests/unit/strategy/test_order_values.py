@@ -57,7 +57,7 @@ def test_order_has_its_type_and_prices_and_no_other_terms(
 ) -> None:
     request = sent(desk, desk.trader.submit(order))
     assert (request.ord_type, request.limit_px, request.stop_px) == (ord_type, limit, stop)
-    assert (request.side, request.order_qty, request.time_in_force) == (Side.BUY, 100, TimeInForce.DAY)
+    assert (request.side, request.order_qty, request.time_in_force) == (Side.BUY, D(100), TimeInForce.DAY)
     assert request.terms is None, "it goes by the fast way"
 
 
@@ -122,11 +122,13 @@ def test_trailing_distance_that_rounds_to_nothing_is_one_step(desk: Any) -> None
 def test_bracket_exits_are_on_the_other_side_and_good_till_canceled(desk: Any) -> None:
     bracket = desk.trader.bracket(floor.Limit(*BUY, 99), take_profit=110, stop=95, at_close=True)
     assert isinstance(bracket, floor.Bracket)
-    entry, profit, stop = (sent(desk, each) for each in (bracket.entry, bracket.take_profit, bracket.stop))
+    assert bracket.take_profit is not None
+    assert bracket.stop is not None
     assert bracket.at_close is not None
+    entry, profit, stop = (sent(desk, each) for each in (bracket.entry, bracket.take_profit, bracket.stop))
     assert [request.side for request in (entry, profit, stop)] == [Side.BUY, Side.SELL, Side.SELL]
     assert [request.time_in_force for request in (entry, profit, stop)] == ["DAY", "GTC", "GTC"]
-    assert (profit.limit_px, stop.stop_px) == (110, 95)
+    assert (profit.limit_px, stop.stop_px) == (D(110), D(95))
     assert sent(desk, bracket.at_close).ord_type is OrdType.MARKET_ON_CLOSE
     assert {request.asks.bracket for request in (profit, stop)} == {entry.cl_ord_id}
 
