@@ -172,6 +172,8 @@ def refuse_unknown_fields(values: Values) -> None:
     """Raise ``TicketError`` for the first field that is set and that no order here can have."""
     for name, error in REFUSED.items():
         value = values.get(name)
+        if name == "clearing_account" and value == values.get("account"):
+            continue  # cleared by the account that orders, as without it
         if value not in _NEUTRAL.get(name, _NOTHING) and value not in ([], ()):
             raise error
     for name, types in _TYPES.items():

@@ -163,6 +163,12 @@ def test_a_field_that_no_order_can_have_is_refused_in_ibs_words(name: str) -> No
     assert shown == []
 
 
+def test_an_order_that_its_own_account_clears_is_taken_and_told_so() -> None:
+    errors, shown = send(200, account="DU1", clearing_account="DU1", clearing_intent="IB")
+    assert errors == []
+    assert {(one["clearing_account"], one["clearing_intent"]) for one in shown} == {("DU1", "IB")}
+
+
 @pytest.mark.parametrize("name", sorted(BY_TYPE))
 def test_a_field_of_a_refused_type_is_refused_with_it(name: str) -> None:
     errors, shown = send(200, **{**NEEDS[name], name: probe(name)})
