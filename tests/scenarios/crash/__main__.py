@@ -24,6 +24,7 @@ from tests.scenarios.crash.points import POINTS, SLICE, Act, Point
 from tests.scenarios.crash.stage import NAMES, Stage, TooLate, Zygote
 
 REACH_S, READY_S, END_S = 40.0, 40.0, 60.0
+FLAT_TRIES = 4
 _PRELUDES = ("worker.OrderSubmitted.after_write", "wire.new.after", "queue.OrderFilled.applied")
 
 
@@ -76,15 +77,21 @@ def _kill_there(stage: Stage, point: Point, crash_at: str, chance: Random) -> No
             prelude = "worker.OrderSubmitted.after_write"
         first = stage.floor(crash_at=f"{prelude}:{chance.randint(2, 5)}")
         stage.ended(first, REACH_S, f"the first floor reaches {prelude}")
-    floor = stage.floor(policy="flatten" if point.act is Act.FLATTEN else "cancel", crash_at=crash_at)
-    if point.act in (Act.STOP, Act.FLATTEN, Act.KILL):
-        acts = chance.randint(10, 30)
-        stage.until(lambda: all(len(stage.notes(name, "act")) >= acts for name in NAMES), REACH_S, "both trade")
-        stage.until(lambda: stage.notes("alpha", "fill"), REACH_S, "something fills")
-        os.kill(floor, signal.SIGUSR1 if point.act is Act.KILL else signal.SIGTERM)
-    stage.ended(floor, REACH_S, f"the floor reaches {crash_at}")
-    if stage.summary():
-        raise TooLate(f"the floor ended by itself and never reached {crash_at}")
+    for _ in range(FLAT_TRIES if point.act is Act.FLATTEN else 1):  # there may be nothing to flatten: once more
+        ends = stage.orderly_ends()
+        floor = stage.floor(policy="flatten" if point.act is Act.FLATTEN else "cancel", crash_at=crash_at)
+        if point.act in (Act.STOP, Act.FLATTEN, Act.KILL):
+            _trade_then_end(stage, point, floor, chance.randint(10, 30))
+        stage.ended(floor, REACH_S, f"the floor reaches {crash_at}")
+        if stage.orderly_ends() == ends:
+            return
+    raise TooLate(f"the floor ended by itself and never reached {crash_at}")
+
+
+def _trade_then_end(stage: Stage, point: Point, floor: int, acts: int) -> None:
+    stage.until(lambda: all(len(stage.notes(name, "act", floor)) >= acts for name in NAMES), REACH_S, "both trade")
+    stage.until(lambda: stage.notes("alpha", "fill", floor), REACH_S, "something fills")
+    os.kill(floor, signal.SIGUSR1 if point.act is Act.KILL else signal.SIGTERM)
 
 
 def _come_back(stage: Stage) -> float:

@@ -99,6 +99,7 @@ class Stage:
         self._zygote = zygote
         self._seed = seed
         self._pids: list[int] = []
+        (folder / "floor.out").touch()
         self._book = folder / "book.json"
         arguments = (
             f"gateway --port 0 --speed 60 --seed {seed} --start 09:31 --hold-until-client --symbols SPY,QQQ "
@@ -167,6 +168,10 @@ class Stage:
             for _, fact in recovered.facts():
                 state.apply(fact)
         return state
+
+    def orderly_ends(self) -> int:
+        """Return how many floors have ended with a summary, not by a kill."""
+        return sum(line.startswith("{") for line in (self.folder / "floor.out").read_text().splitlines())
 
     def summary(self) -> dict[str, Any]:
         """Return the last floor's own summary; empty when it did not come to one."""
