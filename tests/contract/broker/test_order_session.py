@@ -208,6 +208,41 @@ def test_change_taken_is_told_though_the_status_is_the_same_as_before(
     trade(test)
 
 
+def test_status_from_before_a_change_does_not_confirm_the_change(gateway: Any, trade: Any, spy: Any) -> None:
+    async def test(session: Any, facts: Any) -> None:
+        def told(cum_qty: int) -> Any:
+            return lambda fact: isinstance(fact, OrderReported) and fact.cum_qty == cum_qty
+
+        order_id = session.next_order_id()
+        session.submit(request(), spy, order_id)
+        await gateway.got(3)
+        gateway.say(status(order_id, "Submitted", 0, 100))
+        await facts.wait(told(0))
+        session.replace(request(order_qty=Decimal(40)), spy, order_id)
+        await gateway.got(3, 2)
+        gateway.say(status(order_id, "Submitted", 10, 90))
+        assert (await facts.wait(told(10))).status is OrdStatus.PENDING_REPLACE
+        gateway.say(status(order_id, "Submitted", 11, 29))
+        assert (await facts.wait(told(11))).status is not OrdStatus.PENDING_REPLACE
+
+    trade(test)
+
+
+def test_change_is_doubted_in_time_though_the_order_fills_meanwhile(gateway: Any, trade: Any, spy: Any) -> None:
+    async def test(session: Any, facts: Any) -> None:
+        order_id = session.next_order_id()
+        session.submit(request(), spy, order_id)
+        await gateway.got(3)
+        gateway.say(status(order_id, "Submitted", 0, 100))
+        await facts.wait(is_a(OrderReported))
+        session.replace(request(order_qty=Decimal(40)), spy, order_id)
+        await gateway.got(3, 2)
+        gateway.say(status(order_id, "Submitted", 10, 90))
+        assert "no answer" in (await facts.wait(is_a(OrderDoubted))).reason
+
+    trade(test, ack_timeout_s=0.3, heartbeat_s=0.05)
+
+
 def test_lost_connection_doubts_the_order_nobody_acknowledged(gateway: Any, trade: Any, spy: Any) -> None:
     async def test(session: Any, facts: Any) -> None:
         known, unknown = session.next_order_id(), session.next_order_id()

@@ -46,6 +46,7 @@ class OpenMessage(NamedTuple):
     status: OrdStatus
     text: str
     is_what_if: bool
+    order_qty: Decimal | None = None
 
 
 def read_status(fields: list[bytes]) -> StatusMessage:
@@ -82,6 +83,7 @@ def read_open_order(fields: list[bytes], server_version: int) -> OpenMessage | N
         status,
         fields[at + 14].decode(errors="backslashreplace"),
         fields[at - 1] == b"1",
+        to_decimal(fields[14].decode()),
     )
 
 

@@ -10,7 +10,7 @@ from ib_async import Contract, Order, OrderState
 
 from ibfloor.broker.ib.client import LeanClient, LeanHandler
 from ibfloor.broker.ib.codes import Context, Reaction, reaction
-from ibfloor.broker.ib.convert import to_status
+from ibfloor.broker.ib.convert import number, to_status
 from ibfloor.broker.ib.order_messages import (
     COMMISSION,
     EXEC_DETAILS,
@@ -35,6 +35,7 @@ from ibfloor.model.instrument import Instrument
 from ibfloor.model.order import OrderRequest, OrdStatus, Refusal
 
 _ZERO = Decimal(0)
+_WORKS = (OrdStatus.PENDING_NEW, OrdStatus.NEW, OrdStatus.PARTIALLY_FILLED)
 
 
 class _Unanswered:
@@ -47,6 +48,16 @@ class _Unanswered:
         self.sent_s = sent_s
         self.request = request
         self.is_doubted = False
+
+    def is_answer(self, status: OrdStatus, order_qty: Decimal | None) -> bool:
+        """Tell whether a state of a living order, told with its whole quantity where known, answers the request."""
+        match self.context:
+            case Context.CANCEL:
+                return status is OrdStatus.PENDING_CANCEL
+            case Context.MODIFY:
+                return order_qty is not None and (self.request is None or order_qty == self.request.order_qty)
+            case _:
+                return True
 
 
 class IbOrderSession(IbSession):
@@ -179,8 +190,8 @@ class IbOrderSession(IbSession):
         cl_ord_id = self._intents.get(message.order_id)
         if cl_ord_id is None:
             return
-        self._answered(message.order_id, message.status)
-        self._report(cl_ord_id, message.status, message.perm_id, message.cum_qty, message.text)
+        status = self._answered(message.order_id, message.status, message.cum_qty + message.leaves_qty)
+        self._report(cl_ord_id, status, message.perm_id, message.cum_qty, message.text)
 
     def _on_open_order(self, fields: list[bytes]) -> None:
         client = self._client
@@ -201,6 +212,7 @@ class IbOrderSession(IbSession):
                 to_status(state.status, _ZERO, None),
                 state.warningText,
                 bool(order.whatIf),
+                number(order.totalQuantity),
             )
         )
 
@@ -216,14 +228,14 @@ class IbOrderSession(IbSession):
             self._intents[message.order_id] = cl_ord_id
         if cl_ord_id is None:
             return
-        self._answered(message.order_id, message.status)
+        status = self._answered(message.order_id, message.status, message.order_qty)
         told = self._told.get(cl_ord_id)
-        self._report(cl_ord_id, message.status, message.perm_id, told.cum_qty if told else _ZERO, message.text)
+        self._report(cl_ord_id, status, message.perm_id, told.cum_qty if told else _ZERO, message.text)
 
     def _on_execution(self, fields: list[bytes]) -> None:
         known = self._intents.get(int(fields[2] or 0)) if fields[22] == b"%d" % self._client_id else None
         fill = read_fill(fields, known, naive_zone=self._settings.naive_zone, now_ns=self._clock.now_ns())
-        self._answered(int(fields[2] or 0), OrdStatus.PARTIALLY_FILLED)
+        self._answered(int(fields[2] or 0), OrdStatus.PARTIALLY_FILLED, None)
         reach("read.execution")
         self._tell(fill)
         reach("read.execution.queued")
@@ -265,15 +277,18 @@ class IbOrderSession(IbSession):
 
     # what is not answered
 
-    def _answered(self, order_id: int, status: OrdStatus) -> None:
+    def _answered(self, order_id: int, status: OrdStatus, order_qty: Decimal | None) -> OrdStatus:
+        # Returns the status to believe: what was said before our request, and crosses it on the wire, is no answer.
         if status.is_done:
             self._cancels_due.discard(order_id)
         unanswered = self._unanswered.get(order_id)
         if unanswered is None:
-            return
-        # A status of the order itself, crossing our cancel on the wire, does not answer the cancel.
-        if unanswered.context is not Context.CANCEL or status.is_done or status is OrdStatus.PENDING_CANCEL:
+            return status
+        if status.is_done or unanswered.is_answer(status, order_qty):
             del self._unanswered[order_id]
+        elif unanswered.context is Context.MODIFY and status in _WORKS and not unanswered.is_doubted:
+            return OrdStatus.PENDING_REPLACE
+        return status
 
     def _on_lost(self, reason: str) -> None:
         for order_id, unanswered in self._unanswered.items():
