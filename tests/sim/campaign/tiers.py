@@ -9,6 +9,8 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -18,11 +20,10 @@ import msgspec
 from tests.sim.campaign.run import Outcome, run_one
 from tests.sim.campaign.troubles import SINGLE, WORST
 
-A_SEEDS, B_SEEDS, C_BATCHES = 50, 3, 30
+A_SEEDS, B_SEEDS, C_BATCHES, D_SEEDS = 50, 3, 30, 3
 SLICE_A_SEEDS, SLICE_B_SEEDS, SLICE_C_BATCHES = 1, 1, 1
 SLICE_PAIRS_EVERY = 10
 C_RUNS = 10
-UNKNOWN = "not run: "
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,8 +84,36 @@ def machine(options: Options) -> TierResult:
     return _pooled("C", f"hypothesis, 60 steps, {C_RUNS} runs a seed", jobs, options)
 
 
-TIERS: dict[str, Callable[[Options], TierResult]] = {"A": single_faults, "B": pairs, "C": machine}
-NOT_YET = ("D", "E", "F", "G")
+def crashes(options: Options) -> TierResult:
+    """Tier D: SIGKILL at every named point of real processes; ``--fault`` is a point then."""
+    result = TierResult(tier="D", line="SIGKILL at named points, real processes")
+    if options.is_slice:
+        asked = ["--slice"]
+    else:
+        asked = ["--point", options.fault] if options.fault else []
+        asked += ["--seeds", str(D_SEEDS)] if options.seed is None else ["--seed", str(options.seed)]
+    began_s = time.monotonic()
+    command = [sys.executable, "-m", "tests.scenarios.crash", "--jobs", str(options.processes), *asked]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode not in (0, 1) or not done.stdout.strip():
+        raise RuntimeError(f"tier D did not run: {done.stderr[-1000:]}")
+    *runs, total = [msgspec.json.decode(line) for line in done.stdout.strip().splitlines()]
+    result.wall_s = time.monotonic() - began_s
+    result.runs, result.violations = total["runs"], total["violations"]
+    result.recoveries_s = [run["recovery_s"] for run in runs if run["recovery_s"]]
+    for run in runs:
+        if run["violations"]:
+            told = [f"  {each}" for each in run["violations"][:6]]
+            replay = f'make campaign ARGS="--tier D --fault {run["point"]} --seed {run["seed"]}"'
+            result.failures.append("\n".join([f"{run['point']} seed {run['seed']}: {replay}", *told]))
+            options.say(result.failures[-1])
+    return result
+
+
+TIERS: dict[str, Callable[[Options], TierResult]] = {"A": single_faults, "B": pairs, "C": machine, "D": crashes}
+NOT_YET = ("E", "F", "G")
+IN_VIRTUAL_TIME = ("A", "B", "C")
+"""The tiers in virtual time."""
 
 
 def run_job(job: Job) -> list[Outcome]:
