@@ -48,6 +48,7 @@ from ibfloor.manager.orphans import Orphans
 from ibfloor.manager.portfolio_manager import PortfolioManager
 from ibfloor.manager.publisher import Publisher
 from ibfloor.manager.reconciler import Reconciler
+from ibfloor.manager.restart_windows import RestartWindows
 from ibfloor.manager.restore import restore
 from ibfloor.manager.risk_limits import limits_of
 from ibfloor.manager.screen import Screen
@@ -180,7 +181,7 @@ class Floor:
         self._marks = Marks(self.data, USD)
         self._gate = SharedGate(restored.gate, self.data.quote, clock)
         self._board = AccountBoard()
-        self._master = master = clients.master_session(self._board.take)
+        self._master = master = clients.master_session(self._board.take, on_read_only=self._take_read_only)
         self._portfolio = PortfolioManager(state, self._marks, self._gate, clock, tz=DAY_ZONE)
         reconciler = Reconciler(
             master,
@@ -269,7 +270,8 @@ class Floor:
         self.ending = Ending(self._strategies, self._queue, self._marks, self.data, settle=self._account.settle)
         stack.enter_context(self._kill_switch.watching(guarded))
         self._is_open = True
-        for work in (self._kill_switch.enforce(), self._mend(), orphans.look_after()):
+        windows = RestartWindows(settings.gateway, self._gate, self._queue, self._clock, settle=self._account.settle)
+        for work in (self._kill_switch.enforce(), self._mend(), orphans.look_after(), windows.watch()):
             stack.callback(guarded.create_task(work).cancel)
 
     def publisher(self, tail: LogTail) -> Publisher:
@@ -364,6 +366,14 @@ class Floor:
             )
         self._marks.base = base
         self._gate.set_base(base)
+
+    def _take_read_only(self, is_read_only: bool) -> None:
+        if is_read_only:
+            self._hold(
+                "read-only", 'the gateway lets its API only read, the floor only watches: untick "Read-Only API"'
+            )
+        else:
+            self._gate.lift("read-only")
 
     def _tell_session(self, fact: SessionChanged) -> None:
         self._loop.call_soon_threadsafe(self._strategies.take_session, fact)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt
 
@@ -15,6 +16,10 @@ from ibfloor.model.errors import ConfigError
 from ibfloor.model.ids import AccountId, StrategyId
 
 SESSION_NAMES = ("master", "data")
+RESTART_WINDOW = re.compile(
+    r"(?:(?P<day>Mon|Tue|Wed|Thu|Fri|Sat|Sun) )?(?P<start>[01]\d:[0-5]\d|2[0-3]:[0-5]\d)"
+    r"-(?P<end>[01]\d:[0-5]\d|2[0-3]:[0-5]\d)"
+)
 STRATEGY_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
 
@@ -101,6 +106,21 @@ def _strategy_name(name: str) -> str:
     return name
 
 
+def _restart_window(text: str) -> str:
+    if not RESTART_WINDOW.fullmatch(text):
+        raise ValueError('a window is written as "23:40-00:15", or as "Sun 00:55-03:00" for one day of the week')
+    return text
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError(f"there is no time zone {name!r}: write one as America/New_York") from None
+    return name
+
+
+RestartWindow = Annotated[str, AfterValidator(_restart_window)]
 Positive = Annotated[Decimal, BeforeValidator(_not_bool), Field(gt=0)]
 Limit = Annotated[Annotated[Decimal, Field(gt=0)] | None, BeforeValidator(_off_is_none)]
 """A limit that must be written down; ``"off"`` is read as ``None``: no limit."""
@@ -141,6 +161,20 @@ class GatewaySection(_Section):
     port: Port = Field(description="API port: 4002 IB Gateway paper, 4001 live; 7497 TWS paper, 7496 live.")
     connect_timeout_s: Seconds = Field(10.0, description="Wall seconds to wait for a connection at start.")
     reconcile_every_s: Seconds = Field(30.0, description="Wall seconds between two comparisons with the account.")
+    moved_ports: tuple[Port, ...] = Field(
+        (), description="Ports the gateway may move to while the floor runs (IB's 1300); the floor follows to no other."
+    )
+    restart_windows: tuple[RestartWindow, ...] = Field(
+        (),
+        description='When the gateway restarts, as "HH:MM-HH:MM" for every night or "Sun HH:MM-HH:MM" for a day of '
+        "the week, in restart_zone. Entries wait from restart_lead_s before until its end.",
+    )
+    restart_zone: Annotated[str, AfterValidator(_zone)] = Field(
+        "America/New_York", description="Time zone of restart_windows."
+    )
+    restart_lead_s: Seconds = Field(
+        120.0, description="Market seconds before a restart window in which entries already wait."
+    )
     first_strategy_client_id: ClientId = Field(
         10, description="Strategies get fixed client ids from this one on, for good; below 10 are the floor's own."
     )

@@ -111,10 +111,15 @@ class SharedGate:
         with self._lock:
             self._gate.exposures.set_base(base)
 
-    def hold(self, name: str, text: str, strategy: StrategyId | None = None) -> None:
-        """Shut entries of the floor, or of one strategy, until the hold of this name is lifted."""
+    def hold(self, name: str, text: str, strategy: StrategyId | None = None, *, is_for_entries: bool = False) -> None:
+        """Let nothing of the floor, or of one strategy, pass until the hold of this name is lifted.
+
+        ``is_for_entries``: what only reduces a position passes all the same.
+        """
         with self._lock:
-            if strategy is None:
+            if is_for_entries:
+                self._gate.permissions.reducing[name] = text
+            elif strategy is None:
                 self._gate.block(name, text)
             else:
                 self._strategy_holds.setdefault(strategy, {})[name] = text
@@ -125,6 +130,7 @@ class SharedGate:
         with self._lock:
             if strategy is None:
                 self._gate.unblock(name)
+                self._gate.permissions.reducing.pop(name, None)
                 return
             holds = self._strategy_holds.get(strategy, {})
             holds.pop(name, None)

@@ -23,7 +23,7 @@ class Permissions:
 
     @property
     def shut_reason(self) -> str | None:
-        """Return why nothing new passes; ``None`` when the gate is open."""
+        """Return why nothing new passes, or nothing but what reduces; ``None`` when the gate is open."""
         if self.kill.is_latched:
             return f"kill switch: {self.kill.reason}"
-        return "; ".join(self.holds.values()) or None
+        return "; ".join((*self.holds.values(), *self.reducing.values())) or None

@@ -46,7 +46,7 @@ class WireTap:
             return
         self._pace(life)
         kind, _, rest = data[4:].partition(b"\0")
-        if kind not in (b"3", b"4"):
+        if kind not in (b"3", b"4") or b"\0may-trade\0" in rest:  # a preview is no order
             return
         first, _, _ = rest.partition(b"\0")
         # The reference is the last that looks like one: a group's name, which comes before it, may look so too.

@@ -78,3 +78,44 @@ def test_rejection_carries_ibs_own_code_and_words() -> None:
     error = IbRejected(201, "Order rejected - reason: margin")
     assert error.code == 201
     assert str(error) == "IB 201: Order rejected - reason: margin"
+
+
+# One letter a reaction, in the order new, modify, cancel, data, system: written by hand from IB's list, not from the
+# table that is tested. R rejected, C canceled, W warned, Q asked, I asked and ids raised, S subscribed again,
+# H read by its text, - ignored.
+BY_HAND = {
+    **dict.fromkeys((103,), "IIQRW"),
+    **dict.fromkeys((104, 105, 106, 135, 161, 10147, 10148), "QQQRW"),
+    **dict.fromkeys((107, 109, 110, 111, 200, 201, 203, 321, 387, 388, 434), "RQQRW"),
+    202: "CCCRW",
+    **dict.fromkeys((399, 404, 492, 2109, 10349, 2174), "WWWWW"),
+    **dict.fromkeys((101, 354, 420, 10089, 10168, 10314), "RQQRW"),
+    100: "QQQSW",
+    162: "QQQHW",
+    **dict.fromkeys((165, 10090, 10167), "QQQWW"),
+    **dict.fromkeys((300, 310), "QQQ-W"),
+    **dict.fromkeys((366, 10182, 10197, 10225), "QQQSW"),
+}
+LETTERS = {
+    "R": Reaction.REJECT,
+    "C": Reaction.CANCELED,
+    "W": Reaction.WARN,
+    "Q": Reaction.QUERY,
+    "I": Reaction.QUERY_AND_RAISE_IDS,
+    "S": Reaction.RESUBSCRIBE,
+    "H": Reaction.HISTORY,
+    "-": Reaction.IGNORE,
+}
+CONNECTION = {1100, 1101, 1102, 1300, 2103, 2104, 2105, 2106, 2107, 2108, 2110, 2157, 2158, 2199, 326}
+
+
+@pytest.mark.parametrize("code", sorted(BY_HAND))
+def test_every_code_in_every_context_is_what_was_decided(code: int) -> None:
+    said = {context: reaction(code, context) for context in Context}
+    assert said == {context: LETTERS[letter] for context, letter in zip(Context, BY_HAND[code], strict=True)}
+
+
+def test_no_code_of_the_table_goes_without_a_test() -> None:
+    assert set(TABLE) == set(BY_HAND) | CONNECTION
+    for code in CONNECTION:
+        assert len({reaction(code, context) for context in Context}) == 1, "what is said of the link holds anywhere"

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 
 from ibfloor.broker.ib.data_session import IbDataSession, OnRefused
-from ibfloor.broker.ib.master_session import IbMasterSession
+from ibfloor.broker.ib.master_session import IbMasterSession, OnReadOnly
 from ibfloor.broker.ib.order_session import IbOrderSession
 from ibfloor.broker.ib.pacing import MessageBudget
-from ibfloor.broker.ib.settings import IbSettings, IbWiring, OnClock
+from ibfloor.broker.ib.settings import IbSettings, IbWiring, OnClock, Place
 from ibfloor.broker.port import AccountSink, BatchSink, FactSink
 from ibfloor.model.errors import ConfigError
 from ibfloor.model.ids import StrategyId
@@ -38,6 +38,7 @@ class IbClients:
             budget=MessageBudget(settings.messages_per_s, settings.cancels_per_s, monotonic),
             clock=clock,
             facts=facts,
+            place=Place(settings.port, settings.moved_ports),
             rng=rng or random.Random(),
             monotonic=monotonic,
         )
@@ -47,9 +48,9 @@ class IbClients:
         """Return how many messages left in the last second, all sessions together."""
         return self._wiring.budget.used
 
-    def master_session(self, account_sink: AccountSink) -> IbMasterSession:
+    def master_session(self, account_sink: AccountSink, *, on_read_only: OnReadOnly | None = None) -> IbMasterSession:
         """Return the account's session, client id 0."""
-        return IbMasterSession(self._wiring, account_sink, client_id=MASTER_CLIENT_ID)
+        return IbMasterSession(self._wiring, account_sink, client_id=MASTER_CLIENT_ID, on_read_only=on_read_only)
 
     def data_session(
         self, batch_sink: BatchSink, *, on_clock: OnClock | None = None, on_refused: OnRefused | None = None

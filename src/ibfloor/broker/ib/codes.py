@@ -134,7 +134,7 @@ TABLE: dict[int, Row] = {
     10167: Row(data=_R.WARN),
     10168: _REFUSED,
     10182: _NO_STREAM,
-    10197: Row(data=_R.WARN),
+    10197: _NO_STREAM,  # another session has the data: ask again, later each time
     10225: _NO_STREAM,
     10314: _REFUSED,
     2174: _WARNING,

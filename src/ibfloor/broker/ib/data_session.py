@@ -42,7 +42,8 @@ OnRefused = Callable[[Instrument, int, str], None]
 _MARKET_RULE = "market rule"
 _PACING_WAIT_S = 15.0
 _PACING_TRIES = 4
-_RESUBSCRIBE_S = 5.0
+_CALM_S = 300.0
+"""A line that has run so long has recovered: the next wait is a short one again."""
 
 
 class IbDataSession(IbSession):
@@ -65,6 +66,7 @@ class IbDataSession(IbSession):
         self._wanted: dict[InstrumentId, Instrument] = {}
         self._req_ids: dict[InstrumentId, int] = {}
         self._instruments: dict[int, InstrumentId] = {}
+        self._ended: dict[InstrumentId, tuple[float, int]] = {}
         self._pacer = HistoryPacer(wiring.monotonic)
         self._price_steps: dict[int, PriceSteps] = {}
         self._one_rule = asyncio.Lock()
@@ -255,7 +257,9 @@ class IbDataSession(IbSession):
                 self._requests.reject(req_id, code, text)
         elif instrument is not None and what is Reaction.RESUBSCRIBE:
             self._forget(instrument.instrument_id)
-            asyncio.get_running_loop().call_later(_RESUBSCRIBE_S, self._resubscribe, instrument)
+            wait_s = self._resubscribe_wait_s(instrument.instrument_id)
+            log.warning("market data ended", instrument=str(instrument.contract), code=code, again_in_s=wait_s)
+            asyncio.get_running_loop().call_later(wait_s, self._resubscribe, instrument)
         elif instrument is not None and what is Reaction.REJECT:
             self._forget(instrument.instrument_id)
             log.error("market data refused", instrument=str(instrument.contract), code=code, text=text)
@@ -263,6 +267,13 @@ class IbDataSession(IbSession):
                 self._tell_refused(instrument, code, text)
         elif what is not Reaction.IGNORE:
             log.warning("broker says", session=self._name, req_id=req_id, code=code, text=text)
+
+    def _resubscribe_wait_s(self, instrument_id: InstrumentId) -> float:
+        now_s, settings = asyncio.get_running_loop().time(), self._settings
+        last_s, tries = self._ended.get(instrument_id, (now_s, 0))
+        tries = 0 if now_s - last_s > _CALM_S else tries
+        self._ended[instrument_id] = (now_s, tries + 1)
+        return min(settings.resubscribe_first_s * 2.0 ** min(tries, 10), settings.resubscribe_max_s)
 
     def _resubscribe(self, instrument: Instrument) -> None:
         is_wanted = instrument.instrument_id in self._wanted and instrument.instrument_id not in self._req_ids

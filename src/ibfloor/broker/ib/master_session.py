@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -32,6 +32,10 @@ from ibfloor.model.ids import AccountId, InstrumentId
 from ibfloor.model.money import Currency, Money
 from ibfloor.model.order import OrdType
 
+OnReadOnly = Callable[[bool], None]
+"""Called after every connect with whether the API may only read."""
+
+_PREVIEWED = Contract(conId=12087792, symbol="EUR", secType="CASH", exchange="IDEALPRO", currency="USD")
 _OPEN, _COMPLETED, _POSITIONS, _FEES = "open orders", "completed orders", "positions", "fees"
 _SUMMARY_TAGS = "NetLiquidation,TotalCashValue,GrossPositionValue,BuyingPower,$LEDGER:ALL"
 
@@ -39,8 +43,17 @@ _SUMMARY_TAGS = "NetLiquidation,TotalCashValue,GrossPositionValue,BuyingPower,$L
 class IbMasterSession(IbSession):
     """``port.MasterSession`` over TWS's API. Owner: the account thread."""
 
-    def __init__(self, wiring: IbWiring, account_sink: AccountSink, *, client_id: int = 0) -> None:
+    def __init__(
+        self,
+        wiring: IbWiring,
+        account_sink: AccountSink,
+        *,
+        client_id: int = 0,
+        on_read_only: OnReadOnly | None = None,
+    ) -> None:
         super().__init__("master", client_id, wiring)
+        self._tell_read_only = on_read_only
+        self._preview_id = 0
         self._account_sink = account_sink
         self._accounts: list[str] = []
         self._one_snapshot = asyncio.Lock()
@@ -120,6 +133,28 @@ class IbMasterSession(IbSession):
         if self._client_id == 0:
             client.reqAutoOpenOrders(True)  # type: ignore[no-untyped-call]
         client.reqAccountUpdates(True, self.account)  # type: ignore[no-untyped-call]
+        self._ask_may_trade(client)
+
+    def _ask_may_trade(self, client: LeanClient) -> None:
+        # A preview is never an order, and it is refused as one where the API may only read.
+        if self._tell_read_only is None:
+            return
+        order = Order(
+            action="BUY", totalQuantity=25_000, orderType="MKT", whatIf=True, account=self.account, orderRef="may-trade"
+        )
+        self._preview_id = client.getReqId()
+        client.placeOrder(self._preview_id, _PREVIEWED, order)  # type: ignore[no-untyped-call]
+
+    def _on_request_error(self, req_id: int, code: int, text: str) -> None:
+        if req_id != self._preview_id:
+            super()._on_request_error(req_id, code, text)
+            return
+        self._told_may_trade(code == 321 and "read-only" in text.lower())
+
+    def _told_may_trade(self, is_read_only: bool) -> None:
+        self._preview_id = 0
+        if self._tell_read_only is not None:
+            self._tell_read_only(is_read_only)
 
     # messages
 
@@ -152,6 +187,8 @@ class IbMasterSession(IbSession):
     def _on_open_order(self, _order_id: int, contract: Contract, order: Order, state: OrderState) -> None:
         if not order.whatIf:
             self._requests.add(_OPEN, (contract, order, state))
+        elif self._preview_id:
+            self._told_may_trade(False)
 
     def _on_completed_order(self, contract: Contract, order: Order, state: OrderState) -> None:
         self._requests.add(_COMPLETED, (contract, order, state))

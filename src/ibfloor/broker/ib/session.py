@@ -11,6 +11,7 @@ import structlog
 
 from ibfloor.broker.ib.client import ClientIdTaken, LeanClient, LeanHandler, NotIbGateway
 from ibfloor.broker.ib.codes import Context, Reaction, reaction
+from ibfloor.broker.ib.link_states import EDGES
 from ibfloor.broker.ib.pacing import Urgency
 from ibfloor.broker.ib.requests import Requests
 from ibfloor.broker.ib.settings import IbSettings as IbSettings  # the app takes it from here
@@ -22,6 +23,7 @@ from ibfloor.model.fact import AnyFact, SessionChanged, SessionState
 log = structlog.get_logger()
 
 _CLOCK_TEXT = re.compile(r"market_ns=(-?\d+) speed=([0-9.eE+-]+)")
+_PORT_TEXT = re.compile(r"(\d{2,5})\D*$")
 _FARM_TEXT = re.compile(r":([\w.]+)\s*$")
 
 
@@ -37,6 +39,7 @@ class IbSession:
         self._client_id = client_id
         self._settings = wiring.settings
         self._budget = wiring.budget
+        self._where = wiring.place
         self._clock = wiring.clock
         self._facts = wiring.facts
         self._rng = wiring.rng
@@ -194,11 +197,11 @@ class IbSession:
         client = LeanClient(IbWrapper(self._handlers(), naive_zone=settings.naive_zone), self, self._budget)
         self._client = client
         try:
-            await client.start(settings.host, settings.port, self._client_id, settings.handshake_timeout_s)
+            await client.start(settings.host, self._where.port, self._client_id, settings.handshake_timeout_s)
             self._is_upstream_lost, self._doubts = False, ""
             await self._prepare(client)
             if not await self._probe(client):
-                raise ConnectivityError(f"{settings.host}:{settings.port} does not answer after the handshake")
+                raise ConnectivityError(f"{settings.host}:{self._where.port} does not answer after the handshake")
         except BaseException:
             await client.hang_up()
             self._requests.fail_all("the connection was lost")
@@ -331,6 +334,8 @@ class IbSession:
                 log.warning("farm broken", session=self._name, code=code, text=text)
             case Reaction.FARM_OK:
                 self._farms_broken.discard(_farm(text))
+            case Reaction.PORT_MOVED:
+                self._follow_port(text)
             case Reaction.CLOCK:
                 if found := _CLOCK_TEXT.search(text):
                     self._on_clock(int(found[1]), float(found[2]))
@@ -343,13 +348,24 @@ class IbSession:
         self._is_upstream_lost = False
         self._doubt(f"IB {code}: {text}")
 
+    def _follow_port(self, text: str) -> None:
+        found = _PORT_TEXT.search(text)
+        if found is not None and self._where.move(int(found[1])):
+            log.warning("the gateway moves to another port", port=found[1], mend="write it as [gateway] port")
+        else:
+            log.critical(
+                "the gateway says it moves, and the floor does not follow: its port is not in [gateway] moved_ports",
+                session=self._name,
+                text=text,
+            )
+
     def _refuse_client_id(self, text: str) -> None:
         if self._client is not None:
             settings = self._settings
             self._client.refuse(
                 ClientIdTaken(
-                    f"IB 326 at {settings.host}:{settings.port}: client id {self._client_id} ({self._name}) is in use "
-                    f"by another connection ({text.strip()}); end that program, or give this one another id"
+                    f"IB 326 at {settings.host}:{self._where.port}: client id {self._client_id} ({self._name}) is in "
+                    f"use by another connection ({text.strip()}); end that program, or give this one another id"
                 )
             )
 
@@ -358,6 +374,7 @@ class IbSession:
     def _change(self, state: SessionState, detail: str = "") -> None:
         if (state is self._state and state is not SessionState.CONNECTED) or self._is_severed:
             return
+        assert (self._state, state) in EDGES, f"{self._name}: no way from {self._state} to {state}"
         self._state = state
         if state is SessionState.DEGRADED:
             self._on_degraded(detail)

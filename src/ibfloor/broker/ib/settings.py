@@ -22,6 +22,8 @@ class IbSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str
     port: int
+    moved_ports: tuple[int, ...] = ()
+    """Where else the gateway may say it has gone (1300)."""
     account: str = ""
     open_timeout_s: float = 15.0
     handshake_timeout_s: float = 4.0
@@ -34,10 +36,28 @@ class IbSettings(msgspec.Struct, frozen=True, kw_only=True):
     backoff_first_s: float = 0.25
     backoff_max_s: float = 5.0
     """Short: a gateway on this machine takes no harm, and entries are open within 10 s of its return."""
+    resubscribe_first_s: float = 5.0
+    """Wait before a market-data line that ended is asked for again; doubles while it ends again."""
+    resubscribe_max_s: float = 60.0
     messages_per_s: int = 40
     cancels_per_s: int = 10
     naive_zone: str = "America/New_York"
     """The zone of IB's times that name none: the gateway's own setting."""
+
+
+class Place:
+    """Where the gateway listens now. Shared by every session: a move that one hears of holds for all."""
+
+    def __init__(self, port: int, moved_ports: tuple[int, ...] = ()) -> None:
+        self._first, self._allowed = port, moved_ports
+        self.port = port
+
+    def move(self, port: int) -> bool:
+        """Follow the gateway to another port (1300); ``False`` when nobody allowed that one."""
+        is_allowed = port == self._first or port in self._allowed
+        if is_allowed:
+            self.port = port
+        return is_allowed
 
 
 class IbWiring(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +67,7 @@ class IbWiring(msgspec.Struct, frozen=True, kw_only=True):
     budget: MessageBudget
     clock: Clock
     facts: FactSink
+    place: Place
     rng: random.Random
     monotonic: Callable[[], float] = time.monotonic
 
@@ -57,6 +78,7 @@ def ib_settings(settings: FloorSettings) -> IbSettings:
     return IbSettings(
         host=gateway.host,
         port=gateway.port,
+        moved_ports=gateway.moved_ports,
         account=settings.floor.account,
         open_timeout_s=gateway.connect_timeout_s,
     )
