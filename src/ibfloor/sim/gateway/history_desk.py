@@ -101,9 +101,7 @@ class HistoryDesk:
     def _cancel(self, session: Session, values: Values) -> None:
         req_id = number_of(values, "req_id")
         if self._kept.pop((session, req_id), None) is None:
-            session.fail(
-                req_id, 162, "Historical Market Data Service error message:API historical data query cancelled: no such"
-            )
+            session.fail(req_id, 366, f"No historical data query found for ticker id:{req_id}")
 
     def _head(self, session: Session, values: Values) -> None:
         req_id = number_of(values, "req_id")
