@@ -24,6 +24,7 @@ A_SEEDS, B_SEEDS, C_BATCHES, D_SEEDS = 50, 3, 30, 3
 SLICE_A_SEEDS, SLICE_B_SEEDS, SLICE_C_BATCHES = 1, 1, 1
 SLICE_PAIRS_EVERY = 10
 C_RUNS = 10
+JOBS_PER_POOL = 400
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,8 +157,17 @@ def _outcomes(jobs: list[Job], options: Options) -> Iterator[list[Outcome]]:
     # Spawned, with a fixed hash seed: what iterates over a set of names does so alike in every process.
     os.environ["PYTHONHASHSEED"] = "0"
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(options.processes, context, gc.freeze, max_tasks_per_child=200) as pool:
-        yield from pool.map(run_job, jobs)
+    # A pool for so many jobs, not for all: a process that has run hundreds has grown. (The pool's own limit of
+    # tasks per process can hang in the interpreter's versions we support.)
+    for jobs_now in batched(jobs, JOBS_PER_POOL):
+        with ProcessPoolExecutor(options.processes, context, gc.freeze) as pool:
+            yield from pool.map(run_job, jobs_now)
+
+
+def batched(jobs: Sequence[Job], size: int) -> Iterator[Sequence[Job]]:
+    """Yield jobs in pieces of a size at most."""
+    for start in range(0, len(jobs), size):
+        yield jobs[start : start + size]
 
 
 def _take(result: TierResult, outcome: Outcome, options: Options) -> None:
