@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import Any
 
@@ -30,6 +31,22 @@ def test_session_connects_and_tells_its_round_trip(gateway: Any, run_gateway: An
             await session.close()
             assert floor.facts.all[-1].state is SessionState.CLOSED
             assert not session.can_send
+
+    within(test)
+
+
+def test_every_line_of_the_log_about_a_connection_names_whose_it_is(
+    gateway: Any, run_gateway: Any, floor_at: Any, within: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test() -> None:
+        async with run_gateway(gateway):
+            session = floor_at(gateway.port).clients.order_session("alpha", 10)
+            with caplog.at_level(logging.INFO, "ib_async"):
+                await session.open()
+                await session.close()
+        lines = [record.getMessage() for record in caplog.records if record.name.startswith("ib_async")]
+        assert any("Logged on to server version" in line for line in lines)
+        assert [line for line in lines if not line.startswith("alpha, client 10: ")] == []
 
     within(test)
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping, MutableMapping
 from socket import SHUT_RDWR
 from struct import Struct
 from typing import Any, Protocol
@@ -85,13 +86,26 @@ class _Connection(Connection):
         self._client._onSocketDisconnected(str(exc) if exc else "the peer closed the connection")
 
 
+class _NamedLog(logging.LoggerAdapter[logging.Logger]):
+    """The library's log, with the name of the session that each line is about."""
+
+    def __init__(self, logger: logging.Logger, name: str) -> None:
+        super().__init__(logger)
+        self._name = name
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        return f"{self._name}: {msg}", kwargs
+
+
 class LeanClient(Client):
     """One connection, from connect to loss; a reconnect makes a new one. Owner: the session's thread."""
 
     MaxRequests = 0  # the library's own throttle sends cancels last and forgets its queue on a drop
 
-    def __init__(self, wrapper: IbWrapper, hooks: ClientHooks, budget: MessageBudget) -> None:
+    def __init__(self, wrapper: IbWrapper, hooks: ClientHooks, budget: MessageBudget, name: str = "") -> None:
         super().__init__(wrapper)  # type: ignore[no-untyped-call]
+        if name:
+            self._logger: Any = _NamedLog(self._logger, name)
         self.conn: Any = _Connection(self)
         self.decoder: LoudDecoder = LoudDecoder(wrapper, hooks.message_failed)
         self.packets = 0

@@ -194,7 +194,8 @@ class IbSession:
 
     async def _connect(self) -> None:
         settings = self._settings
-        client = LeanClient(IbWrapper(self._handlers(), naive_zone=settings.naive_zone), self, self._budget)
+        wrapper = IbWrapper(self._handlers(), naive_zone=settings.naive_zone)
+        client = LeanClient(wrapper, self, self._budget, f"{self._name}, client {self._client_id}")
         self._client = client
         try:
             await client.start(settings.host, self._where.port, self._client_id, settings.handshake_timeout_s)
