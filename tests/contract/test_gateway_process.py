@@ -109,5 +109,5 @@ def test_settings_that_make_no_sense_are_named(settings: GatewaySettings, says: 
 def test_a_port_in_use_is_named() -> None:
     with started() as (_, ready):
         settings = GatewaySettings(port=ready["port"], symbols=("SPY",), start="09:29")
-        with pytest.raises(ConnectivityError, match=str(ready["port"])):
+        with pytest.raises(ConnectivityError, match=f"{ready['port']}: another program has this port"):
             run_gateway(settings)

@@ -75,7 +75,7 @@ def register(app: typer.Typer) -> None:
             "ibfloor gateway --port 4002",
             "ibfloor gateway --port 4002 --speed 60 --start 09:26 --seed 7",
             "ibfloor gateway --port 4002 --securities world",
-            "ibfloor gateway --port 4002 --market replay --data ../shared/market",
+            "ibfloor gateway --port 4002 --market csv --data my-days",
             "ibfloor gateway --port 4002 --faults corrections,late-fees --seed 7",
         )
     )(gateway)

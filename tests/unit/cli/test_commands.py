@@ -137,6 +137,13 @@ def test_unkill_without_a_floor_is_refused(ibfloor: Ibfloor, home: Path) -> None
     assert KillLatch(LedgerPaths(home).latch).state() is not None
 
 
+BAD_FILES = {
+    "broken.toml": "x = [",
+    "odd.toml": "nonsense = 1",
+    "unheard.toml": '[[faults]]\nname = "x"\nwhat = { do = "boom" }\n',
+}
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -146,15 +153,31 @@ def test_unkill_without_a_floor_is_refused(ibfloor: Ibfloor, home: Path) -> None
         (["gateway", "--start", "9:26am"], "HH:MM"),
         (["gateway", "--cash", "much"], "write an amount"),
         (["gateway", "--speed", "5000"], "1000"),
+        (["gateway", "--host", "0.0.0.0"], "127.0.0.1, localhost or ::1"),
+        (["gateway", "--host", "nowhere"], "127.0.0.1, localhost or ::1"),
+        (["gateway", "--currency", "ZZZ"], "EUR, USD; more of them come with --securities world"),
+        (["gateway", "--account", "DU 1"], "letters and digits"),
+        (["gateway", "--book", "no-such-folder/book.json"], "its folder is not there"),
+        (["gateway", "--faults", "broken.toml"], "broken.toml is no TOML file"),
+        (["gateway", "--faults", "odd.toml"], "a plan has the keys seed and faults"),
+        (["gateway", "--faults", "unheard.toml"], "it can do"),
+        (["gateway", "--securities", "broken.toml"], "broken.toml is no TOML file"),
+        (["gateway", "--securities", "odd.toml"], "[[stock]], [[future]]"),
+        (["gateway", "fault", "inject", "outage", "--port", "1"], "no gateway is running"),
+        (["gateway", "book", "--port", "1"], "no gateway is running"),
         (["run"], "floor.toml: there is no such file"),
         (["strategy", "start"], "NAME"),
         (["positons"], "positons"),
         (["orders", "-n", "0"], "--limit"),
     ],
 )
-def test_bad_input_ends_in_one_message_and_exit_code_2(ibfloor: Ibfloor, arguments: list[str], expected: str) -> None:
+def test_bad_input_ends_in_one_message_and_exit_code_2(
+    ibfloor: Ibfloor, tmp_path: Path, arguments: list[str], expected: str
+) -> None:
+    for name, text in BAD_FILES.items():
+        (tmp_path / name).write_text(text)
     outcome = ibfloor(*arguments)
-    assert outcome.code == 2
+    assert outcome.code == (3 if "no gateway is running" in expected else 2)
     assert expected in outcome.err
     assert "Traceback" not in outcome.err
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 
 from ibfloor.model.errors import ConfigError
+from ibfloor.sim.faults.actions import AnyAction
 from ibfloor.sim.faults.plan import Fault, FaultPlan, check_fault, check_plan
 
 
@@ -17,8 +19,10 @@ def load_plan(path: Path) -> FaultPlan:
         plan = msgspec.toml.decode(path.read_bytes(), type=FaultPlan, dec_hook=_exact)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {error}{_help(str(error))}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError(f"{path} is no TOML file: {error}") from error
     try:
         check_plan(plan)
     except ConfigError as error:
@@ -31,9 +35,17 @@ def read_fault(data: bytes) -> Fault:
     try:
         fault = msgspec.json.decode(data, type=Fault)
     except msgspec.DecodeError as error:
-        raise ConfigError(f"the fault cannot be read: {error}") from error
+        raise ConfigError(f"the fault cannot be read: {error}{_help(str(error))}") from error
     check_fault(fault)
     return fault
+
+
+def _help(error: str) -> str:
+    if "Invalid value" in error and error.endswith("what.do`"):
+        return f"; it can do {', '.join(sorted(str(one.__struct_config__.tag) for one in get_args(AnyAction)))}"
+    if "unknown field" in error and "at `" not in error:
+        return f"; a plan has the keys {' and '.join(FaultPlan.__struct_fields__)}, as in [[faults]]"
+    return ""
 
 
 def _exact(kind: type, value: object) -> object:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import time
 from decimal import Decimal
+from ipaddress import ip_address
 from pathlib import Path
 
 import msgspec
@@ -18,7 +20,7 @@ from ibfloor.clock import FloorClock
 from ibfloor.model.errors import ConfigError
 from ibfloor.model.ids import AccountId
 from ibfloor.model.moment import to_datetime
-from ibfloor.model.money import Currency
+from ibfloor.model.money import USD, Currency
 from ibfloor.sim.account import SimAccount
 from ibfloor.sim.faults import FaultPlan
 from ibfloor.sim.faults.nights import Nights
@@ -34,6 +36,7 @@ from ibfloor.sim.market.listing import Listing, read_listing
 from ibfloor.sim.market.plan import MarketEvent
 from ibfloor.sim.market.replay import ReplayMarket
 from ibfloor.sim.market.securities import SecurityMaster, default_master
+from ibfloor.sim.market.sessions import FOREX
 from ibfloor.sim.market.stream import StreamMarket
 from ibfloor.sim.market.tables import recorded_market
 
@@ -87,6 +90,20 @@ def check_settings(settings: GatewaySettings) -> None:
         raise ConfigError(f"a {settings.market} market needs a data folder: give --data")
     if settings.cash < 0:
         raise ConfigError(f"cash is {settings.cash}: it cannot be negative")
+    if not _is_loopback(settings.host):
+        raise ConfigError(
+            f"host is {settings.host!r}: the gateway asks nobody for a password, so it serves this machine alone: "
+            "take 127.0.0.1, localhost or ::1"
+        )
+    if settings.book_path is not None and not os.access(settings.book_path.absolute().parent, os.W_OK):
+        raise ConfigError(f"the book {settings.book_path} cannot be written: its folder is not there, or not writable")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def build_clock(settings: GatewaySettings) -> SimClock:
@@ -104,16 +121,34 @@ def build_clock(settings: GatewaySettings) -> SimClock:
 
 def build_accounts(settings: GatewaySettings) -> list[SimAccount]:
     """Return the login's accounts, the first one first."""
-    base = Currency(settings.base_currency)
+    base = _base_currency(settings)
     names = [name.strip() for name in settings.account.split(",")]
-    if not all(names) or len(set(names)) < len(names):
+    if not all(re.fullmatch("[A-Za-z0-9]+", name) for name in names) or len(set(names)) < len(names):
         raise ConfigError(
-            f"account is {settings.account!r}: take a name, or several different ones with commas between"
+            f"account is {settings.account!r}: take a name of letters and digits such as DU1000001, "
+            "or several different ones with commas between"
         )
     return [
         SimAccount(AccountId(name), {base: settings.cash}, base_currency=base, session=f"{_EXEC_SESSION + n:08x}")
         for n, name in enumerate(names)
     ]
+
+
+def _base_currency(settings: GatewaySettings) -> Currency:
+    base = Currency(settings.base_currency)
+    if base == USD:
+        return base
+    day = to_datetime(FloorClock().now_ns()).date()
+    more = read_listing(settings.securities, day).listed if settings.securities is not None else ()
+    listed = (*default_master(), *(one.security for one in more))
+    pairs = [one.instrument for one in listed if one.session is FOREX]
+    known = {Currency(pair.contract.symbol) for pair in pairs} | {pair.currency for pair in pairs}
+    if base not in known:
+        raise ConfigError(
+            f"currency is {base!r}: take one that has a rate here: {', '.join(sorted(known))}; "
+            "more of them come with --securities world"
+        )
+    return base
 
 
 def build_market(settings: GatewaySettings, start_ns: int, plan: Sequence[MarketEvent] = ()) -> StreamMarket:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -34,7 +35,7 @@ class GatewayServer:
         try:
             self._server = await asyncio.get_running_loop().create_server(self._link, self._host, self.port)
         except OSError as error:
-            raise ConnectivityError(f"cannot listen on {self._host}:{self.port}: {error.strerror or error}") from error
+            raise _cannot_listen(self._host, self.port, error) from error
         self.port = self._server.sockets[0].getsockname()[1]
         self.gateway.links = self
         if not self.gateway.clock.is_stepped:
@@ -84,7 +85,7 @@ class GatewayServer:
             listener.bind((self._host, port))
         except OSError as error:
             listener.close()
-            raise ConnectivityError(f"cannot listen on {self._host}:{port}: {error.strerror or error}") from error
+            raise _cannot_listen(self._host, port, error) from error
         self.port = listener.getsockname()[1]
         return listener
 
@@ -152,3 +153,11 @@ class _Link(asyncio.Protocol):
     def _close(self) -> None:
         assert self._transport is not None
         self._transport.close()
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> ConnectivityError:
+    if error.errno == errno.EADDRINUSE:
+        why = "another program has this port, perhaps an earlier gateway: end it, or take another; 0 takes a free one"
+    else:
+        why = error.strerror or str(error)
+    return ConnectivityError(f"cannot listen on {host}:{port}: {why}")

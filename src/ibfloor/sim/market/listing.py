@@ -62,8 +62,12 @@ def read_listing(path: Path, market_day: date) -> Listing:
         entries = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), SecuritiesFile)
     except OSError as error:
         raise ConfigError(f"cannot read the securities in {path}: {error.strerror or error}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise ConfigError(f"{path}: {error}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} is no TOML file: {error}") from error
+    except msgspec.ValidationError as error:
+        tables = ", ".join(f"[[{name}]]" for name in SecuritiesFile.__struct_fields__)
+        tables = f"; it has the tables {tables}" if "unknown field" in str(error) and "at `" not in str(error) else ""
+        raise ConfigError(f"{path}: {error}{tables}") from error
     for where, flaw in _flaws(entries):
         raise ConfigError(f"{path}: {where}: {flaw}")
     plain = list(_plain(entries, market_day))
