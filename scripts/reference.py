@@ -48,6 +48,7 @@ PURPOSES = {
     "web": "The process that serves the pages. They are served on loopback; from elsewhere, use a tunnel.",
     "restart": "What happens to a strategy that raises.",
     "stop": "How long each step of a stop may take.",
+    "books": "How books are valued, and when they are compared with the account.",
     "orphans": "Working orders whose strategy does not come up with the floor.",
     "strategy": "One strategy; the table may be repeated. `[strategy.risk]` below it replaces limits of `[risk]`.",
 }

@@ -1,5 +1,6 @@
 """Settings: floor.toml and the environment become one frozen value, validated once."""
 
+from ibfloor.config.books import BooksSection
 from ibfloor.config.loading import load_home, load_settings
 from ibfloor.config.sections import (
     ClockSection,
@@ -26,6 +27,7 @@ from ibfloor.config.sections import (
 )
 
 __all__ = [
+    "BooksSection",
     "ClockSection",
     "ClockSource",
     "CredentialSource",

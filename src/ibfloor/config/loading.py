@@ -37,6 +37,7 @@ class _Environment(BaseSettings):
     restart: dict[str, str] = {}
     stop: dict[str, str] = {}
     orphans: dict[str, str] = {}
+    books: dict[str, str] = {}
 
 
 def load_settings(path: Path | str, *, home: Path | None = None) -> FloorSettings:

@@ -8,10 +8,11 @@ from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt
 
+from ibfloor.config.books import BooksSection
+from ibfloor.config.fields import ClientId, Limit, Port, Positive, Seconds, Section, Zone, not_bool
 from ibfloor.model.errors import ConfigError
 from ibfloor.model.ids import AccountId, StrategyId
 
@@ -67,16 +68,6 @@ class StopPolicy(StrEnum):
     FLATTEN = "flatten"
 
 
-def _not_bool(value: object) -> object:
-    if isinstance(value, bool):
-        raise ValueError("a number is needed, not true or false")
-    return value
-
-
-def _off_is_none(value: object) -> object:
-    return None if value == "off" else _not_bool(value)
-
-
 def _loopback(host: str) -> str:
     if host != "localhost" and not _is_loopback(host):
         raise ValueError("the pages are served on loopback only: write 127.0.0.1, and use a tunnel from elsewhere")
@@ -112,28 +103,10 @@ def _restart_window(text: str) -> str:
     return text
 
 
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise ValueError(f"there is no time zone {name!r}: write one as America/New_York") from None
-    return name
-
-
 RestartWindow = Annotated[str, AfterValidator(_restart_window)]
-Positive = Annotated[Decimal, BeforeValidator(_not_bool), Field(gt=0)]
-Limit = Annotated[Annotated[Decimal, Field(gt=0)] | None, BeforeValidator(_off_is_none)]
-"""A limit that must be written down; ``"off"`` is read as ``None``: no limit."""
-Seconds = Annotated[float, BeforeValidator(_not_bool), Field(gt=0)]
-Port = Annotated[StrictInt, Field(ge=1, le=65535)]
-ClientId = Annotated[StrictInt, Field(ge=10, le=999_999)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
-class FloorSection(_Section):
+class FloorSection(Section):
     """``[floor]``: the floor as a whole. ``home`` is absolute after ``load_settings``."""
 
     name: str = Field("floor", min_length=1, max_length=64, description="A name for screens and logs.")
@@ -154,7 +127,7 @@ class FloorSection(_Section):
     )
 
 
-class GatewaySection(_Section):
+class GatewaySection(Section):
     """``[gateway]``: where IB Gateway or TWS listens, and who we are to it."""
 
     host: str = Field("127.0.0.1", min_length=1, description="Host of IB Gateway or TWS.")
@@ -169,9 +142,7 @@ class GatewaySection(_Section):
         description='When the gateway restarts, as "HH:MM-HH:MM" for every night or "Sun HH:MM-HH:MM" for a day of '
         "the week, in restart_zone. Entries wait from restart_lead_s before until its end.",
     )
-    restart_zone: Annotated[str, AfterValidator(_zone)] = Field(
-        "America/New_York", description="Time zone of restart_windows."
-    )
+    restart_zone: Zone = Field("America/New_York", description="Time zone of restart_windows.")
     restart_lead_s: Seconds = Field(
         120.0, description="Market seconds before a restart window in which entries already wait."
     )
@@ -183,11 +154,11 @@ class GatewaySection(_Section):
     )
 
 
-class IbcSection(_Section):
+class IbcSection(Section):
     """``[ibc]``: how IBC starts IB Gateway. Paths are absolute after ``load_settings``."""
 
     path: Path = Field(Path("/opt/ibc"), description="Folder where IBC is installed.")
-    version: Annotated[str, BeforeValidator(_not_bool), Field(pattern=r"^\d{3,5}$")] = Field(
+    version: Annotated[str, BeforeValidator(not_bool), Field(pattern=r"^\d{3,5}$")] = Field(
         "", validate_default=False, description='IB Gateway\'s major version without the point, for example "1037".'
     )
     tws_path: Path = Field(Path("~/Jts"), description="Folder where IB Gateway is installed.")
@@ -206,7 +177,7 @@ class IbcSection(_Section):
     )
 
 
-class ClockSection(_Section):
+class ClockSection(Section):
     """``[clock]``: whose time is market time (ADR 0006)."""
 
     follow: ClockSource = Field(
@@ -215,7 +186,7 @@ class ClockSection(_Section):
     )
 
 
-class RiskSection(_Section):
+class RiskSection(Section):
     """``[risk]``: what one strategy may do at most, and the whole floor. Each limit must be written down."""
 
     max_order_qty: Limit = Field(description='Largest quantity of one order, in shares or contracts; "off" for none.')
@@ -239,7 +210,7 @@ class RiskSection(_Section):
     )
 
 
-class RiskOverrides(_Section):
+class RiskOverrides(Section):
     """``[strategy.risk]``: limits of one strategy that replace those of ``[risk]``."""
 
     max_order_qty: Limit = Field(None, description="As in [risk].")
@@ -252,17 +223,17 @@ class RiskOverrides(_Section):
     order_burst: Annotated[StrictInt, Field(ge=1)] = Field(1, description="As in [risk].")
 
 
-class RecorderSection(_Section):
+class RecorderSection(Section):
     """``[recorder]``: the process that stores market data. ``path`` is absolute after ``load_settings``."""
 
     enabled: StrictBool = Field(True, description="Whether market data is stored.")
     path: Path = Field(Path("market"), description="Folder of the ArcticDB store; relative to the floor's home.")
-    min_free_gb: Annotated[float, BeforeValidator(_not_bool), Field(ge=0)] = Field(
+    min_free_gb: Annotated[float, BeforeValidator(not_bool), Field(ge=0)] = Field(
         2.0, description="Free disk space in GB below which recording stops, before the disk is full."
     )
 
 
-class WebSection(_Section):
+class WebSection(Section):
     """``[web]``: the process that serves the pages. ``password_file`` is absolute after ``load_settings``."""
 
     enabled: StrictBool = Field(True, description="Whether the pages are served.")
@@ -275,7 +246,7 @@ class WebSection(_Section):
     )
 
 
-class RestartSection(_Section):
+class RestartSection(Section):
     """``[restart]``: what happens to a strategy that raises."""
 
     max_restarts: Annotated[StrictInt, Field(ge=0)] = Field(
@@ -286,7 +257,7 @@ class RestartSection(_Section):
     backoff_max_s: Seconds = Field(60.0, description="Longest wait before a restart, in wall seconds.")
 
 
-class StopSection(_Section):
+class StopSection(Section):
     """``[stop]``: how long each step of a stop may take."""
 
     handler_s: Seconds = Field(
@@ -311,7 +282,7 @@ class OrphanPolicy(StrEnum):
     CANCEL = "cancel"
 
 
-class OrphansSection(_Section):
+class OrphansSection(Section):
     """``[orphans]``: working orders of strategies that are no longer in floor.toml."""
 
     policy: OrphanPolicy = Field(
@@ -321,7 +292,7 @@ class OrphansSection(_Section):
     )
 
 
-class StrategySection(_Section):
+class StrategySection(Section):
     """``[[strategy]]``: one strategy. ``file`` is absolute after ``load_settings``."""
 
     name: Annotated[StrategyId, AfterValidator(_strategy_name)] = Field(
@@ -340,7 +311,7 @@ class StrategySection(_Section):
     risk: RiskOverrides = Field(default_factory=RiskOverrides, description="Limits that replace those of [risk].")
 
 
-class FloorSettings(_Section):
+class FloorSettings(Section):
     """Everything the floor is told at start; frozen. Made by ``load_settings``, or directly in tests."""
 
     floor: FloorSection = Field(default_factory=FloorSection)
@@ -353,6 +324,7 @@ class FloorSettings(_Section):
     restart: RestartSection = Field(default_factory=RestartSection)
     stop: StopSection = Field(default_factory=StopSection)
     orphans: OrphansSection = Field(default_factory=OrphansSection)
+    books: BooksSection = Field(default_factory=BooksSection)
     strategies: tuple[StrategySection, ...] = Field((), alias="strategy")
 
     @property

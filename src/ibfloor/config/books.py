@@ -1,0 +1,34 @@
+"""``[books]``: how the books are valued and compared with the account."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from ibfloor.config.fields import Seconds, Section, Zone
+
+_TIME_OF_DAY = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d")
+
+
+def _time_of_day(text: str) -> str:
+    if text and not _TIME_OF_DAY.fullmatch(text):
+        raise ValueError('a time is written as "17:30"')
+    return text
+
+
+class BooksSection(Section):
+    """``[books]``: exchange rates, and the nightly comparison with the account."""
+
+    rate_max_age_s: Seconds = Field(
+        900.0,
+        description="Oldest exchange rate that books and limits use, in market seconds; with an older one, or none, "
+        "whatever needs it is shown as not known.",
+    )
+    nightly_at: Annotated[str, AfterValidator(_time_of_day)] = Field(
+        "17:30",
+        description='Market time of the nightly comparison of books and account, "HH:MM" in nightly_zone; '
+        "empty for none.",
+    )
+    nightly_zone: Zone = Field("America/New_York", description="Time zone of nightly_at.")
