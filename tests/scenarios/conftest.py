@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 import psutil
 import pytest
+from tests.scenarios.puppeteer import Puppet
 
 from ibfloor.control.once import fetch_snapshot
 from ibfloor.examples_dir import examples_dir
@@ -222,6 +223,11 @@ def scene(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
         yield scene
     finally:
         scene.close()
+
+
+@pytest.fixture
+def puppet(scene: Scene) -> Puppet:
+    return Puppet(scene)
 
 
 @pytest.fixture

@@ -6,13 +6,14 @@ import json
 import os
 from pathlib import Path
 
-from ibfloor import Fill, Limit, Market, Order, Quote, Side, Stock, Strategy, StrategyParams
+from ibfloor import Bar, Fill, Limit, Market, Order, Quote, Side, Stock, Strategy, StrategyParams
 
 
 class Params(StrategyParams):
     symbol: str
     strings: str
     notes: str
+    bar: str = ""
 
 
 class Puppet(Strategy[Params]):
@@ -35,6 +36,12 @@ class Puppet(Strategy[Params]):
             cash={currency: str(amount) for currency, amount in self.cash.items()},
         )
         self.subscribe_quotes(self.stock)
+        if self.params.bar:
+            self.subscribe_bars(self.stock, self.params.bar)
+        self.every(5, "look")
+
+    def on_bar(self, bar: Bar) -> None:
+        self.note("bar", start_ns=bar.ts_event_ns)
 
     def on_fill(self, fill: Fill) -> None:
         self.note("fill", exec_id=fill.exec_id, cl_ord_id=fill.cl_ord_id, qty=str(fill.qty))
@@ -46,6 +53,13 @@ class Puppet(Strategy[Params]):
         if self.quote is None:
             self.note("quoted")
         self.quote = quote
+        self.look(quote)
+
+    def on_timer(self, name: str) -> None:
+        if self.quote is not None:  # also where no quote comes any more
+            self.look(self.quote)
+
+    def look(self, quote: Quote) -> None:
         with self.strings.open() as file:
             file.seek(self.read)
             while (line := file.readline()).endswith("\n"):
