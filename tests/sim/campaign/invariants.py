@@ -8,6 +8,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import msgspec
+from tests.sim.campaign.endings import (
+    ENDED,
+    feed_is_alive,
+    fills_were_told,
+    nothing_is_orphaned,
+    quantities_agree,
+)
 from tests.sim.campaign.world import BRACKETEER, MAX_POSITION
 
 from ibfloor.manager.floor_state import FloorState
@@ -39,7 +46,6 @@ KILL_MAX_S = 2.0
 TELLING_S = 0.1
 """What a message takes to arrive, at most, while the network is well."""
 CENT = Decimal("0.01")
-_ENDED = ("Filled", "Cancelled", "Inactive")
 
 
 class Violation(msgspec.Struct, frozen=True):
@@ -66,6 +72,8 @@ class Evidence(msgspec.Struct, frozen=True):
     troubled_s: float
     stuck: tuple[str, ...]
     logged: tuple[str, ...]
+    stale: tuple[str, ...] = ()
+    """Feeds that had stopped at the end."""
 
     @property
     def may_break(self) -> bool:
@@ -180,7 +188,7 @@ def ends_are_ends(found: Evidence) -> Iterator[str]:
 
 def states_agree(found: Evidence) -> Iterator[str]:
     """I6, Q: what works at the broker works here, and the other way round."""
-    working = {row.order_ref for row in found.report.orders if row.status not in _ENDED and owner_of(row.order_ref)}
+    working = {row.order_ref for row in found.report.orders if row.status not in ENDED and owner_of(row.order_ref)}
     ours = {str(order.cl_ord_id) for order in found.state.orders.working()}
     for ref in sorted(working - ours):
         known = found.state.orders.get(ref)  # type: ignore[arg-type]
@@ -307,10 +315,13 @@ _CHECKS: tuple[tuple[str, Callable[[Evidence], Iterator[str]]], ...] = (
     ("I1", one_order_per_intent),
     ("I2", one_intent_per_order_id),
     ("I3", fills_agree),
+    ("I3", fills_were_told),
     ("I4", books_add_up),
     ("I5", cash_adds_up),
     ("I6", ends_are_ends),
     ("I6", states_agree),
+    ("I6", quantities_agree),
+    ("I6", nothing_is_orphaned),
     ("I7", limits_hold),
     ("I8", shut_is_shut),
     ("I8", latch_holds),
@@ -319,6 +330,7 @@ _CHECKS: tuple[tuple[str, Callable[[Evidence], Iterator[str]]], ...] = (
     ("I10", replays_are_equal),
     ("I11", doubts_end),
     ("I12", recovery_is_quick),
+    ("I12", feed_is_alive),
     ("I13", nothing_breaks),
 )
 

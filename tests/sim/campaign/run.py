@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 import structlog
+from tests.sim.campaign.endings import stale_feeds
 from tests.sim.campaign.invariants import Evidence, Violation, judge, recovery_s
 from tests.sim.campaign.troubles import TROUBLES, Trouble
 from tests.sim.campaign.virtual_loop import VirtualLoop, virtual_loop
@@ -126,6 +127,7 @@ async def gather(
 ) -> Evidence:
     """Let a healed world come to rest, end the floor, and return all there is to judge by."""
     await _rest(world)
+    stale = tuple(stale_feeds(world))
     live = await _live_digest(world)
     await world.end_floor()
     await asyncio.sleep(0.1)
@@ -142,6 +144,7 @@ async def gather(
         troubled_s=troubled_s,
         stuck=tuple(f"task {name} never ended" for name in stuck),
         logged=tuple(log.bad),
+        stale=stale,
     )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from random import Random
 
-from ibfloor import Contract, Limit, Market, Quote, Side, Stock, Strategy, StrategyParams
+from tests.sim.campaign.told import note
+
+from ibfloor import Contract, Fill, Limit, Market, Quote, Side, Stock, Strategy, StrategyParams
 from ibfloor.model.order import Order, OrdStatus, OrdType
 
 
@@ -25,12 +27,17 @@ class Trader(Strategy[Params]):
     def on_start(self) -> None:
         self.random = Random(f"{self.params.seed}:{self.name}:{self.now_ns}")
         self.mids: dict[str, float] = {}
+        self.quoted_ns: dict[str, int] = {}
         self.contracts = {symbol: Stock(symbol) for symbol in self.params.symbols}
         for contract in self.contracts.values():
             self.subscribe_quotes(contract)
         self.every(self.params.every_s, "act")
 
+    def on_fill(self, fill: Fill) -> None:
+        note(self.name, fill.exec_id)
+
     def on_quote(self, quote: Quote) -> None:
+        self.quoted_ns[quote.contract.symbol] = self.now_ns
         if quote.mid_px == quote.mid_px:
             self.mids[quote.contract.symbol] = quote.mid_px
 
@@ -85,11 +92,16 @@ class Puppet(Strategy[Params]):
 
     def on_start(self) -> None:
         self.mids: dict[str, float] = {}
+        self.quoted_ns: dict[str, int] = {}
         for symbol in self.params.symbols:
             self.subscribe_quotes(Stock(symbol))
         self.every(self.params.every_s, "act")
 
+    def on_fill(self, fill: Fill) -> None:
+        note(self.name, fill.exec_id)
+
     def on_quote(self, quote: Quote) -> None:
+        self.quoted_ns[quote.contract.symbol] = self.now_ns
         if quote.mid_px == quote.mid_px:
             self.mids[quote.contract.symbol] = quote.mid_px
 
@@ -120,12 +132,17 @@ class Bracketeer(Strategy[Params]):
     def on_start(self) -> None:
         self.random = Random(f"{self.params.seed}:{self.name}:{self.now_ns}")
         self.mids: dict[str, float] = {}
+        self.quoted_ns: dict[str, int] = {}
         self.contracts = {symbol: Stock(symbol) for symbol in self.params.symbols}
         for contract in self.contracts.values():
             self.subscribe_quotes(contract)
         self.every(self.params.every_s, "act")
 
+    def on_fill(self, fill: Fill) -> None:
+        note(self.name, fill.exec_id)
+
     def on_quote(self, quote: Quote) -> None:
+        self.quoted_ns[quote.contract.symbol] = self.now_ns
         if quote.mid_px == quote.mid_px:
             self.mids[quote.contract.symbol] = quote.mid_px
 

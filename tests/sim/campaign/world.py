@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from tests.sim.campaign.market import SYMBOLS, WalkMarket
 from tests.sim.campaign.network import Network
 from tests.sim.campaign.threads import TRADERS, virtual_ground
+from tests.sim.campaign.told import TOLD
 from tests.sim.campaign.virtual_loop import LIFE, VirtualLoop
 from tests.sim.campaign.wire_tap import WireTap
 
@@ -89,6 +90,8 @@ class World:
         self.failures: list[str] = []
         """What ended a life that nobody killed."""
         self._traders = PUPPETS if machine else TRADERS_NOW
+        self.told = TOLD
+        TOLD.clear()
         self.trading_s = MACHINE_S if machine else TRADING_S
         self.kills_s: list[float] = []
         self.killed_clear_s: list[float] = []
@@ -111,6 +114,11 @@ class World:
     async def until(self, at_s: float) -> None:
         """Let time pass up to a moment."""
         await asyncio.sleep(max(0.0, at_s - self.now_s()))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the strategies."""
+        return tuple(self._traders)
 
     # gateway
 

@@ -1,0 +1,72 @@
+"""Invariants of the end: every fill told, every quantity the broker's, nothing left behind, the feed alive."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from ibfloor.model.fact import OrderFilled
+from ibfloor.model.ids import UNASSIGNED, StrategyId, owner_of
+
+if TYPE_CHECKING:
+    from tests.sim.campaign.invariants import Evidence
+    from tests.sim.campaign.world import World
+
+QUOTE_AGE_MAX_S = 8.0
+"""Quotes come about every second; a feed without one for so long, in a world that is well, has stopped."""
+ENDED = ("Filled", "Cancelled", "Inactive")
+
+
+def fills_were_told(found: Evidence) -> Iterator[str]:
+    """I3: each strategy was told each of its fills, once; again only if it was killed as it was told."""
+    lives: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for told in found.world.told:
+        lives[told.strategy, told.exec_id].append(told.life)
+    for (strategy, exec_id), told_in in lives.items():
+        if len(told_in) != len(set(told_in)):
+            yield f"{strategy} was told the fill {exec_id} {len(told_in)} times, in lives {told_in}"
+    waiting = {fill.exec_id for name in found.state.strategies for _, fill in found.state.record(name).untold}
+    for fact in found.facts:
+        if not isinstance(fact, OrderFilled) or fact.exec_id in waiting or fact.cl_ord_id is None:
+            continue
+        owner = owner_of(fact.cl_ord_id) or UNASSIGNED
+        if owner != UNASSIGNED and (owner, fact.exec_id) not in lives:
+            yield f"{owner} was never told of its fill {fact.exec_id}"
+
+
+def quantities_agree(found: Evidence) -> Iterator[str]:
+    """I6, Q: what an order has filled here is what the broker filled of it."""
+    theirs: dict[str, Decimal] = defaultdict(Decimal)
+    for row in found.report.executions:
+        theirs[row.order_ref] += row.qty
+    for order in found.state.orders:
+        there = theirs.get(order.cl_ord_id, Decimal(0))
+        if order.cum_qty != there and not found.may_break:
+            yield f"{order.cl_ord_id} filled {order.cum_qty} here, {there} at the broker"
+
+
+def nothing_is_orphaned(found: Evidence) -> Iterator[str]:
+    """I6, Q: when the floor has ended by the policy "cancel", no order of ours works on."""
+    for row in found.report.orders:
+        if row.status not in ENDED and owner_of(row.order_ref):
+            yield f"{row.order_ref} works on ({row.status}) after the floor has ended"
+
+
+def feed_is_alive(found: Evidence) -> Iterator[str]:
+    """I12, Q: quotes come again once the world is well."""
+    yield from found.stale
+
+
+def stale_feeds(world: World) -> Iterator[str]:
+    """Yield what each running strategy has heard of each symbol too long ago."""
+    for name in world.names:
+        strategy = world.strategy(StrategyId(name))
+        if strategy is None or world.is_latched:
+            continue
+        for symbol in strategy.params.symbols:
+            heard_ns = strategy.quoted_ns.get(symbol, world.start_ns)
+            age_s = (world.gateway.now_ns() - heard_ns) / 1e9
+            if age_s > QUOTE_AGE_MAX_S:
+                yield f"{name} has heard no quote of {symbol} for {age_s:.1f} s"
