@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ibfloor.model.instrument import Contract, Forex, Future, Instrument, Stock
+    from ibfloor.model.margin import MarginFigure, MarginImpact
     from ibfloor.model.market import Bar, Quote, Trade
     from ibfloor.model.order import Accepted, Order, OrdStatus, OrdType, Refused, Side, TimeInForce
     from ibfloor.model.terms import Algo, OcaKind
@@ -55,6 +56,8 @@ __all__ = [
     "LimitIfTouched",
     "LimitOnClose",
     "LimitOnOpen",
+    "MarginFigure",
+    "MarginImpact",
     "Market",
     "MarketIfTouched",
     "MarketOnClose",
@@ -84,6 +87,7 @@ __all__ = [
 
 _HOMES = {
     "ibfloor.model.instrument": ("Contract", "Forex", "Future", "Instrument", "Stock"),
+    "ibfloor.model.margin": ("MarginFigure", "MarginImpact"),
     "ibfloor.model.market": ("Bar", "Quote", "Trade"),
     "ibfloor.model.order": ("Accepted", "OrdStatus", "OrdType", "Order", "Refused", "Side", "TimeInForce"),
     "ibfloor.strategy.base": ("Strategy",),

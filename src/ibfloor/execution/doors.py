@@ -8,6 +8,8 @@ from typing import Protocol
 from ibfloor.model.fact import AnyFact
 from ibfloor.model.ids import ClientOrderId
 from ibfloor.model.instrument import Instrument
+from ibfloor.model.margin import MarginImpact
+from ibfloor.model.money import Currency
 from ibfloor.model.order import OrderRequest, Refusal
 
 
@@ -63,6 +65,12 @@ class OrderDoor(Protocol):
 
     def replace(self, request: OrderRequest, instrument: Instrument, order_id: int) -> None:
         """Write a change to the wire."""
+
+    async def preview(self, request: OrderRequest, instrument: Instrument, base: Currency) -> MarginImpact:
+        """Return what an order would do to the margin, which is in the base currency; nothing is placed.
+
+        Raises ``BrokerRejected`` where the broker would refuse it, ``ConnectivityError`` where no answer came.
+        """
 
     def cancel(self, order_id: int) -> None:
         """Write a cancel to the wire; kept and written later when there is none."""

@@ -11,7 +11,7 @@ from ibfloor.crash_points import reach
 from ibfloor.execution.bracket_guard import BracketGuard, Later
 from ibfloor.execution.doors import Gate, IntentJournal, OrderDoor
 from ibfloor.execution.ticket import BracketTicket, OrderTicket
-from ibfloor.model.errors import ConnectivityError, LedgerError
+from ibfloor.model.errors import BrokerRejected, ConnectivityError, LedgerError
 from ibfloor.model.fact import (
     AnyFact,
     CancelRequested,
@@ -24,7 +24,9 @@ from ibfloor.model.fact import (
 from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
 from ibfloor.model.ids import cl_ord_id as client_order_id
 from ibfloor.model.instrument import Instrument
+from ibfloor.model.margin import MarginImpact
 from ibfloor.model.moment import Clock
+from ibfloor.model.money import Currency
 from ibfloor.model.order import (
     Accepted,
     Order,
@@ -42,6 +44,8 @@ _UNCHANGEABLE = {
     OrdStatus.PENDING_CANCEL: "is being canceled: there is nothing left to change",
     OrdStatus.UNKNOWN: "is in doubt: it can be changed once the broker was asked",
 }
+_PREVIEW = ClientOrderId("preview")
+"""What a preview carries as its reference: it names no intent, so nobody can take it for one."""
 _NOT_CONNECTED = Refusal(rule="connection", text="the order session is not connected; nothing was sent")
 
 
@@ -118,6 +122,16 @@ class TradeManager:
         except ConnectivityError as error:
             return self._not_sent(request, str(error))
         return Accepted(request.cl_ord_id)
+
+    async def preview(self, ticket: OrderTicket, base: Currency) -> MarginImpact | Refused:
+        """Ask the broker what an order would do to the margin: no intent, no order, nothing journaled."""
+        request = ticket.named(_PREVIEW, self._strategy, ticket.terms)
+        try:
+            return await self._door.preview(request, ticket.instrument, base)
+        except BrokerRejected as error:
+            return Refused(_PREVIEW, Refusal(rule="preview", text=f"the broker would refuse the order: {error}"))
+        except ConnectivityError as error:
+            return Refused(_PREVIEW, Refusal(rule="connection", text=str(error)))
 
     def submit_bracket(self, ticket: BracketTicket) -> tuple[Answer, ...]:
         """Send an entry and its exits as one: the broker works none of them before it has all."""

@@ -6,7 +6,7 @@ holds one lock for a few microseconds; no call under it blocks or waits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from math import isfinite
@@ -15,6 +15,7 @@ from threading import Lock
 from ibfloor.model.fact import AnyFact
 from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
 from ibfloor.model.instrument import Instrument
+from ibfloor.model.margin import MarginImpact
 from ibfloor.model.market import Quote
 from ibfloor.model.moment import Clock
 from ibfloor.model.money import Currency
@@ -22,6 +23,7 @@ from ibfloor.model.order import Order, OrderRequest, Refusal, Refused, Side
 from ibfloor.portfolio.valuation import Mark, Rates
 from ibfloor.risk.brackets import check_and_reserve_all
 from ibfloor.risk.gate import PriceReference, RiskGate
+from ibfloor.risk.previews import Preview
 from ibfloor.risk.usage import RiskUsage
 
 KILL = "kill"
@@ -81,6 +83,19 @@ class SharedGate:
         with self._lock:
             return len(self._gate.reservations)
 
+    def take_preview(
+        self,
+        strategy: StrategyId,
+        instrument_id: InstrumentId,
+        side: Side,
+        order_qty: Decimal,
+        impact: MarginImpact,
+        now_ns: int,
+    ) -> None:
+        """Remember what the broker said an order would do to the margin; the newest of its kind counts."""
+        with self._lock:
+            self._gate.previews.take(Preview(strategy, instrument_id, side, order_qty, impact, now_ns))
+
     def release(self, cl_ord_id: ClientOrderId) -> None:
         """Give back the reservation of an order that was certainly not sent."""
         with self._lock:
@@ -91,10 +106,14 @@ class SharedGate:
         with self._lock:
             self._gate.release_replace(cl_ord_id)
 
-    def apply(self, fact: AnyFact, order: Order | None) -> None:
-        """Take an applied fact: reservations follow orders, positions follow fills."""
+    def apply(
+        self, fact: AnyFact, order: Order | None, held: Iterable[tuple[StrategyId, InstrumentId, Decimal]] = ()
+    ) -> None:
+        """Take an applied fact: reservations follow orders, positions follow fills, and the books (``held``)."""
         with self._lock:
             self._gate.apply(fact, order)
+            for strategy, instrument_id, qty in held:
+                self._gate.exposures.hold_at(strategy, instrument_id, qty)
 
     def revalue(
         self, instruments: Mapping[InstrumentId, Instrument], marks: Mapping[InstrumentId, Mark], rates: Rates

@@ -14,6 +14,7 @@ from ibfloor.manager.services import Services
 from ibfloor.model.fact import InstrumentDefined
 from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
 from ibfloor.model.instrument import Contract, Instrument
+from ibfloor.model.margin import MarginImpact
 from ibfloor.model.market import Bar
 from ibfloor.model.moment import Clock
 from ibfloor.model.money import Currency
@@ -104,6 +105,16 @@ class WorkerContext:
         """Gate, journal and send an order."""
         self._define(ticket.instrument)
         return self._trade.submit(ticket)
+
+    async def preview(self, ticket: OrderTicket) -> MarginImpact | Refused:
+        """Return what an order would do to the margin; the gate remembers it."""
+        services, instrument_id = self._services, ticket.instrument.instrument_id
+        answer = await self._trade.preview(ticket, services.marks.base)
+        if isinstance(answer, MarginImpact):
+            services.gate.take_preview(
+                self._strategy, instrument_id, ticket.side, ticket.order_qty, answer, self.clock.now_ns()
+            )
+        return answer
 
     def submit_bracket(self, ticket: BracketTicket) -> tuple[Accepted | Refused, ...]:
         """Gate, journal and send an entry with its exits: all of them, or none."""

@@ -24,6 +24,7 @@ from ibfloor.risk.exposure import Exposures
 from ibfloor.risk.intents import UsedIntents
 from ibfloor.risk.limits import RiskLimits
 from ibfloor.risk.permission import Permissions
+from ibfloor.risk.previews import Previews
 from ibfloor.risk.reservations import Reservations
 from ibfloor.risk.rules import RULES
 from ibfloor.risk.usage import RiskUsage, Tally
@@ -50,6 +51,8 @@ class RiskGate:
         self.permissions = Permissions()
         self.exposures = Exposures(limits.base_currency)
         self.reservations = Reservations(self.exposures)
+        self.previews = Previews()
+        """What the broker said of orders that were not sent yet."""
         self._intents = UsedIntents()
         self._executions: dict[str, tuple[int, StrategyId, InstrumentId, Decimal]] = {}
         self._buckets: dict[StrategyId, TokenBucket | None] = {}

@@ -9,6 +9,7 @@ from typing import Protocol
 from ibfloor.execution.ticket import BracketTicket, OrderTicket
 from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
 from ibfloor.model.instrument import Contract, Instrument
+from ibfloor.model.margin import MarginImpact
 from ibfloor.model.market import Bar
 from ibfloor.model.moment import Clock
 from ibfloor.model.money import Currency
@@ -74,6 +75,9 @@ class StrategyContext(Protocol):
 
     def submit(self, ticket: OrderTicket) -> Accepted | Refused:
         """Gate, journal and send an order."""
+
+    async def preview(self, ticket: OrderTicket) -> MarginImpact | Refused:
+        """Return what an order would do to the margin; nothing is placed."""
 
     def submit_bracket(self, ticket: BracketTicket) -> tuple[Accepted | Refused, ...]:
         """Gate, journal and send an entry with its exits: all of them, or none."""

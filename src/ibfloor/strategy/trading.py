@@ -8,6 +8,7 @@ from decimal import Decimal
 from ibfloor.execution.ticket import BracketTicket, OrderTicket
 from ibfloor.model.ids import ClientOrderId
 from ibfloor.model.instrument import Contract
+from ibfloor.model.margin import MarginImpact
 from ibfloor.model.money import Currency
 from ibfloor.model.order import Accepted, Order, OrdStatus, Refusal, Refused, Side, TimeInForce
 from ibfloor.model.terms import OcaKind
@@ -60,6 +61,16 @@ class Trading(Seat):
             return Refused(_NOT_SENT, _WARMING)  # of many bars: no line in the log for each
         try:
             return self.floor.submit(self._ticket(order))
+        except Unfit as unfit:
+            return self._refuse(unfit.refusal)
+
+    async def preview(self, order: AnyOrder) -> MarginImpact | Refused:
+        """Ask what an order would do to the account's margin and what it would cost; nothing is placed.
+
+        Refused where the broker would refuse the order, or where no answer came.
+        """
+        try:
+            return await self.floor.preview(self._ticket(order))
         except Unfit as unfit:
             return self._refuse(unfit.refusal)
 

@@ -17,7 +17,8 @@ from ibfloor.model.errors import ConnectivityError, LedgerError
 from ibfloor.model.fact import AnyFact, CancelRequested, OrderRefused, OrderRejected, OrderSubmitted, OrderWarned
 from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
 from ibfloor.model.instrument import Instrument, Stock
-from ibfloor.model.money import USD
+from ibfloor.model.margin import MarginImpact
+from ibfloor.model.money import USD, Currency
 from ibfloor.model.order import Accepted, Order, OrderRequest, OrdStatus, OrdType, Refusal, Refused, Side, TimeInForce
 from ibfloor.model.terms import OcaKind
 
@@ -114,6 +115,9 @@ class Floor:
             raise ConnectivityError("the socket is closed")
         self.writes -= 1
         self.steps.append(f"wire {order_id} of {parent_id}{'' if transmit else ' held'}")
+
+    async def preview(self, request: OrderRequest, instrument: Instrument, base: Currency) -> MarginImpact:
+        raise ConnectivityError("brackets preview nothing")
 
     def replace(self, request: OrderRequest, instrument: Instrument, order_id: int) -> None: ...
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -8,15 +9,30 @@ import pytest
 
 from ibfloor.execution.ticket import OrderTicket
 from ibfloor.execution.trade_manager import TradeManager
-from ibfloor.model.errors import ConnectivityError, LedgerError
+from ibfloor.model.errors import BrokerRejected, ConnectivityError, FloorError, LedgerError
 from ibfloor.model.fact import AnyFact, CancelRequested, OrderRefused, OrderRejected, OrderSubmitted
 from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
 from ibfloor.model.instrument import Instrument, Stock
-from ibfloor.model.money import USD
+from ibfloor.model.margin import MarginFigure, MarginImpact
+from ibfloor.model.money import USD, Currency
 from ibfloor.model.order import Accepted, OrderRequest, OrdStatus, OrdType, Refusal, Refused, Side
 
 SPY = Instrument(instrument_id=InstrumentId(756733), contract=Stock("SPY"), local_symbol="SPY", currency=USD)
 TICKET = OrderTicket(instrument=SPY, side=Side.BUY, order_qty=Decimal(100), ord_type=OrdType.MARKET)
+
+
+def an_impact(request: OrderRequest) -> MarginImpact:
+    figure = MarginFigure(before=Decimal(0), change=Decimal(250), after=Decimal(250))
+    return MarginImpact(
+        instrument_id=request.instrument_id,
+        side=request.side,
+        order_qty=request.order_qty,
+        initial=figure,
+        maintenance=figure,
+        equity=figure,
+        currency=USD,
+        ts_ns=5,
+    )
 
 
 class Outside:
@@ -30,6 +46,7 @@ class Outside:
         self.late_refusal: Refusal | None = None
         self.is_disk_full = False
         self.is_cut = False
+        self.preview_error: FloorError | None = None
         self._order_id = 40
 
     def check_and_reserve(self, request: OrderRequest, instrument: Instrument) -> Refusal | None:
@@ -73,6 +90,12 @@ class Outside:
     ) -> None:
         family = (f" of {parent_id}" if parent_id else "") + ("" if transmit else ", held")
         self._write(f"wire {order_id}{family}")
+
+    async def preview(self, request: OrderRequest, instrument: Instrument, base: Currency) -> MarginImpact:
+        self.steps.append(f"preview {request.cl_ord_id}")
+        if self.preview_error is not None:
+            raise self.preview_error
+        return an_impact(request)
 
     def replace(self, request: OrderRequest, instrument: Instrument, order_id: int) -> None:
         self._write(f"change {order_id} to {request.order_qty}")
@@ -262,6 +285,27 @@ def test_an_order_can_be_canceled_in_every_state_it_can_work_in(
     trade.update(msgspec.structs.replace(order, status=status))
     assert trade.cancel(order.cl_ord_id) is None
     assert outside.steps[-1] == "cancel 41"
+
+
+def test_a_preview_is_neither_journaled_nor_an_order(trade: TradeManager, outside: Outside) -> None:
+    answer = asyncio.run(trade.preview(TICKET, USD))
+    assert answer == an_impact(TICKET.named(ClientOrderId("preview"), StrategyId("sma"), None))
+    assert outside.steps == ["preview preview"], "neither gate nor journal knows of it"
+    assert outside.facts == []
+    assert not trade.working
+    assert trade.submit(TICKET) == Accepted(ClientOrderId("sma:7")), "it used up no intent number"
+
+
+@pytest.mark.parametrize(
+    ("error", "rule"),
+    [(BrokerRejected("IB 201: no margin"), "preview"), (ConnectivityError("no answer within 10 s"), "connection")],
+)
+def test_a_preview_that_fails_is_an_answer(trade: TradeManager, outside: Outside, error: FloorError, rule: str) -> None:
+    outside.preview_error = error
+    answer = asyncio.run(trade.preview(TICKET, USD))
+    assert isinstance(answer, Refused)
+    assert answer.reason.rule == rule
+    assert str(error) in answer.reason.text
 
 
 def acknowledge(trade: TradeManager) -> None:

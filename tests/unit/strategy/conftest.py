@@ -17,6 +17,7 @@ import pytest
 from ibfloor.execution.ticket import BracketTicket, OrderTicket
 from ibfloor.model.ids import ClientOrderId, ExecId, InstrumentId, StrategyId, cl_ord_id
 from ibfloor.model.instrument import Contract, Instrument, Stock
+from ibfloor.model.margin import MarginImpact
 from ibfloor.model.market import Bar, Quote
 from ibfloor.model.moment import NS_PER_MINUTE, NS_PER_S, from_datetime
 from ibfloor.model.money import USD, Currency
@@ -123,6 +124,9 @@ class Desk:
 
     def submit(self, ticket: OrderTicket) -> Accepted | Refused:
         return self._submit(ticket, ticket.terms)
+
+    async def preview(self, ticket: OrderTicket) -> MarginImpact | Refused:
+        return Refused(ClientOrderId(""), Refusal(rule="connection", text="no broker stands behind this desk"))
 
     def submit_bracket(self, ticket: BracketTicket) -> tuple[Accepted | Refused, ...]:
         entry = self._submit(ticket.entry, ticket.entry.terms)

@@ -24,6 +24,7 @@ from ibfloor.broker.ib.order_messages import (
 )
 from ibfloor.broker.ib.order_template import OrderTemplates
 from ibfloor.broker.ib.pacing import Urgency
+from ibfloor.broker.ib.previews import has_margins, to_impact
 from ibfloor.broker.ib.session import IbSession
 from ibfloor.broker.ib.settings import IbWiring
 from ibfloor.broker.ib.wrapper import Handler
@@ -32,6 +33,8 @@ from ibfloor.model.errors import ConnectivityError
 from ibfloor.model.fact import OrderDoubted, OrderRejected, OrderReported, OrderWarned, SessionState
 from ibfloor.model.ids import ClientOrderId, owner_of
 from ibfloor.model.instrument import Instrument
+from ibfloor.model.margin import MarginImpact
+from ibfloor.model.money import Currency
 from ibfloor.model.order import OrderRequest, OrdStatus, Refusal
 
 _ZERO = Decimal(0)
@@ -125,6 +128,24 @@ class IbOrderSession(IbSession):
         client.cancelOrder(order_id)  # type: ignore[no-untyped-call]
         reach("wire.cancel.after")
 
+    async def preview(self, request: OrderRequest, instrument: Instrument, base: Currency) -> MarginImpact:
+        """Ask what an order would do to the margin; nothing is placed, and its order id is used up.
+
+        Raises ``IbRejected`` where the broker would refuse the order, ``ConnectivityError`` where no answer came.
+        """
+        client = self._client
+        if client is None or not self.can_send:
+            raise ConnectivityError(f"session {self._name} is not connected: nothing was asked")
+        order_id = self.next_order_id()
+        client.write(self._templates.preview(request, instrument, order_id), Urgency.REQUEST)
+        # By its own id among the requests, never among the orders: no answer to it can become one.
+        pending = self._requests.start(order_id)
+        timeout_s = self._settings.request_timeout_s
+        answers = await self._requests.answer(
+            pending, timeout_s=timeout_s, what=f"a preview in {instrument.local_symbol}"
+        )
+        return to_impact(answers, request, base, self._clock.now_ns())
+
     def track(self, order_id: int, cl_ord_id: ClientOrderId) -> None:
         """Remember which intent an order id carries."""
         self._intents[order_id] = cl_ord_id
@@ -197,12 +218,17 @@ class IbOrderSession(IbSession):
         client = self._client
         assert client is not None
         message = read_open_order(fields, client.serverVersion())
-        if message is None:
+        if message is None or message.is_what_if:
             client.decoder.interpret([field.decode(errors="backslashreplace") for field in fields[:-1]])
         else:
             self._take_open_order(message)
 
     def _on_decoded_open_order(self, order_id: int, _contract: Contract, order: Order, state: OrderState) -> None:
+        if order.whatIf:
+            self._requests.add(order_id, state)
+            if has_margins(state):
+                self._requests.end(order_id)
+            return
         self._take_open_order(
             OpenMessage(
                 order_id,
@@ -250,8 +276,11 @@ class IbOrderSession(IbSession):
 
     def _on_request_error(self, req_id: int, code: int, text: str) -> None:
         cl_ord_id = self._intents.get(req_id)
-        if cl_ord_id is None:
+        if cl_ord_id is None and self._requests.is_open(req_id) and reaction(code, Context.NEW) is Reaction.WARN:
+            self._requests.add(req_id, f"IB {code}: {text}")  # of a preview, whose answer still comes
+        elif cl_ord_id is None:
             super()._on_request_error(req_id, code, text)
+        if cl_ord_id is None:
             return
         unanswered = self._unanswered.get(req_id)
         what = reaction(code, unanswered.context if unanswered else Context.NEW)

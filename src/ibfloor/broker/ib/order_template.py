@@ -137,6 +137,11 @@ class OrderTemplates:
             )
         return template.frame(request, order_id)
 
+    def preview(self, request: OrderRequest, instrument: Instrument, order_id: int) -> bytes:
+        """Return the bytes of an order that only asks what it would do."""
+        _refuse_nul(instrument)
+        return encoded(self._encoder, order_id, instrument, to_order(request, self._account, what_if=True))
+
 
 def _refuse_nul(instrument: Instrument) -> None:
     contract = instrument.contract
