@@ -331,7 +331,7 @@ class Floor:
         self._mark_keeper.watch(state.books.instruments_held())
 
     def _after_fact(self, applied: Applied) -> None:
-        self._gate.apply(applied.fact, applied.order)
+        self._gate.apply(applied.fact, applied.order, applied.held)
         self._ledger.notify()
 
     async def _wait_for_clock(self) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 
 from ibfloor.execution.order_table import OrderTable
 from ibfloor.ledger.segment import decode_fact
+from ibfloor.model.entry import BookEntry, CashLeg, PositionLeg
 from ibfloor.model.fact import AnyFact, ClientAssigned, FeeReported, FillsTold, OrderFilled, OrderSubmitted
 from ibfloor.model.ids import ClientOrderId, StrategyId, exec_root, owner_of
 from ibfloor.model.order import Order, OrderRequest
 
 _ORDER = "INSERT OR REPLACE INTO orders VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 _EXECUTION = "INSERT OR IGNORE INTO executions VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
+_ENTRY = "INSERT OR IGNORE INTO entries VALUES (?,?,?,?,?,?,?,?)"
+_LEG = "INSERT OR IGNORE INTO entry_legs VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
 _EARLIER = "SELECT body FROM facts WHERE cl_ord_id = ? AND seq < ? ORDER BY seq"
 _ORDERS_KEPT = 2_000
 
@@ -44,6 +48,9 @@ class QueryTables:
             case FeeReported():
                 row = (fact.exec_id, str(fact.fee.amount), fact.fee.currency)
                 self._db.execute("INSERT OR REPLACE INTO fees VALUES (?,?,?)", row)
+            case BookEntry():
+                self._db.execute(_ENTRY, _entry_row(seq, fact))
+                self._db.executemany(_LEG, _leg_rows(fact))
             case ClientAssigned():
                 self._db.execute("INSERT OR REPLACE INTO clients VALUES (?,?)", (fact.strategy, fact.client_id))
             case FillsTold():
@@ -109,6 +116,33 @@ def _execution_row(seq: int, fact: OrderFilled) -> tuple[object, ...]:
         fact.ts_event_ns,
         seq,
     )
+
+
+def _entry_row(seq: int, fact: BookEntry) -> tuple[object, ...]:
+    return (
+        fact.entry_id,
+        fact.kind.value,
+        fact.reason,
+        fact.actor,
+        fact.reverses,
+        fact.break_key,
+        fact.ts_event_ns,
+        seq,
+    )
+
+
+def _leg_rows(fact: BookEntry) -> Iterator[tuple[object, ...]]:
+    for number, leg in enumerate(fact.legs):
+        head = (f"{fact.entry_id}#{number:05}", fact.entry_id)
+        who = (leg.strategy, leg.instrument_id)
+        match leg:
+            case PositionLeg():
+                of_position = (str(leg.qty), str(leg.px), leg.currency, str(leg.multiplier))
+                yield (*head, "position", *who, *of_position, None, None, None)
+            case CashLeg():
+                yield (*head, "cash", *who, None, None, leg.amount.currency, None, str(leg.amount.amount), None, None)
+            case _:
+                yield (*head, "split", *who, None, None, None, None, None, leg.new, leg.old)
 
 
 def _text(px: object | None) -> str | None:

@@ -79,6 +79,34 @@ MIGRATIONS = (
         number INTEGER NOT NULL
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE entries (
+        entry_id TEXT PRIMARY KEY,
+        kind TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        actor TEXT NOT NULL,
+        reverses TEXT NOT NULL,
+        break_key TEXT NOT NULL,
+        ts_event_ns INTEGER NOT NULL,
+        seq INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX entries_by_reversed ON entries (reverses) WHERE reverses != '';
+    CREATE TABLE entry_legs (
+        leg_id TEXT PRIMARY KEY,
+        entry_id TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        strategy TEXT NOT NULL,
+        instrument_id INTEGER NOT NULL,
+        qty TEXT,
+        px TEXT,
+        currency TEXT,
+        multiplier TEXT,
+        amount TEXT,
+        new INTEGER,
+        old INTEGER
+    ) WITHOUT ROWID;
+    CREATE INDEX entry_legs_by_entry ON entry_legs (entry_id);
+    """,
 )
-QUERY_TABLES = ("orders", "executions", "fees", "clients", "told")
+QUERY_TABLES = ("orders", "executions", "fees", "clients", "told", "entries", "entry_legs")
 """Tables that are a fold over ``facts`` and can be made again from it."""

@@ -14,6 +14,7 @@ from ibfloor.ledger.paths import LedgerPaths
 from ibfloor.ledger.schema import QUERY_TABLES
 from ibfloor.ledger.segment import Record, decode_fact, encode, read_journal, segments
 from ibfloor.ledger.store import LedgerStore
+from ibfloor.model.entry import BookEntry
 from ibfloor.model.errors import LedgerError
 from ibfloor.model.fact import OrderFilled, OrderSubmitted
 
@@ -55,6 +56,8 @@ class _Audit:
         self._facts = self._first = self._last = 0
         self._journal_records = self._torn_bytes = 0
         self._orders: set[str] = set()
+        self._entries: set[str] = set()
+        self._reversed: dict[str, int] = {}
         self._orphans: dict[str, tuple[int, str]] = {}
         """First execution of an order not known yet: the order's own fact may come after it."""
 
@@ -84,6 +87,9 @@ class _Audit:
         for cl_ord_id, (seq, exec_id) in self._orphans.items():
             if cl_ord_id not in self._orders:
                 self._complain(f"fact {seq}: execution {exec_id} is of order {cl_ord_id}, which no fact knows")
+        for entry_id, seq in self._reversed.items():
+            if entry_id not in self._entries:
+                self._complain(f"fact {seq} reverses book entry {entry_id}, which no fact knows")
 
     def _checked(self, store: LedgerStore) -> Iterator[Record]:
         for seq, body in store.bodies():
@@ -99,9 +105,20 @@ class _Audit:
                 self._complain(f"fact {seq} is not what its bytes say when written again")
             if isinstance(fact, OrderSubmitted):
                 self._orders.add(fact.request.cl_ord_id)
+            elif isinstance(fact, BookEntry):
+                self._check_entry(seq, fact)
             elif isinstance(fact, OrderFilled) and fact.cl_ord_id and fact.cl_ord_id not in self._orders:
                 self._orphans.setdefault(fact.cl_ord_id, (seq, fact.exec_id))
             yield Record(seq, fact, body, 0)
+
+    def _check_entry(self, seq: int, entry: BookEntry) -> None:
+        if entry.entry_id in self._entries:
+            self._complain(f"fact {seq}: book entry {entry.entry_id} is there twice")
+        self._entries.add(entry.entry_id)
+        if entry.reverses in self._reversed:
+            self._complain(f"fact {seq}: book entry {entry.reverses} is reversed twice")
+        if entry.reverses:
+            self._reversed[entry.reverses] = seq
 
     def _compare_journal(self, store: LedgerStore) -> None:
         newest = self._last

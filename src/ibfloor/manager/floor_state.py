@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from decimal import Decimal
 from typing import assert_never
 
 import msgspec
 
 from ibfloor.execution.order_table import OrderTable
+from ibfloor.model.entry import BookEntry, CashLeg
 from ibfloor.model.fact import (
     AnyFact,
     BreakCleared,
@@ -47,6 +49,9 @@ REMEMBERED_NS = 14 * 24 * 3600 * NS_PER_S
 """How long the order table keeps orders that are done: twice as long as the broker itself can tell of them."""
 
 
+Held = tuple[StrategyId, InstrumentId, Decimal]
+
+
 class Applied(msgspec.Struct, frozen=True):
     """A fact after it was applied, with what it changed."""
 
@@ -55,6 +60,8 @@ class Applied(msgspec.Struct, frozen=True):
     """Whom it concerns; ``None`` for facts of the whole floor."""
     order: Order | None = None
     """The order as it is now, when the fact changed one."""
+    held: tuple[Held, ...] = ()
+    """What books hold now of what a book entry touched, or of what was split before it was traded."""
 
 
 class StrategyRecord(msgspec.Struct):
@@ -101,6 +108,8 @@ class FloorState:
                 return self.instruments.get(fact.instrument.instrument_id) != fact.instrument
             case FillsTold():
                 return fact.number > self.record(fact.strategy).told
+            case BookEntry():
+                return self.books.entry(fact.entry_id) is None
             case _:
                 return self.orders.is_news(fact)
 
@@ -154,11 +163,12 @@ class FloorState:
                 | CancelRequested()
                 | ReplaceRequested()
                 | FeeReported()
+                | BookEntry()
             ) | CommandTaken():
                 pass  # the order table and the journal have what there is to know
             case _:
                 assert_never(fact)
-        return Applied(fact, self._strategy_of(fact, order), order)
+        return Applied(fact, self._strategy_of(fact, order), order, self._held(fact))
 
     def record(self, strategy: StrategyId) -> StrategyRecord:
         """Return the strategy's record, made at first sight."""
@@ -186,6 +196,16 @@ class FloorState:
         record.told = fact.number
         while record.untold and record.untold[0][0] <= fact.number:
             record.untold.popleft()
+
+    def _held(self, fact: AnyFact) -> tuple[Held, ...]:
+        match fact:
+            case BookEntry():
+                keys = {(leg.strategy, leg.instrument_id) for leg in fact.legs if not isinstance(leg, CashLeg)}
+            case OrderFilled() if self.books.is_split(fact.instrument_id):
+                keys = {(name, fact.instrument_id) for name in self.books.strategies()}
+            case _:
+                return ()
+        return tuple((strategy, key, self.books.book(strategy).qty(key)) for strategy, key in sorted(keys))
 
     def _session(self, fact: SessionChanged) -> None:
         before = self.sessions.get(fact.session)

@@ -8,6 +8,7 @@ from ibfloor.mailbox import Mailbox
 from ibfloor.manager.floor_state import Applied, FloorState
 from ibfloor.manager.message_queue import MessageQueue
 from ibfloor.manager.notice import Homecoming, Notice, homecoming, notice_of
+from ibfloor.model.entry import BookEntry
 from ibfloor.model.ids import StrategyId
 
 
@@ -20,9 +21,16 @@ class Mailroom:
         self._boxes: dict[StrategyId, Mailbox[Notice]] = {}
 
     def observe(self, applied: Applied) -> None:
-        """Deliver a fact to the strategy it concerns."""
-        if applied.strategy is not None and (box := self._boxes.get(applied.strategy)) is not None:
-            box.put(notice_of(applied, self._state, applied.strategy))
+        """Deliver a fact to the strategy it concerns, a book entry to all whose books it touches."""
+        if isinstance(applied.fact, BookEntry):
+            for strategy in sorted(applied.fact.strategies):
+                self._deliver(applied, strategy)
+        elif applied.strategy is not None:
+            self._deliver(applied, applied.strategy)
+
+    def _deliver(self, applied: Applied, strategy: StrategyId) -> None:
+        if (box := self._boxes.get(strategy)) is not None:
+            box.put(notice_of(applied, self._state, strategy))
 
     def enroll(self, strategy: StrategyId, client_id: int, box: Mailbox[Notice]) -> Future[Homecoming]:
         """Return where the strategy stands, and deliver every later fact: nothing missed, nothing twice."""

@@ -9,6 +9,7 @@ import structlog
 from ibfloor.data.manager import DataManager
 from ibfloor.data.subscriber import Delivery, Kind, Subscriber
 from ibfloor.manager.floor_state import Applied
+from ibfloor.model.entry import BookEntry
 from ibfloor.model.errors import ConnectivityError
 from ibfloor.model.fact import InstrumentDefined, OrderFilled, PositionMoved
 from ibfloor.model.ids import UNASSIGNED, InstrumentId
@@ -37,6 +38,8 @@ class MarkKeeper:
         match applied.fact:
             case PositionMoved():
                 self.watch([applied.fact.instrument_id])
+            case BookEntry():
+                self.watch(applied.fact.instruments)
             case OrderFilled() if applied.fact.strategy == UNASSIGNED:
                 self.watch([applied.fact.instrument_id])
             case InstrumentDefined() if applied.fact.instrument.instrument_id in self._wanted:

@@ -53,6 +53,8 @@ def restore(home: Path, limits: RiskLimits) -> Restored:
         for _, fact in recovered.facts():
             applied = state.apply(fact)
             gate.apply(fact, applied.order)
+            for strategy, instrument_id, qty in applied.held:
+                gate.exposures.hold_at(strategy, instrument_id, qty)
         reach("restore.replayed")
         unseen = Unseen(recovered.unseen_intents, recovered.unseen_notes)
         return Restored(state, gate, recovered.next_seq, unseen)

@@ -17,6 +17,7 @@ from ibfloor.data.subscriber import Delivery, WarmUp
 from ibfloor.manager.handler_pump import HandlerPump
 from ibfloor.manager.notice import Notice
 from ibfloor.manager.worker_context import WorkerContext
+from ibfloor.model.entry import BookEntry
 from ibfloor.model.fact import (
     OrderDoubted,
     OrderFilled,
@@ -112,6 +113,9 @@ class StrategyRunner:
             self._take_fill(fact, notice)
         if isinstance(fact, OrderFilled | PositionMoved):
             self._take_position(fact.instrument_id, notice.book)
+        elif isinstance(fact, BookEntry):
+            for instrument_id in sorted(fact.instruments):
+                self._take_position(instrument_id, notice.book)
         if isinstance(fact, _ORDER_FACTS) and notice.order is not None and "on_order" in self._implemented:
             self._pump.call(self._strategy.on_order, notice.order)
 

@@ -9,19 +9,12 @@ from __future__ import annotations
 from decimal import Decimal
 from enum import StrEnum
 
-import msgspec
-
+from ibfloor.model.entry import BookEntry
+from ibfloor.model.fact_base import Fact as Fact
 from ibfloor.model.ids import AccountId, ClientOrderId, ExecId, InstrumentId, StrategyId
 from ibfloor.model.instrument import Instrument
 from ibfloor.model.money import Currency, Money
 from ibfloor.model.order import OrderRequest, OrdStatus, Refusal, Side
-
-
-class Fact(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
-    """Base of all facts."""
-
-    ts_event_ns: int
-    ts_init_ns: int
 
 
 class InstrumentDefined(Fact, frozen=True, kw_only=True):
@@ -280,6 +273,7 @@ AnyFact = (
     | FeeReported
     | CashMoved
     | PositionMoved
+    | BookEntry
     | BreakFound
     | BreakCleared
     | Reconciled

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
+from ibfloor.model.entry import EntryKind
 from ibfloor.model.ids import InstrumentId, StrategyId
 from ibfloor.model.money import Currency
 from ibfloor.portfolio.position import Position
@@ -25,6 +26,8 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     """Results of closed trades before fees."""
     fees: Amounts = {}
     """Costs, positive; already taken out of cash."""
+    income: dict[EntryKind, Amounts] = {}
+    """Dividends, interest, borrow cost and charges by kind: signed as they moved cash, already in cash."""
     flows: Amounts = {}
     """Cash and positions that came in without a trade, at their prices, less what went out."""
     fills: int = 0

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
+from ibfloor.model.entry import INCOME_KINDS, BookEntry, CashLeg, EntryKind, PositionLeg, SplitLeg
 from ibfloor.model.fact import CashMoved, Fact, FeeReported, InstrumentDefined, OrderFilled, PositionMoved
 from ibfloor.model.ids import UNASSIGNED, ExecId, InstrumentId, StrategyId, exec_root
 from ibfloor.model.instrument import Instrument
@@ -46,6 +47,10 @@ class Books:
         self._instruments: dict[InstrumentId, Instrument] = {}
         self._made: dict[StrategyId, Book] = {}
         self._fees_pending = 0
+        self._income: dict[StrategyId, dict[EntryKind, Amounts]] = {}
+        self._entries: dict[str, BookEntry] = {}
+        self._reversed_by: dict[str, str] = {}
+        self._split: set[InstrumentId] = set()
 
     def apply(self, fact: Fact) -> bool:
         """Take a fact; return whether it changed a book. Facts of no concern are ignored."""
@@ -58,6 +63,8 @@ class Books:
                 return self._apply_cash(fact)
             case PositionMoved():
                 return self._apply_position(fact)
+            case BookEntry():
+                return self._apply_entry(fact)
             case InstrumentDefined():
                 return self._apply_definition(fact.instrument)
             case _:
@@ -65,7 +72,7 @@ class Books:
 
     def strategies(self) -> list[StrategyId]:
         """Return the owners of books, sorted; ``UNASSIGNED`` among them once it holds anything."""
-        return sorted({*self._holdings, *self._cash_moved, *self._fees})
+        return sorted({*self._holdings, *self._cash_moved, *self._fees, *self._income})
 
     def book(self, strategy: StrategyId) -> Book:
         """Return a strategy's book as of now; an empty one for a strategy not known."""
@@ -88,6 +95,18 @@ class Books:
         """Return whose book an execution is in; ``None`` when it is in none."""
         execution = self._executions.get(exec_root(exec_id)[0])
         return execution.owner if execution and execution.fill else None
+
+    def entry(self, entry_id: str) -> BookEntry | None:
+        """Return a book entry by its id, a reversed one too."""
+        return self._entries.get(entry_id)
+
+    def reversed_by(self, entry_id: str) -> str | None:
+        """Return the id of the entry that took this one out of the books."""
+        return self._reversed_by.get(entry_id)
+
+    def is_split(self, instrument_id: InstrumentId) -> bool:
+        """Tell whether an instrument was ever split: then quantities are not the sum of what was traded."""
+        return instrument_id in self._split
 
     def instrument(self, instrument_id: InstrumentId) -> Instrument | None:
         """Return an instrument's definition, once the broker gave it."""
@@ -208,6 +227,56 @@ class Books:
         self._made.pop(fact.strategy, None)
         return True
 
+    def _apply_entry(self, entry: BookEntry) -> bool:
+        if entry.entry_id in self._entries:
+            return False
+        self._entries[entry.entry_id] = entry
+        if entry.reverses:
+            is_first = self._reversed_by.setdefault(entry.reverses, entry.entry_id) == entry.entry_id
+            original = self._entries.get(entry.reverses)
+            if original is not None and is_first:
+                self._book(original, -1)
+            return original is not None and is_first
+        if entry.entry_id in self._reversed_by:  # its reversal came first
+            return False
+        self._book(entry, 1)
+        return True
+
+    def _book(self, entry: BookEntry, sign: int) -> None:
+        for number, leg in enumerate(entry.legs):
+            self._made.pop(leg.strategy, None)
+            if isinstance(leg, CashLeg):
+                self._book_cash(entry.kind, leg, sign)
+                continue
+            key = f"{entry.entry_id}#{number:05}"
+            if isinstance(leg, PositionLeg):
+                booked = Entry(entry.ts_event_ns, False, key, leg.qty, leg.px)
+                holding = self._holding(leg.strategy, leg.instrument_id, leg.currency, leg.multiplier)
+            else:
+                self._split.add(leg.instrument_id)
+                booked = Entry(entry.ts_event_ns, False, key, _ZERO, _ZERO, leg.new, leg.old)
+                holding = self._holding_to_split(leg)
+            if sign > 0:
+                holding.add(booked)
+            else:
+                holding.remove(booked)
+
+    def _book_cash(self, kind: EntryKind, leg: CashLeg, sign: int) -> None:
+        amounts = self._cash_moved.setdefault(leg.strategy, {})
+        if kind in INCOME_KINDS:
+            amounts = self._income.setdefault(leg.strategy, {}).setdefault(kind, {})
+        add_to(amounts, leg.amount.currency, leg.amount.amount * sign)
+
+    def _holding_to_split(self, leg: SplitLeg) -> Holding:
+        # A split may come before what it splits: currency and multiplier come with that.
+        held = self._holdings.get(leg.strategy, {}).get(leg.instrument_id)
+        if held is not None:
+            return held
+        instrument = self._instruments.get(leg.instrument_id)
+        currency = Currency("") if instrument is None else instrument.currency
+        multiplier = Decimal(1) if instrument is None else instrument.multiplier
+        return self._holding(leg.strategy, leg.instrument_id, currency, multiplier)
+
     def _apply_definition(self, instrument: Instrument) -> bool:
         known = self._instruments.get(instrument.instrument_id)
         self._instruments[instrument.instrument_id] = instrument
@@ -224,6 +293,8 @@ class Books:
         holding = held.get(instrument_id)
         if holding is None:
             holding = held[instrument_id] = Holding(instrument_id, currency, multiplier)
+        elif not holding.currency:  # only a split was known of it so far
+            holding.currency, holding.multiplier = currency, multiplier
         return holding
 
     def _make(self, strategy: StrategyId) -> Book:
@@ -239,12 +310,17 @@ class Books:
         fees = dict(self._fees.get(strategy, {}))
         for currency, amount in fees.items():
             add_to(cash, currency, -amount)
+        income = {kind: dict(amounts) for kind, amounts in sorted(self._income.get(strategy, {}).items())}
+        for amounts in income.values():
+            for currency, amount in amounts.items():
+                add_to(cash, currency, amount)
         return Book(
             strategy=strategy,
             positions=positions,
             cash=cash,
             realised=realised,
             fees=fees,
+            income=income,
             flows=flows,
             fills=self._fills.get(strategy, 0),
         )
@@ -279,6 +355,12 @@ def _lines(book: Book) -> list[str]:
             for currency, amount in sorted(amounts_by_currency.items())
             if amount
         ]
+    lines += [
+        f"{book.strategy} {kind} {currency} {_plain(amount)}"
+        for kind, amounts in sorted(book.income.items())
+        for currency, amount in sorted(amounts.items())
+        if amount
+    ]
     return lines
 
 

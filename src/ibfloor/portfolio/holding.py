@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ibfloor.model.ids import InstrumentId
 from ibfloor.model.money import Currency
-from ibfloor.portfolio.position import Position, Settlement, traded
+from ibfloor.portfolio.position import Position, Settlement, split, traded
 
 _ZERO = Decimal(0)
 
@@ -23,6 +23,9 @@ class Entry(NamedTuple):
     """The execution's root; for a movement, its own text: equal movements may swap places."""
     qty: Decimal
     px: Decimal
+    new: int = 1
+    """A split gives ``new`` for each ``old``, and has no quantity of its own."""
+    old: int = 1
 
 
 class Holding:
@@ -109,6 +112,9 @@ class Holding:
         if self._folded == len(self._entries):
             return
         for entry in self._entries[self._folded :]:
+            if entry.new != entry.old:
+                self._qty = split(self._qty, entry.new, entry.old)
+                continue
             value = entry.qty * entry.px * self.multiplier
             self._qty, self._cost, realised = traded(self._qty, self._cost, entry.qty, value)
             self._realised += realised

@@ -78,5 +78,10 @@ def traded(qty: Decimal, cost: Decimal, change: Decimal, value: Decimal) -> tupl
     return left, value - closing, -closing - cost
 
 
+def split(qty: Decimal, new: int, old: int) -> Decimal:
+    """Return what a quantity becomes when every ``old`` of it turn into ``new``."""
+    return _share(qty, Decimal(new), Decimal(old))
+
+
 def _share(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
     return (amount * part / whole).quantize(_GRAIN, ROUND_HALF_EVEN)

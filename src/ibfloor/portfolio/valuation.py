@@ -28,6 +28,14 @@ class Rates(msgspec.Struct, frozen=True):
 
     base: Currency
     to_base: Mapping[Currency, Decimal] = {}
+    problems: Mapping[Currency, str] = {}
+    """Why a currency has no rate here, where more is known than that there is none."""
+
+    def problem(self, currency: Currency) -> str:
+        """Return why amounts in a currency have no worth in the base currency now; empty where they have."""
+        if currency == self.base or currency in self.to_base:
+            return ""
+        return self.problems.get(currency, f"no rate of {currency} is known")
 
     def convert(self, amount: Decimal | None, currency: Currency) -> Decimal | None:
         """Return an amount in the base currency; ``None`` where amount or rate is missing."""
@@ -64,6 +72,8 @@ class Valuation(msgspec.Struct, frozen=True, kw_only=True):
     cash: Decimal | None
     realised: Decimal | None
     fees: Decimal | None
+    income: Decimal | None
+    """Dividends and interest less borrow cost and charges."""
     flows: Decimal | None
     unrealised: Decimal | None
     gross_exposure: Decimal | None
@@ -72,10 +82,10 @@ class Valuation(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def pnl(self) -> Decimal | None:
-        """Return realised plus unrealised less fees."""
-        if self.realised is None or self.unrealised is None or self.fees is None:
+        """Return realised plus unrealised plus income less fees."""
+        if self.realised is None or self.unrealised is None or self.fees is None or self.income is None:
             return None
-        return self.realised + self.unrealised - self.fees
+        return self.realised + self.unrealised + self.income - self.fees
 
     def by_currency(self) -> dict[Currency, Decimal | None]:
         """Return the unrealised result by currency."""
@@ -109,6 +119,7 @@ def value(book: Book, marks: Mapping[InstrumentId, Mark], rates: Rates) -> Valua
         cash=cash,
         realised=rates.convert_all(book.realised),
         fees=rates.convert_all(book.fees),
+        income=total(rates.convert_all(amounts) for amounts in book.income.values()),
         flows=rates.convert_all(book.flows),
         unrealised=total(rates.convert(each.unrealised, each.position.currency) for each in values),
         gross_exposure=total(None if amount is None else abs(amount) for amount in exposures),
@@ -136,6 +147,7 @@ def value_account(valuations: Iterable[Valuation], marks: Mapping[InstrumentId, 
         cash=total(part.cash for part in parts),
         realised=total(part.realised for part in parts),
         fees=total(part.fees for part in parts),
+        income=total(part.income for part in parts),
         flows=total(part.flows for part in parts),
         unrealised=total(part.unrealised for part in parts),
         gross_exposure=total(None if amount is None else abs(amount) for amount in exposures),

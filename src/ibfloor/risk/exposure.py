@@ -118,6 +118,12 @@ class Exposures:
         account.qty += change
         self._value(instrument_id, account)
 
+    def hold_at(self, strategy: StrategyId, instrument_id: InstrumentId, qty: Decimal) -> None:
+        """Take what a book holds: after a split, quantities are not the sum of what was traded."""
+        change = qty - self.slot(strategy, instrument_id).qty
+        if change:
+            self.hold(strategy, instrument_id, change)
+
     def reserve(self, strategy: StrategyId, instrument_id: InstrumentId, side: Side, change: Decimal) -> None:
         """Add to what may still fill on a side; negative gives back."""
         account = self.account_slot(instrument_id)

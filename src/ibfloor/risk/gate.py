@@ -12,6 +12,7 @@ from decimal import Decimal
 
 import msgspec
 
+from ibfloor.model.entry import BookEntry, PositionLeg, SplitLeg
 from ibfloor.model.fact import BreakCleared, BreakFound, Fact, OrderFilled, OrderRefused, OrderSubmitted, PositionMoved
 from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId, exec_root
 from ibfloor.model.instrument import Instrument
@@ -128,6 +129,8 @@ class RiskGate:
             case PositionMoved():
                 self._apply_position(fact.strategy, fact.instrument_id, fact.qty)
                 self.exposures.price(fact.instrument_id, abs(fact.px) * fact.multiplier, fact.currency)
+            case BookEntry():
+                self._apply_entry(fact)
             case OrderSubmitted() | OrderRefused():
                 self._intents.add(fact.request.strategy, fact.request.cl_ord_id)
             case BreakFound() if fact.key.startswith(_POSITION_KEY):
@@ -232,6 +235,22 @@ class RiskGate:
         self._apply_position(fact.strategy, fact.instrument_id, qty)
         if self.exposures.account_slot(fact.instrument_id).unit_px is None:
             self.exposures.price(fact.instrument_id, abs(fact.last_px) * fact.multiplier, fact.currency)
+
+    def _apply_entry(self, entry: BookEntry) -> None:
+        split: dict[InstrumentId, SplitLeg] = {}
+        for leg in entry.legs:
+            if isinstance(leg, PositionLeg):
+                self._apply_position(leg.strategy, leg.instrument_id, leg.qty)
+                if leg.px and self.exposures.account_slot(leg.instrument_id).unit_px is None:
+                    self.exposures.price(leg.instrument_id, abs(leg.px) * leg.multiplier, leg.currency)
+            elif isinstance(leg, SplitLeg):
+                split[leg.instrument_id] = leg
+                qty = self.exposures.slot(leg.strategy, leg.instrument_id).qty
+                self._apply_position(leg.strategy, leg.instrument_id, qty * leg.new / leg.old - qty)
+        for key, leg in split.items():
+            slot = self.exposures.account_slot(key)
+            if slot.unit_px is not None:
+                self.exposures.price(key, slot.unit_px * leg.old / leg.new, slot.currency)
 
     def _apply_position(self, strategy: StrategyId, instrument_id: InstrumentId, change: Decimal) -> None:
         self.exposures.hold(strategy, instrument_id, change)
