@@ -15,7 +15,6 @@ from threading import Lock
 from ibfloor.model.fact import AnyFact
 from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
 from ibfloor.model.instrument import Instrument
-from ibfloor.model.margin import MarginImpact
 from ibfloor.model.market import Quote
 from ibfloor.model.moment import Clock
 from ibfloor.model.money import Currency
@@ -23,7 +22,6 @@ from ibfloor.model.order import Order, OrderRequest, Refusal, Refused, Side
 from ibfloor.portfolio.valuation import Mark, Rates
 from ibfloor.risk.brackets import check_and_reserve_all
 from ibfloor.risk.gate import PriceReference, RiskGate
-from ibfloor.risk.previews import Preview
 from ibfloor.risk.usage import RiskUsage
 
 KILL = "kill"
@@ -38,6 +36,8 @@ class SharedGate:
         self._quote = quote
         self._clock = clock
         self._lock = Lock()
+        self.previews = gate.previews
+        """What the broker said of orders before they are sent; safe from any thread."""
         self._strategy_holds: dict[StrategyId, dict[str, str]] = {}
 
     def check_and_reserve(self, request: OrderRequest, instrument: Instrument) -> Refusal | None:
@@ -82,19 +82,6 @@ class SharedGate:
         """Return how many orders are reserved, those on their way to the wire included."""
         with self._lock:
             return len(self._gate.reservations)
-
-    def take_preview(
-        self,
-        strategy: StrategyId,
-        instrument_id: InstrumentId,
-        side: Side,
-        order_qty: Decimal,
-        impact: MarginImpact,
-        now_ns: int,
-    ) -> None:
-        """Remember what the broker said an order would do to the margin; the newest of its kind counts."""
-        with self._lock:
-            self._gate.previews.take(Preview(strategy, instrument_id, side, order_qty, impact, now_ns))
 
     def release(self, cl_ord_id: ClientOrderId) -> None:
         """Give back the reservation of an order that was certainly not sent."""

@@ -108,12 +108,10 @@ class WorkerContext:
 
     async def preview(self, ticket: OrderTicket) -> MarginImpact | Refused:
         """Return what an order would do to the margin; the gate remembers it."""
-        services, instrument_id = self._services, ticket.instrument.instrument_id
+        services = self._services
         answer = await self._trade.preview(ticket, services.marks.base)
         if isinstance(answer, MarginImpact):
-            services.gate.take_preview(
-                self._strategy, instrument_id, ticket.side, ticket.order_qty, answer, self.clock.now_ns()
-            )
+            services.gate.previews.take(self._strategy, answer)
         return answer
 
     def submit_bracket(self, ticket: BracketTicket) -> tuple[Accepted | Refused, ...]:
