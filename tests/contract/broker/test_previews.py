@@ -197,7 +197,7 @@ def test_the_simulated_gateway_tells_margins_and_its_book_stays_as_it_was(floor_
                 await floor.facts.wait(lambda fact: getattr(fact, "status", "") == "NEW")
                 snapshot = await master.snapshot()
                 assert [order.order_ref for order in snapshot.open_orders] == ["alpha:1"]
-                assert snapshot.executions == ()
+                assert snapshot.fills == ()
                 assert snapshot.completed_orders == ()
                 with pytest.raises(IbRejected, match="IB 110"):
                     await session.preview(request("170.2505"), spy, USD)
