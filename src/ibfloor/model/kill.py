@@ -1,0 +1,71 @@
+"""What a kill switch stands for: the whole account, one strategy, or one instrument."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from ibfloor.model.ids import InstrumentId, StrategyId
+from ibfloor.model.instrument import Instrument
+
+
+class KillScope(StrEnum):
+    """How far a kill switch reaches."""
+
+    ACCOUNT = "account"
+    STRATEGY = "strategy"
+    INSTRUMENT = "instrument"
+
+
+class KillPlace(msgspec.Struct, frozen=True):
+    """One kill switch: a scope, and which strategy or instrument of it.
+
+    An instrument is named by its conId, or by a symbol: then every contract of that symbol is meant.
+    """
+
+    scope: KillScope = KillScope.ACCOUNT
+    target: str = ""
+
+    @property
+    def key(self) -> str:
+        """Return one text for it, for rows and files: ``account``, ``strategy:alpha``, ``instrument:SPY``."""
+        return f"{self.scope}:{self.target}" if self.target else str(self.scope)
+
+    def __str__(self) -> str:
+        return f"{self.scope} {self.target}" if self.target else f"the whole {self.scope}"
+
+    @property
+    def is_account(self) -> bool:
+        """Tell whether it stands for everything."""
+        return self.scope is KillScope.ACCOUNT
+
+    def covers_strategy(self, name: StrategyId | None) -> bool:
+        """Tell whether a strategy is in reach, whatever it trades."""
+        return self.is_account or (self.scope is KillScope.STRATEGY and self.target == name)
+
+    def covers_instrument(self, instrument_id: InstrumentId, symbol: str = "") -> bool:
+        """Tell whether an instrument is in reach, whoever trades it."""
+        return self.is_account or (
+            self.scope is KillScope.INSTRUMENT and self.target in (str(instrument_id), symbol or None)
+        )
+
+    def covers(self, name: StrategyId | None, instrument_id: InstrumentId, symbol: str = "") -> bool:
+        """Tell whether an order of a strategy in an instrument is in reach."""
+        return self.covers_strategy(name) or self.covers_instrument(instrument_id, symbol)
+
+    def covers_order(self, name: StrategyId, instrument: Instrument) -> bool:
+        """Tell whether an order of a strategy is in reach."""
+        return self.covers(name, instrument.instrument_id, instrument.contract.symbol)
+
+
+ACCOUNT = KillPlace()
+
+
+def place_of(scope: str, target: str) -> KillPlace:
+    """Return the kill switch of a fact or a command; whatever is unclear stands for the whole account."""
+    try:
+        known = KillScope(scope)
+    except ValueError:
+        return ACCOUNT
+    return ACCOUNT if known is KillScope.ACCOUNT or not target else KillPlace(known, target)
