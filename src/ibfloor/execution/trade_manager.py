@@ -11,6 +11,7 @@ from ibfloor.crash_points import reach
 from ibfloor.execution.bracket_guard import BracketGuard, Later
 from ibfloor.execution.doors import Gate, IntentJournal, OrderDoor
 from ibfloor.execution.ticket import BracketTicket, OrderTicket
+from ibfloor.model.arrival import Arrival
 from ibfloor.model.errors import BrokerRejected, ConnectivityError, LedgerError
 from ibfloor.model.fact import (
     AnyFact,
@@ -64,6 +65,7 @@ class TradeManager:
         sink: Callable[[AnyFact], None],
         clock: Clock,
         instruments: Callable[[InstrumentId], Instrument | None] = lambda _: None,
+        arrival: Callable[[InstrumentId], Arrival | None] = lambda _: None,
         later: Later = lambda act: act(),
         alarm: Callable[[str], None] = lambda text: None,
     ) -> None:
@@ -76,6 +78,7 @@ class TradeManager:
         self._sink = sink
         self._clock = clock
         self._alarm = alarm
+        self._arrival = arrival
         self._working: dict[ClientOrderId, Order] = {}
         self._brackets = BracketGuard(self.submit, self.cancel, self._warn, instruments, later)
 
@@ -99,7 +102,12 @@ class TradeManager:
         now_ns = self._clock.now_ns()
         order_id = self._door.next_order_id()
         submitted = OrderSubmitted(
-            ts_event_ns=now_ns, ts_init_ns=now_ns, request=request, client_id=self._client_id, order_id=order_id
+            ts_event_ns=now_ns,
+            ts_init_ns=now_ns,
+            request=request,
+            client_id=self._client_id,
+            order_id=order_id,
+            arrival=self._arrival(request.instrument_id),
         )
         try:
             self._journal.append(submitted)
@@ -168,6 +176,7 @@ class TradeManager:
                 request=request,
                 client_id=self._client_id,
                 order_id=self._door.next_order_id(),
+                arrival=self._arrival(request.instrument_id),
             )
             for request, _ in orders
         ]

@@ -9,6 +9,7 @@ from typing import assert_never
 import msgspec
 
 from ibfloor.execution.order_table import OrderTable
+from ibfloor.model.capital import CapitalAllocated, CapitalRuled
 from ibfloor.model.entry import BookEntry, CashLeg
 from ibfloor.model.fact import (
     AnyFact,
@@ -41,6 +42,7 @@ from ibfloor.model.fact import (
 )
 from ibfloor.model.ids import UNASSIGNED, InstrumentId, StrategyId, exec_root
 from ibfloor.model.instrument import Instrument
+from ibfloor.model.marking import BooksMarked
 from ibfloor.model.moment import NS_PER_S
 from ibfloor.model.order import Order
 from ibfloor.portfolio.books import Books
@@ -98,6 +100,9 @@ class FloorState:
         self.valued: Reconciled | None = None
         """The last reconciliation at which the account could be valued."""
         self.has_opening = False
+        self.marked: BooksMarked | None = None
+        self.capital: dict[StrategyId, CapitalAllocated] = {}
+        self.capital_rules: dict[StrategyId, CapitalRuled] = {}
         self.fills: dict[str, OrderFilled] = {}
         """The newest revision of every execution, by its root."""
 
@@ -151,6 +156,12 @@ class FloorState:
             case DayOpened():
                 self.day = fact
                 self.orders.forget_done(fact.ts_init_ns - REMEMBERED_NS)
+            case BooksMarked():
+                self.marked = fact
+            case CapitalAllocated():
+                self.capital[fact.strategy] = fact
+            case CapitalRuled():
+                self.capital_rules[fact.strategy] = fact
             case KillLatched():
                 self.kill = fact
             case KillReset():

@@ -19,11 +19,11 @@ import structlog
 from ibfloor.broker.port import OrderSession
 from ibfloor.crash_points import reach
 from ibfloor.data.subscriber import Delivery, Subscriber
-from ibfloor.execution.ticket import OrderTicket
 from ibfloor.execution.trade_manager import TradeManager
 from ibfloor.ledger.journal import JournalWriter
 from ibfloor.mailbox import Mailbox
 from ibfloor.manager.answers import respond
+from ibfloor.manager.arrivals import Arrivals
 from ibfloor.manager.desk import StrategySpec
 from ibfloor.manager.handler_pump import HandlerPump
 from ibfloor.manager.lag import LagMeter
@@ -32,16 +32,15 @@ from ibfloor.manager.mailroom import Mailroom
 from ibfloor.manager.notice import Homecoming, Notice
 from ibfloor.manager.runner import StrategyRunner
 from ibfloor.manager.services import Services
+from ibfloor.manager.way_out import ALL, Part, WayOut
 from ibfloor.manager.worker_context import WorkerContext
 from ibfloor.model.errors import ConfigError, ConnectivityError, FloorError, LedgerError, StrategyError
 from ibfloor.model.fact import FillsTold, InstrumentDefined, OrderForked
 from ibfloor.model.ids import ClientOrderId
 from ibfloor.model.instrument import Contract
-from ibfloor.model.order import OrdType, Refusal, Refused, Side
+from ibfloor.model.order import Refusal
 from ibfloor.strategy.values import Connection, Wanted
 
-CANCEL_AGAIN_S = 1.0
-FLATTEN_AGAIN_S = 5.0
 BRACKET_GRACE_S = 1.0
 """How long the fill that explains a bracket's gone exit may take to come."""
 PAUSE = "pause"
@@ -64,6 +63,7 @@ class Worker:
         restarts: int,
         runs: bool,
         on_running: Callable[[], None],
+        part: Part = ALL,
     ) -> None:
         self.lag = LagMeter()
         self.symbols: tuple[str, ...] = ()
@@ -93,7 +93,8 @@ class Worker:
         self._trade: TradeManager | None = None
         self._context: WorkerContext | None = None
         self._runner: StrategyRunner | None = None
-        self._changed = asyncio.Event()
+        self._part = part
+        self._way_out: WayOut | None = None
         self._journal: JournalWriter | None = None
 
     def start(self) -> Future[None]:
@@ -112,9 +113,28 @@ class Worker:
         if not self._on_loop(lambda: respond(answer, lambda: self._cancel(cl_ord_id))):
             respond(answer, lambda: Refusal(rule="strategy", text=f"{self._spec.name} is not up"))
 
-    def cancel_all(self) -> None:
-        """Cancel all own orders for an operator; from any thread."""
-        self._on_loop(lambda: None if self._trade is None else self._trade.cancel_all("operator"))
+    def cancel_all(self, part: Part = ALL, reason: str = "operator") -> Future[None]:
+        """Cancel own orders for an operator; from any thread. Done when they were asked for: a handler returned."""
+        asked: Future[None] = Future()
+        if not self._on_loop(lambda: respond(asked, lambda: self._cancel_part(part, reason))):
+            respond(asked, lambda: None)
+        return asked
+
+    def close_out(self, part: Part) -> Future[str]:
+        """Cancel and close a part of what a running strategy has; answers what is left. From any thread."""
+        left: Future[str] = Future()
+
+        async def close() -> None:
+            if self._way_out is not None:
+                await self._way_out.cancel_until_done(part, "kill")
+                await self._way_out.flatten(part)
+            respond(left, lambda: "" if self._way_out is None else self._way_out.left(part))
+
+        if self._loop is None:
+            respond(left, lambda: "")
+        else:
+            asyncio.run_coroutine_threadsafe(close(), self._loop)
+        return left
 
     def sever(self) -> None:
         """Take the strategy's orders out of a worker that hangs, from any thread: it can send nothing any more."""
@@ -162,6 +182,7 @@ class Worker:
                     sink=services.queue.put,
                     clock=services.clock,
                     instruments=services.data.by_id,
+                    arrival=Arrivals(services.data),
                     later=self._later,
                     alarm=self._alarm,
                 )
@@ -192,6 +213,9 @@ class Worker:
             on_define=self._note,
         )
         context.book = home.book
+        self._way_out = WayOut(
+            services=self._services, trade=trade, context=context, is_severed=lambda: self._is_severed
+        )
         finish, failure = self._spec.stop_policy, None
         if self._runs:
             self._fills_told(home.told)  # a journal of its own begins: the older ones may go
@@ -199,7 +223,7 @@ class Worker:
         elif self._stop is not None:
             self._main_loop.call_soon_threadsafe(self._on_running)
             finish = await self._stop
-        await self._wind_down(trade, context, finish)
+        await self._wind_down(trade, self._way_out, finish)
         self.is_wound_down = True
         if failure is not None:
             raise failure
@@ -236,69 +260,18 @@ class Worker:
         finish = self._stop.result() if self._stop.done() else spec.stop_policy
         return finish, None if failure is None else _strategy_error(failure)
 
-    async def _wind_down(self, trade: TradeManager, context: WorkerContext, finish: Finish) -> None:
+    async def _wind_down(self, trade: TradeManager, way_out: WayOut, finish: Finish) -> None:
         trade.leave_brackets()
         if finish == "keep" or self._is_severed:
             return
-        await self._cancel_until_done(trade, f"stop policy {finish}")
+        await way_out.cancel_until_done(self._part, f"stop policy {finish}")
         if finish == "flatten":
             self._services.gate.lift(PAUSE, self._spec.name)  # or the way out would be refused
             with self._services.gate.way_out(self._spec.name):
-                await self._flatten_until_flat(trade, context)
-        if trade.working or (finish == "flatten" and context.book.open_positions):
-            self.leftover = f"{len(trade.working)} orders work, {len(context.book.open_positions)} positions are open"
+                await way_out.flatten(self._part)
+        self.leftover = way_out.left(self._part, with_positions=finish == "flatten")
+        if self.leftover:
             self._log.error("not wound down", left=self.leftover)
-
-    async def _flatten_until_flat(self, trade: TradeManager, context: WorkerContext) -> None:
-        loop = asyncio.get_running_loop()
-        deadline_s = loop.time() + self._services.stop.flatten_s
-        while not trade.working and context.book.open_positions and loop.time() < deadline_s:
-            self._flatten(trade, context)
-            await self._until(lambda: not trade.working, FLATTEN_AGAIN_S)
-            # Never a second closing order beside one that may still fill.
-            await self._cancel_until_done(trade, "flatten, once more")
-            if context.book.open_positions:
-                await asyncio.sleep(CANCEL_AGAIN_S)  # a rate limit or a hold may have refused it
-
-    async def _cancel_until_done(self, trade: TradeManager, reason: str) -> None:
-        # Again and again: a cancel may be refused or lost while the connection is down.
-        loop = asyncio.get_running_loop()
-        deadline_s = loop.time() + self._services.stop.cancel_s
-        while trade.working and loop.time() < deadline_s and not self._is_severed:
-            reach("stop.before_cancel")
-            trade.cancel_all(reason)
-            reach("stop.after_cancel")
-            if await self._until(lambda: not trade.working, CANCEL_AGAIN_S):
-                return
-
-    def _flatten(self, trade: TradeManager, context: WorkerContext) -> None:
-        for instrument_id, held in context.book.open_positions.items():
-            instrument = context.instrument(instrument_id)
-            if instrument is None:
-                self._log.error("cannot flatten an instrument the floor has not met", instrument_id=instrument_id)
-                continue
-            side = Side.SELL if held.qty > 0 else Side.BUY
-            left = abs(held.qty)
-            while left > 0:  # in pieces that the limits of one order let pass
-                piece = min(left, self._services.gate.largest_order(self._spec.name, instrument) or left)
-                ticket = OrderTicket(
-                    instrument=instrument, side=side, order_qty=piece, ord_type=OrdType.MARKET, note="flatten"
-                )
-                reach("flatten.before_order")
-                outcome = trade.submit(ticket)
-                reach("flatten.after_order")
-                self._log.info("flatten", contract=str(instrument.contract), qty=str(piece), outcome=outcome)
-                if isinstance(outcome, Refused):
-                    break
-                left -= piece
-
-    async def _until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                while not condition():
-                    self._changed.clear()
-                    await self._changed.wait()
-        return condition()
 
     def _take_notice(self, notice: Notice) -> None:
         if self._trade is not None and notice.order is not None:
@@ -310,7 +283,8 @@ class Worker:
             self._context.book = notice.book
         if self._runner is not None:
             self._runner.take_notice(notice)
-        self._changed.set()
+        if self._way_out is not None:
+            self._way_out.changed()
 
     def _fills_told(self, number: int) -> None:
         now_ns = self._services.clock.now_ns()
@@ -346,6 +320,12 @@ class Worker:
         if self._trade is None:
             return Refusal(rule="strategy", text=f"{self._spec.name} is still starting")
         return self._trade.cancel(cl_ord_id, "operator")
+
+    def _cancel_part(self, part: Part, reason: str) -> None:
+        if self._way_out is not None:
+            self._way_out.cancel(part, reason)
+        elif self._trade is not None:
+            self._trade.cancel_all(reason)
 
     def _ask_stop(self, finish: Finish) -> None:
         if self._stop is not None and not self._stop.done():

@@ -9,10 +9,13 @@ from __future__ import annotations
 from decimal import Decimal
 from enum import StrEnum
 
+from ibfloor.model.arrival import Arrival
+from ibfloor.model.capital import CapitalAllocated, CapitalRuled
 from ibfloor.model.entry import BookEntry
 from ibfloor.model.fact_base import Fact as Fact
 from ibfloor.model.ids import AccountId, ClientOrderId, ExecId, InstrumentId, StrategyId
 from ibfloor.model.instrument import Instrument
+from ibfloor.model.marking import BooksMarked
 from ibfloor.model.money import Currency, Money
 from ibfloor.model.order import OrderRequest, OrdStatus, Refusal, Side
 
@@ -29,6 +32,8 @@ class OrderSubmitted(Fact, frozen=True, kw_only=True):
     request: OrderRequest
     client_id: int
     order_id: int
+    arrival: Arrival | None = None
+    """What the market stood at; ``None`` where no price was known."""
 
 
 class OrderRefused(Fact, frozen=True, kw_only=True):
@@ -274,6 +279,9 @@ AnyFact = (
     | CashMoved
     | PositionMoved
     | BookEntry
+    | BooksMarked
+    | CapitalAllocated
+    | CapitalRuled
     | BreakFound
     | BreakCleared
     | Reconciled

@@ -7,8 +7,9 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from ibfloor.execution.ticket import OrderTicket
+from ibfloor.execution.ticket import BracketTicket, OrderTicket
 from ibfloor.execution.trade_manager import TradeManager
+from ibfloor.model.arrival import Arrival
 from ibfloor.model.errors import BrokerRejected, ConnectivityError, FloorError, LedgerError
 from ibfloor.model.fact import AnyFact, CancelRequested, OrderRefused, OrderRejected, OrderSubmitted
 from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
@@ -312,3 +313,30 @@ def acknowledge(trade: TradeManager) -> None:
     for order in trade.working:
         if order.status is OrdStatus.PENDING_NEW:
             trade.update(msgspec.structs.replace(order, status=OrdStatus.NEW))
+
+
+def test_intent_is_journaled_with_what_the_market_stood_at(outside: Outside) -> None:
+    arrival = Arrival(Decimal("601.245"), 4, "mid")
+    trade = TradeManager(
+        StrategyId("sma"),
+        client_id=10,
+        last_intent=0,
+        gate=outside,
+        journal=outside,
+        door=outside,
+        sink=outside.sink,
+        clock=outside,
+        arrival={SPY.instrument_id: arrival}.get,
+    )
+    trade.submit(TICKET)
+    trade.submit_bracket(BracketTicket(entry=TICKET, exits=(TICKET,)))
+    submitted = [fact for fact in outside.facts if isinstance(fact, OrderSubmitted)]
+    assert [fact.arrival for fact in submitted] == [arrival] * 3
+
+
+def test_journal_of_before_arrival_prices_can_still_be_read() -> None:
+    request = TICKET.named(ClientOrderId("sma:1"), StrategyId("sma"), None)
+    fact = OrderSubmitted(ts_event_ns=1, ts_init_ns=1, request=request, client_id=10, order_id=41)
+    fields = msgspec.to_builtins(fact)
+    assert "arrival" not in fields
+    assert msgspec.convert(fields, OrderSubmitted) == fact
