@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ibfloor.model.instrument import Contract, Forex, Future, Instrument, Stock
+    from ibfloor.model.instrument import Contract, Forex, Future, Instrument, Option, Stock
     from ibfloor.model.margin import MarginFigure, MarginImpact
     from ibfloor.model.market import Bar, Quote, Trade
     from ibfloor.model.order import Accepted, Order, OrdStatus, OrdType, Refused, Side, TimeInForce
@@ -64,6 +64,7 @@ __all__ = [
     "MarketOnOpen",
     "MarketToLimit",
     "OcaKind",
+    "Option",
     "OrdStatus",
     "OrdType",
     "Order",
@@ -86,7 +87,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ibfloor.model.instrument": ("Contract", "Forex", "Future", "Instrument", "Stock"),
+    "ibfloor.model.instrument": ("Contract", "Forex", "Future", "Instrument", "Option", "Stock"),
     "ibfloor.model.margin": ("MarginFigure", "MarginImpact"),
     "ibfloor.model.market": ("Bar", "Quote", "Trade"),
     "ibfloor.model.order": ("Accepted", "OrdStatus", "OrdType", "Order", "Refused", "Side", "TimeInForce"),

@@ -70,6 +70,34 @@ def Future(symbol: str, expiry: str, *, exchange: str, currency: str = "USD") ->
     )
 
 
+def Option(  # noqa: N802
+    symbol: str,
+    expiry: str,
+    strike: Decimal | float | str,
+    right: str,
+    *,
+    exchange: str = "SMART",
+    currency: str = "USD",
+    trading_class: str = "",
+) -> Contract:
+    """Return the contract of an option on a stock or index; expiry as ``YYYYMMDD``, right ``C`` or ``P``.
+
+    Raises ``ValueError`` for another right. ``trading_class`` tells apart options alike in all the rest, as SPXW and SPX.
+    """
+    if right not in ("C", "P"):
+        raise ValueError(f"right is {right!r}: take 'C' for a call, 'P' for a put")
+    return Contract(
+        security_type=SecurityType.OPTION,
+        symbol=symbol,
+        expiry=expiry,
+        strike=Decimal(str(strike)),
+        right=right,
+        exchange=exchange,
+        currency=Currency(currency),
+        trading_class=trading_class,
+    )
+
+
 def Forex(pair: str, *, exchange: str = "IDEALPRO") -> Contract:  # noqa: N802
     """Return the contract of a currency pair such as ``EURUSD``."""
     return Contract(

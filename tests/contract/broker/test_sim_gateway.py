@@ -7,17 +7,20 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from ibfloor.model.account import AccountReported, BrokerSnapshot
 from ibfloor.model.errors import BrokerRejected
 from ibfloor.model.fact import FeeReported, OrderFilled, OrderRejected, OrderReported, SessionChanged, SessionState
 from ibfloor.model.ids import UNASSIGNED, ClientOrderId, StrategyId
-from ibfloor.model.instrument import Forex, Future, Instrument, Stock
+from ibfloor.model.instrument import Forex, Future, Instrument, Option, Stock
 from ibfloor.model.market import MarketEvent, Quote, Trade
 from ibfloor.model.moment import NS_PER_MINUTE
 from ibfloor.model.order import OrderRequest, OrdStatus, OrdType, Side
-from ibfloor.sim.gateway.lab import GatewayLab
+from ibfloor.sim.gateway.lab import LAB_DAY, GatewayLab
+from ibfloor.sim.market.listing import WORLD, read_listing
+from ibfloor.sim.market.securities import default_master
 
 ALPHA = StrategyId("alpha")
 
@@ -338,3 +341,35 @@ def test_second_connection_under_one_id_is_refused(on_desk: Any, floor_at: Any) 
         assert desk.orders.can_send
 
     on_desk(test)
+
+
+def test_an_option_is_found_by_its_terms_and_written_at_its_bid(on_desk: Any) -> None:
+    master = read_listing(WORLD, LAB_DAY).master_with(default_master())
+    listed = next(
+        one.instrument
+        for one in master
+        if (one.instrument.contract.symbol, one.instrument.contract.right) == ("SPY", "P")
+    )
+
+    async def test(desk: Desk) -> None:
+        terms = listed.contract
+        assert terms.strike is not None
+        put = await desk.data.resolve(Option("SPY", terms.expiry, float(terms.strike), "P"))
+        assert (put.instrument_id, put.multiplier) == (listed.instrument_id, 100)
+        desk.lab.quote(put.local_symbol, "1.20", "1.25", size=60, after_s=1)
+        request = msgspec.structs.replace(desk.request(1, Side.SELL, 2, limit="1.20"), instrument_id=put.instrument_id)
+        desk.orders.submit(request, put, desk.orders.next_order_id())
+        fill = await desk.facts.wait(lambda fact: isinstance(fact, OrderFilled))
+        assert (fill.instrument_id, fill.side, fill.last_px, fill.multiplier) == (
+            listed.instrument_id,
+            Side.SELL,
+            Decimal("1.20"),
+            100,
+        )
+
+    on_desk(test, master=master)
+
+
+def test_an_option_without_a_right_is_named() -> None:
+    with pytest.raises(ValueError, match="'C' for a call, 'P' for a put"):
+        Option("SPY", "20131018", 165, "CALL")
