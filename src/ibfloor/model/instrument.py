@@ -82,7 +82,7 @@ def Option(  # noqa: N802
 ) -> Contract:
     """Return the contract of an option on a stock or index; expiry as ``YYYYMMDD``, right ``C`` or ``P``.
 
-    Raises ``ValueError`` for another right. ``trading_class`` tells apart options alike in all the rest, as SPXW and SPX.
+    Raises ``ValueError`` for another right. ``trading_class`` tells options alike in all the rest apart, as SPXW, SPX.
     """
     if right not in ("C", "P"):
         raise ValueError(f"right is {right!r}: take 'C' for a call, 'P' for a put")
