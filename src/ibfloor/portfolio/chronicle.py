@@ -1,0 +1,202 @@
+"""What the journal tells of books, in the order in which it happened, and the books at any moment of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime, time, timedelta, tzinfo
+
+import msgspec
+
+from ibfloor.model.arrival import Arrival
+from ibfloor.model.capital import CapitalAllocated
+from ibfloor.model.entry import BookEntry
+from ibfloor.model.fact import (
+    AnyFact,
+    BreakCleared,
+    BreakFound,
+    CashMoved,
+    FeeReported,
+    InstrumentDefined,
+    OrderFilled,
+    OrderSubmitted,
+    PositionMoved,
+)
+from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId, exec_root
+from ibfloor.model.instrument import Instrument
+from ibfloor.model.marking import BooksMarked
+from ibfloor.model.moment import from_datetime, to_datetime
+from ibfloor.portfolio.book import Book
+from ibfloor.portfolio.books import Books
+
+KINDS = (
+    InstrumentDefined,
+    OrderSubmitted,
+    OrderFilled,
+    FeeReported,
+    CashMoved,
+    PositionMoved,
+    BookEntry,
+    BreakFound,
+    BreakCleared,
+    BooksMarked,
+    CapitalAllocated,
+)
+"""The facts that statements and returns are made of; all others may be left unread."""
+
+Bookings = OrderFilled | FeeReported | CashMoved | PositionMoved | BookEntry
+_FLOWS = (CashMoved, PositionMoved, BookEntry)
+
+
+class Booked(msgspec.Struct, frozen=True):
+    """A booking at the time it counts from: an execution's, whenever its fee or its correction came."""
+
+    ts_ns: int
+    fact: Bookings
+
+
+class Chronicle(msgspec.Struct, frozen=True, kw_only=True):
+    """All that was booked, oldest first, and what is needed to read it."""
+
+    bookings: tuple[Booked, ...]
+    marks: tuple[BooksMarked, ...]
+    """Prices and rates: the first ever, the last of every day, and the last before every flow of money."""
+    capital: tuple[CapitalAllocated, ...]
+    breaks: tuple[BreakFound | BreakCleared, ...]
+    instruments: dict[InstrumentId, Instrument]
+    arrivals: dict[ClientOrderId, Arrival]
+    """What the market stood at when an order went out; absent where no price was known."""
+
+    def marks_at(self, ts_ns: int) -> BooksMarked | None:
+        """Return the newest prices and rates of before a time."""
+        found = None
+        for fact in self.marks:
+            if fact.ts_event_ns >= ts_ns:
+                break
+            found = fact
+        return found
+
+    def between(self, start_ns: int, end_ns: int) -> Iterator[Bookings]:
+        """Yield what was booked with ``start_ns <= time < end_ns``."""
+        return (each.fact for each in self.bookings if start_ns <= each.ts_ns < end_ns)
+
+    def breaks_open(self, ts_ns: int) -> tuple[BreakFound, ...]:
+        """Return the breaks that stood at a time."""
+        found: dict[str, BreakFound] = {}
+        for fact in self.breaks:
+            if fact.ts_init_ns >= ts_ns:
+                continue
+            if isinstance(fact, BreakFound):
+                found[fact.key] = fact
+            else:
+                found.pop(fact.key, None)
+        return tuple(found.values())
+
+
+def chronicle(facts: Iterable[AnyFact], tz: tzinfo) -> Chronicle:
+    """Read facts in the journal's order; days begin at midnight in ``tz``."""
+    reader = _Reader(tz)
+    for fact in facts:
+        reader.read(fact)
+    return reader.chronicle()
+
+
+class _Reader:
+    def __init__(self, tz: tzinfo) -> None:
+        self._tz = tz
+        self._bookings: list[Bookings] = []
+        self._executed_ns: dict[str, int] = {}
+        self._marks: list[BooksMarked] = []
+        self._latest: BooksMarked | None = None
+        self._latest_day = ""
+        self._capital: list[CapitalAllocated] = []
+        self._breaks: list[BreakFound | BreakCleared] = []
+        self._instruments: dict[InstrumentId, Instrument] = {}
+        self._arrivals: dict[ClientOrderId, Arrival] = {}
+
+    def read(self, fact: AnyFact) -> None:
+        match fact:
+            case BooksMarked():
+                self._take_marks(fact)
+            case OrderFilled():
+                root = exec_root(fact.exec_id)[0]
+                self._executed_ns[root] = min(fact.ts_event_ns, self._executed_ns.get(root, fact.ts_event_ns))
+                self._bookings.append(fact)
+            case FeeReported():
+                self._bookings.append(fact)
+            case CashMoved() | PositionMoved() | BookEntry():
+                self._keep_latest()
+                self._bookings.append(fact)
+            case CapitalAllocated():
+                self._keep_latest()
+                self._capital.append(fact)
+            case BreakFound() | BreakCleared():
+                self._breaks.append(fact)
+            case InstrumentDefined():
+                self._instruments[fact.instrument.instrument_id] = fact.instrument
+            case OrderSubmitted() if fact.arrival is not None:
+                self._arrivals[fact.request.cl_ord_id] = fact.arrival
+            case _:
+                pass
+
+    def chronicle(self) -> Chronicle:
+        self._keep_latest()
+        booked = sorted((Booked(self._counts_from(fact), fact) for fact in self._bookings), key=lambda each: each.ts_ns)
+        return Chronicle(
+            bookings=tuple(booked),
+            marks=tuple(self._marks),
+            capital=tuple(self._capital),
+            breaks=tuple(self._breaks),
+            instruments=self._instruments,
+            arrivals=self._arrivals,
+        )
+
+    def _take_marks(self, fact: BooksMarked) -> None:
+        day = day_of(fact.ts_event_ns, self._tz)
+        if day != self._latest_day:
+            self._keep_latest()
+        self._latest, self._latest_day = fact, day
+        if not self._marks:
+            self._keep_latest()
+
+    def _keep_latest(self) -> None:
+        if self._latest is not None and (not self._marks or self._marks[-1] is not self._latest):
+            self._marks.append(self._latest)
+
+    def _counts_from(self, fact: Bookings) -> int:
+        match fact:
+            case OrderFilled() | FeeReported():
+                return self._executed_ns.get(exec_root(fact.exec_id)[0], fact.ts_event_ns)
+            case _:
+                return fact.ts_event_ns
+
+
+def books_at(story: Chronicle, times: Sequence[int]) -> Iterator[Mapping[StrategyId, Book]]:
+    """Yield all books as of just before each time; times in ascending order. One pass over the bookings."""
+    books = Books()
+    now = 0
+    for instrument in story.instruments.values():
+        books.apply(InstrumentDefined(ts_event_ns=0, ts_init_ns=0, instrument=instrument))
+    for ts_ns in times:
+        while now < len(story.bookings) and story.bookings[now].ts_ns < ts_ns:
+            books.apply(story.bookings[now].fact)
+            now += 1
+        yield {name: books.book(name) for name in books.strategies()}
+
+
+def flow_times(story: Chronicle, start_ns: int, end_ns: int) -> list[int]:
+    """Return when money or positions may have come or gone without a trade, each time once."""
+    return sorted(
+        {each.ts_ns for each in story.bookings if isinstance(each.fact, _FLOWS) and start_ns <= each.ts_ns < end_ns}
+    )
+
+
+def day_of(ts_ns: int, tz: tzinfo) -> str:
+    """Return the day of a time, as ``YYYY-MM-DD``."""
+    return to_datetime(ts_ns, tz).date().isoformat()
+
+
+def day_bounds(day: str, tz: tzinfo) -> tuple[int, int]:
+    """Return the first nanosecond of a day and of the next; raise ``ValueError`` for what is no date."""
+    start = date.fromisoformat(day)
+    first, after = (datetime.combine(each, time(), tz) for each in (start, start + timedelta(days=1)))
+    return from_datetime(first), from_datetime(after)
