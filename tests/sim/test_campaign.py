@@ -130,7 +130,7 @@ def _never_waits(patch: pytest.MonkeyPatch) -> None:
 
 def _is_slow_to_kill(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("ibfloor.manager.kill_switch.KillSwitch._cancel_everything", lambda self: None)
-    patch.setattr("ibfloor.manager.worker.Worker._cancel_until_done", _do_nothing)
+    patch.setattr("ibfloor.manager.way_out.WayOut.cancel_until_done", _do_nothing)
 
 
 async def _do_nothing(*_: object) -> None:

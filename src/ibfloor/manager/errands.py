@@ -17,6 +17,7 @@ import structlog
 from ibfloor.manager.desk import StrategySpec
 from ibfloor.manager.mailroom import Mailroom
 from ibfloor.manager.services import Services
+from ibfloor.manager.way_out import ALL, Part
 from ibfloor.manager.worker import Finish, Worker
 from ibfloor.model.command import CommandResult, Denied, Done
 from ibfloor.model.errors import FloorError
@@ -48,10 +49,10 @@ class Errands:
         self._mailroom = mailroom
         self._locks: dict[StrategyId, asyncio.Lock] = {}
 
-    async def run(self, name: StrategyId, finish: Finish) -> str:
+    async def run(self, name: StrategyId, finish: Finish, part: Part = ALL) -> str:
         """Carry out a stop policy for a strategy that is not up; return what could not be ended, empty for nothing."""
         async with self._one_at_a_time(name):
-            worker = await self._worker(name, on_running=lambda: None)
+            worker = await self._worker(name, on_running=lambda: None, part=part)
             if worker is None or finish == "keep":
                 return ""
             ended = worker.start()
@@ -94,11 +95,18 @@ class Errands:
             return Denied(f"the client of {name} could not connect, and no other can cancel {cl_ord_id}")
         return Done(f"cancel of {cl_ord_id} is on its way") if refusal is None else Denied(str(refusal))
 
-    async def _worker(self, name: StrategyId, on_running: Callable[[], None]) -> Worker | None:
+    async def _worker(self, name: StrategyId, on_running: Callable[[], None], part: Part = ALL) -> Worker | None:
         client_id = await asyncio.wrap_future(self._services.queue.ask(lambda state: state.record(name).client_id))
         if client_id < 0:
             return None
         spec = StrategySpec(name=name, file=Path(), class_name="", params={}, stop_policy="keep")
         return Worker(
-            spec, self._services, self._mailroom, client_id=client_id, restarts=0, runs=False, on_running=on_running
+            spec,
+            self._services,
+            self._mailroom,
+            client_id=client_id,
+            restarts=0,
+            runs=False,
+            on_running=on_running,
+            part=part,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import Future
 
 import structlog
 
@@ -13,6 +14,7 @@ from ibfloor.manager.guarded import Guarded
 from ibfloor.manager.mailroom import Mailroom
 from ibfloor.manager.services import Services
 from ibfloor.manager.supervision import RestartBudget, RestartPolicy
+from ibfloor.manager.way_out import ALL, Part
 from ibfloor.manager.worker import PAUSE, Finish, Worker
 from ibfloor.model.command import CommandResult, Denied, Done
 from ibfloor.model.errors import ConfigError, ConnectivityError, FloorError, StrategyError
@@ -211,16 +213,29 @@ class StrategyManager:
         refusal = await ask_cancel(desk.worker, cl_ord_id)
         return Done(f"cancel of {cl_ord_id} is on its way") if refusal is None else Denied(str(refusal))
 
-    def cancel_all(self) -> None:
-        """Have every worker cancel its own orders."""
-        for desk in list(self._desks.values()):  # also called from the latch's watch
-            if (worker := desk.worker) is not None:
-                worker.cancel_all()
+    def cancel_all(self, part: Part = ALL, name: StrategyId | None = None) -> dict[StrategyId, Future[None]]:
+        """Have every worker, or one, cancel its own orders; each is done when its thread has asked for it."""
+        return {
+            each: worker.cancel_all(part)
+            for each, desk in list(self._desks.items())  # also called from the latches' watch
+            if (worker := desk.worker) is not None and name in (None, each)
+        }
 
-    async def clear_up(self, names: set[StrategyId], finish: Finish) -> None:
-        """Cancel or flatten what strategies that are not up have left behind."""
-        idle = [name for name in names if (desk := self._desks.get(name)) is None or not desk.is_up]
-        await asyncio.gather(*(self._errands.run(name, finish) for name in idle))
+    async def clear_up(
+        self, names: set[StrategyId], finish: Finish, part: Part = ALL, *, hung: frozenset[StrategyId] = frozenset()
+    ) -> str:
+        """Cancel or flatten what strategies that are not up, or that hang, have left behind; return what is left.
+
+        A part is closed for strategies that are up too: they go on with the rest.
+        """
+        for desk in self._desks.values():
+            if desk.spec.name in hung and desk.is_up:
+                self._sever(desk)
+        up = {name: worker for name in names if (worker := self._worker_up(name)) is not None}
+        left = [self._errands.run(name, finish, part) for name in names if name not in up]
+        if finish == "flatten" and part.covers_some:
+            left += [self._close_running(name, worker, part) for name, worker in up.items()]
+        return "; ".join(filter(None, await asyncio.gather(*left)))
 
     def close(self) -> None:
         """Start nothing any more: the floor ends."""
@@ -250,15 +265,29 @@ class StrategyManager:
             self._unpause(desk)
 
     async def _take_over(self, desk: Desk, finish: Finish) -> Denied:
-        name, worker = desk.spec.name, desk.worker
-        if worker is not None:
-            worker.sever()  # the gateway lets one connection have the client id
-        desk.is_hung = True
-        log.critical("a handler does not return: its orders are ended over its head", strategy=name)
+        name = desk.spec.name
+        self._sever(desk)
         left = await self._errands.run(name, finish)
-        self._announce(desk, StrategyState.FAILED, "a handler does not return")
         what = f"NOT ended: {left}" if left else "its orders were kept" if finish == "keep" else "its orders were ended"
         return Denied(f"{name} has not stopped, a handler does not return; {what}")
+
+    def _sever(self, desk: Desk) -> None:
+        if desk.worker is not None:
+            desk.worker.sever()  # the gateway lets one connection have the client id
+        desk.is_hung = True
+        log.critical("a handler does not return: its orders are ended over its head", strategy=desk.spec.name)
+        self._announce(desk, StrategyState.FAILED, "a handler does not return")
+
+    def _worker_up(self, name: StrategyId) -> Worker | None:
+        desk = self._desks.get(name)
+        return desk.worker if desk is not None and desk.is_up else None
+
+    async def _close_running(self, name: StrategyId, worker: Worker, part: Part) -> str:
+        try:
+            async with asyncio.timeout(self._services.stop.total_s("flatten")):
+                return await asyncio.wrap_future(worker.close_out(part))
+        except TimeoutError:
+            return f"{name} does not answer: a handler does not return"
 
     async def _live_once(self, desk: Desk) -> bool:
         self._announce(desk, StrategyState.STARTING)
