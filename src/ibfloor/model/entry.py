@@ -53,6 +53,10 @@ class PositionLeg(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defa
     multiplier: Decimal = Decimal(1)
     opened_ns: int = 0
     """When the lot was first opened, where it brings its age along; 0 = with this entry."""
+    lot: str = ""
+    """The lot that leaves, by its source as in the book; else the account's method decides."""
+    value: Decimal | None = None
+    """Its exact signed worth, where quantity times price times multiplier is rounded."""
 
 
 class CashLeg(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
@@ -108,7 +112,7 @@ def undone(legs: tuple[Leg, ...]) -> tuple[Leg, ...]:
 def _undone(leg: Leg) -> Leg:
     match leg:
         case PositionLeg():
-            return replace(leg, qty=-leg.qty)
+            return replace(leg, qty=-leg.qty, value=None if leg.value is None else -leg.value)
         case CashLeg():
             return replace(leg, amount=-leg.amount)
         case SplitLeg():

@@ -11,6 +11,7 @@ from ibfloor.model.entry import INCOME_KINDS, BookEntry, CashLeg, EntryKind, Pos
 from ibfloor.model.fact import CashMoved, Fact, FeeReported, InstrumentDefined, OrderFilled, PositionMoved
 from ibfloor.model.ids import UNASSIGNED, ExecId, InstrumentId, StrategyId, exec_root
 from ibfloor.model.instrument import Instrument
+from ibfloor.model.lots import LotMethod
 from ibfloor.model.money import Currency, Money
 from ibfloor.portfolio.book import Amounts, Book, add_to
 from ibfloor.portfolio.holding import Entry, Holding, realised_as_one
@@ -38,7 +39,8 @@ class Books:
     Cash of an instrument not yet defined moves as for a stock, until its definition comes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lots: LotMethod = LotMethod.FIFO) -> None:
+        self._lots = lots
         self._holdings: dict[StrategyId, dict[InstrumentId, Holding]] = {}
         self._cash_moved: dict[StrategyId, Amounts] = {}
         self._executions: dict[str, _Execution] = {}
@@ -118,7 +120,7 @@ class Books:
 
     def instruments_held(self) -> set[InstrumentId]:
         """Return every instrument that any book holds or has held."""
-        return {instrument_id for held in self._holdings.values() for instrument_id in held}
+        return {key for held in self._holdings.values() for key, holding in held.items() if not holding.is_blank}
 
     def cash_total(self) -> Amounts:
         """Return the cash over all books, by currency."""
@@ -138,10 +140,10 @@ class Books:
         by_instrument: dict[InstrumentId, list[Holding]] = {}
         for held in self._holdings.values():
             for instrument_id, holding in held.items():
-                if self._settlement(instrument_id) is Settlement.VARIATION:
+                if self._settlement(instrument_id) is Settlement.VARIATION and not holding.is_blank:
                     by_instrument.setdefault(instrument_id, []).append(holding)
         for holdings in by_instrument.values():
-            ours = sum((holding.position(Settlement.VARIATION).realised for holding in holdings), _ZERO)
+            ours = sum((holding.fold().realised for holding in holdings), _ZERO)
             add_to(cash, holdings[0].currency, realised_as_one(holdings) - ours)
         return cash
 
@@ -250,7 +252,7 @@ class Books:
                 continue
             key = f"{entry.entry_id}#{number:05}"
             if isinstance(leg, PositionLeg):
-                booked = Entry(entry.ts_event_ns, False, key, leg.qty, leg.px)
+                booked = Entry(entry.ts_event_ns, False, key, leg.qty, leg.px, 1, 1, leg.opened_ns, leg.lot, leg.value)
                 holding = self._holding(leg.strategy, leg.instrument_id, leg.currency, leg.multiplier)
             else:
                 self._split.add(leg.instrument_id)
@@ -258,8 +260,10 @@ class Books:
                 holding = self._holding_to_split(leg)
             if sign > 0:
                 holding.add(booked)
-            else:
-                holding.remove(booked)
+                continue
+            holding.remove(booked)
+            if holding.is_empty:
+                del self._holdings[leg.strategy][leg.instrument_id]
 
     def _book_cash(self, kind: EntryKind, leg: CashLeg, sign: int) -> None:
         amounts = self._cash_moved.setdefault(leg.strategy, {})
@@ -270,12 +274,7 @@ class Books:
     def _holding_to_split(self, leg: SplitLeg) -> Holding:
         # A split may come before what it splits: currency and multiplier come with that.
         held = self._holdings.get(leg.strategy, {}).get(leg.instrument_id)
-        if held is not None:
-            return held
-        instrument = self._instruments.get(leg.instrument_id)
-        currency = Currency("") if instrument is None else instrument.currency
-        multiplier = Decimal(1) if instrument is None else instrument.multiplier
-        return self._holding(leg.strategy, leg.instrument_id, currency, multiplier)
+        return held or self._holding(leg.strategy, leg.instrument_id, Currency(""), Decimal(1))
 
     def _apply_definition(self, instrument: Instrument) -> bool:
         known = self._instruments.get(instrument.instrument_id)
@@ -292,9 +291,9 @@ class Books:
         held = self._holdings.setdefault(strategy, {})
         holding = held.get(instrument_id)
         if holding is None:
-            holding = held[instrument_id] = Holding(instrument_id, currency, multiplier)
-        elif not holding.currency:  # only a split was known of it so far
-            holding.currency, holding.multiplier = currency, multiplier
+            holding = held[instrument_id] = Holding(instrument_id, currency, multiplier, self._lots)
+        elif holding.is_blank:  # only a split was known of it so far
+            holding.define(currency, multiplier)
         return holding
 
     def _make(self, strategy: StrategyId) -> Book:
@@ -303,6 +302,8 @@ class Books:
         realised: Amounts = {}
         positions = {}
         for instrument_id, holding in sorted(self._holdings.get(strategy, {}).items()):
+            if holding.is_blank:
+                continue
             position = holding.position(self._settlement(instrument_id))
             positions[instrument_id] = position
             add_to(realised, holding.currency, position.realised)
@@ -331,12 +332,13 @@ class Books:
         if settlement is Settlement.VARIATION:
             add_to(cash, holding.currency, realised)
             return
-        add_to(cash, holding.currency, -holding.traded_value)
+        fold = holding.fold()
+        add_to(cash, holding.currency, -fold.traded_value)
         if settlement is Settlement.EXCHANGED:
             base = Currency(self._instruments[holding.instrument_id].contract.symbol)
-            add_to(cash, base, holding.traded_qty)
+            add_to(cash, base, fold.traded_qty)
         else:
-            add_to(flows, holding.currency, holding.moved_value)
+            add_to(flows, holding.currency, fold.moved_value)
 
     def _settlement(self, instrument_id: InstrumentId) -> Settlement:
         instrument = self._instruments.get(instrument_id)
@@ -348,6 +350,7 @@ def _lines(book: Book) -> list[str]:
     for position in book.positions.values():
         amounts = " ".join(_plain(amount) for amount in (position.qty, position.cost, position.realised))
         lines.append(f"{book.strategy} {position.instrument_id} {position.currency} {amounts}")
+        lines += [f"{lot.opened_ns} {_plain(lot.qty)} {_plain(lot.cost)} {lot.source}" for lot in position.lots]
     for name in ("cash", "realised", "fees", "flows"):
         amounts_by_currency: Amounts = getattr(book, name)
         lines += [

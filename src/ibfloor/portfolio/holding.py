@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
 from ibfloor.model.ids import InstrumentId
+from ibfloor.model.lots import LotMethod
 from ibfloor.model.money import Currency
-from ibfloor.portfolio.position import Position, Settlement, split, traded
+from ibfloor.portfolio.lots import OpenLots
+from ibfloor.portfolio.position import Position, Settlement, traded
 
 _ZERO = Decimal(0)
+_KEPT = 16
+_APART = 512
 
 
 class Entry(NamedTuple):
@@ -20,54 +24,123 @@ class Entry(NamedTuple):
     ts_ns: int
     is_trade: bool
     key: str
-    """The execution's root; for a movement, its own text: equal movements may swap places."""
+    """The execution's root, or the book entry and its leg; for an opening movement, its own text."""
     qty: Decimal
     px: Decimal
     new: int = 1
     """A split gives ``new`` for each ``old``, and has no quantity of its own."""
     old: int = 1
+    opened_ns: int = 0
+    """When its lot was first opened; 0 = now."""
+    lot: str = ""
+    """The lot it closes before all others."""
+    value: Decimal | None = None
+    """Its exact worth, where quantity times price times multiplier is not."""
+
+    @property
+    def is_split(self) -> bool:
+        """Tell whether it changes what one share is."""
+        return self.new != self.old
+
+
+class Fold:
+    """What a history amounts to, up to one of its entries."""
+
+    __slots__ = ("lots", "moved_value", "realised", "traded_qty", "traded_value")
+
+    def __init__(self, lots: OpenLots) -> None:
+        self.lots = lots
+        self.realised = _ZERO
+        self.traded_value = _ZERO
+        """Signed: buys less sells, at their prices."""
+        self.traded_qty = _ZERO
+        self.moved_value = _ZERO
+        """Signed value of all movements, at their prices."""
+
+    def copy(self) -> Fold:
+        """Return a fold that goes its own way."""
+        twin = Fold(self.lots.copy())
+        twin.realised, twin.moved_value = self.realised, self.moved_value
+        twin.traded_value, twin.traded_qty = self.traded_value, self.traded_qty
+        return twin
+
+    def take(self, entry: Entry, multiplier: Decimal) -> None:
+        """Take the next entry."""
+        if entry.new != entry.old:
+            self.lots.split(entry.new, entry.old)
+            return
+        value = entry.qty * entry.px * multiplier if entry.value is None else entry.value
+        self.realised += self.lots.trade(entry.qty, value, entry.opened_ns or entry.ts_ns, entry.key, entry.lot)
+        if entry.is_trade:
+            self.traded_value += value
+            self.traded_qty += entry.qty
+        else:
+            self.moved_value += value
 
 
 class Holding:
-    """A position with its history. An entry that comes late, or is taken back, refolds it.
+    """A position with its history. An entry that comes late, or is taken back, refolds what follows it.
 
-    Average cost depends on the order of trades, so the history is kept in the order of events:
-    then the result is what a clean history would give, however the facts arrived.
+    What is realised depends on the order of trades, so the history is kept in the order of events:
+    then the result is what a clean history would give, however the facts arrived. A few folds on the
+    way are kept, so that what comes a little late does not cost the whole history again.
     """
 
-    def __init__(self, instrument_id: InstrumentId, currency: Currency, multiplier: Decimal) -> None:
+    def __init__(self, instrument_id: InstrumentId, currency: Currency, multiplier: Decimal, method: LotMethod) -> None:
         self.instrument_id = instrument_id
         self.currency = currency
         self.multiplier = multiplier
+        self._method = method
         self._entries: list[Entry] = []
+        self._moves = 0
+        self._state = Fold(OpenLots(method))
         self._folded = 0
-        self._restart()
+        self._kept: list[tuple[int, Fold]] = []
+        self._apart = _APART
+        self._position: Position | None = None
 
     def add(self, entry: Entry) -> None:
         """Put an entry into its place."""
+        if entry.new == entry.old:
+            self._moves += 1
         if self._entries and entry < self._entries[-1]:
-            insort(self._entries, entry)
-            self._restart()
+            place = bisect_left(self._entries, entry)
+            self._entries.insert(place, entry)
+            self._return_to(place)
         else:
             self._entries.append(entry)
 
     def remove(self, entry: Entry) -> None:
         """Take an entry back; raise ``ValueError`` when it is not there."""
-        self._entries.remove(entry)
-        self._restart()
+        place = bisect_left(self._entries, entry)
+        if place == len(self._entries) or self._entries[place] != entry:
+            raise ValueError(f"{entry.key} was never booked")
+        del self._entries[place]
+        self._moves -= not entry.is_split
+        self._return_to(place)
+
+    def define(self, currency: Currency, multiplier: Decimal) -> None:
+        """Take what only its first trade tells, where a split came before it."""
+        self.currency, self.multiplier = currency, multiplier
+        self._kept.clear()
+        self._return_to(0)
 
     def position(self, settlement: Settlement) -> Position:
         """Return the position as of the last entry."""
-        self._fold()
-        return Position(
-            instrument_id=self.instrument_id,
-            currency=self.currency,
-            multiplier=self.multiplier,
-            settlement=settlement,
-            qty=self._qty,
-            cost=self._cost,
-            realised=self._realised,
-        )
+        fold = self.fold()
+        position = self._position
+        if position is None or position.settlement is not settlement:
+            position = self._position = Position(
+                instrument_id=self.instrument_id,
+                currency=self.currency,
+                multiplier=self.multiplier,
+                settlement=settlement,
+                qty=fold.lots.qty,
+                cost=fold.lots.cost,
+                realised=fold.realised,
+                lots=tuple(fold.lots.lots),
+            )
+        return position
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -80,54 +153,48 @@ class Holding:
         return not self._entries
 
     @property
+    def is_blank(self) -> bool:
+        """Tell whether nothing was ever held: a split alone is no position."""
+        return not self._moves
+
+    @property
     def qty(self) -> Decimal:
         """Return the signed quantity."""
-        self._fold()
-        return self._qty
+        return self.fold().lots.qty
 
-    @property
-    def traded_value(self) -> Decimal:
-        """Return the signed value of all trades: buys less sells, at their prices."""
-        self._fold()
-        return self._traded_value
-
-    @property
-    def traded_qty(self) -> Decimal:
-        """Return the signed quantity of all trades, movements left out."""
-        self._fold()
-        return self._traded_qty
-
-    @property
-    def moved_value(self) -> Decimal:
-        """Return the signed value of all movements, at their prices."""
-        self._fold()
-        return self._moved_value
-
-    def _restart(self) -> None:
-        self._folded = 0
-        self._qty = self._cost = self._realised = _ZERO
-        self._traded_value = self._traded_qty = self._moved_value = _ZERO
-
-    def _fold(self) -> None:
-        if self._folded == len(self._entries):
+    def _return_to(self, place: int) -> None:
+        self._position = None
+        if self._folded <= place:
             return
-        for entry in self._entries[self._folded :]:
-            if entry.new != entry.old:
-                self._qty = split(self._qty, entry.new, entry.old)
-                continue
-            value = entry.qty * entry.px * self.multiplier
-            self._qty, self._cost, realised = traded(self._qty, self._cost, entry.qty, value)
-            self._realised += realised
-            if entry.is_trade:
-                self._traded_value += value
-                self._traded_qty += entry.qty
-            else:
-                self._moved_value += value
-        self._folded = len(self._entries)
+        while self._kept and self._kept[-1][0] > place:
+            self._kept.pop()
+        self._folded, fold = self._kept[-1] if self._kept else (0, Fold(OpenLots(self._method)))
+        self._state = fold.copy()
+
+    def fold(self) -> Fold:
+        """Return what the whole history amounts to; not to be changed or kept."""
+        entries, fold = self._entries, self._state
+        if self._folded == len(entries):
+            return fold
+        self._position = None
+        for place in range(self._folded, len(entries)):
+            if place and place % self._apart == 0:
+                self._keep(place)
+            fold.take(entries[place], self.multiplier)
+        self._folded = len(entries)
+        return fold
+
+    def _keep(self, place: int) -> None:
+        if self._kept and self._kept[-1][0] >= place:
+            return
+        self._kept.append((place, self._state.copy()))
+        if len(self._kept) > _KEPT:
+            self._apart *= 2
+            self._kept = [kept for kept in self._kept if kept[0] % self._apart == 0]
 
 
 def realised_as_one(holdings: Iterable[Holding]) -> Decimal:
-    """Return the realised result of one instrument's holdings as if all were one book's.
+    """Return the realised result of one instrument's holdings as if all were one book's, at average cost.
 
     That is how the broker sees them: what one strategy buys closes what another is short.
     Movements from one holding to another at one time and price are no event there.
@@ -135,7 +202,7 @@ def realised_as_one(holdings: Iterable[Holding]) -> Decimal:
     parts = tuple(holdings)
     moves: dict[tuple[int, Decimal], Decimal] = {}
     merged = [entry for part in parts for entry in part.entries if entry.is_trade]
-    for entry in (entry for part in parts for entry in part.entries if not entry.is_trade):
+    for entry in (entry for part in parts for entry in part.entries if not entry.is_trade and not entry.is_split):
         moves[entry.ts_ns, entry.px] = moves.get((entry.ts_ns, entry.px), _ZERO) + entry.qty
     merged += [Entry(ts_ns, False, "", qty, px) for (ts_ns, px), qty in moves.items() if qty]
     held = cost = total = _ZERO

@@ -1,4 +1,4 @@
-"""One position at average cost, exact: what is rounded off one side of the books stays on the other."""
+"""One position with its lots, exact: what is rounded off one side of the books stays on the other."""
 
 from __future__ import annotations
 
@@ -35,6 +35,19 @@ def settlement_of(security_type: SecurityType) -> Settlement:
     return _SETTLEMENTS.get(security_type, Settlement.PAID)
 
 
+class Lot(msgspec.Struct, frozen=True, gc=False):
+    """A part of a position that came in at one time."""
+
+    opened_ns: int
+    """When (market time): a lot that moved between books brings its age along."""
+    qty: Decimal
+    """Signed, as it is now."""
+    cost: Decimal
+    """Signed money, multiplier included: what the quantity cost."""
+    source: str
+    """The execution's root, or the book entry and the number of its leg."""
+
+
 class Position(msgspec.Struct, frozen=True, kw_only=True):
     """A position in one instrument; ``cost`` and ``realised`` are money, multiplier included."""
 
@@ -48,11 +61,17 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     """Signed: what the open quantity was bought for; negative for a short."""
     realised: Decimal = _ZERO
     """Result of all that was closed, fees not counted."""
+    lots: tuple[Lot, ...] = ()
+    """What is open, the oldest first; by average cost all of it is one."""
 
     @property
     def avg_px(self) -> Decimal:
         """Return the average price of the open quantity; 0 when flat."""
         return self.cost / (self.qty * self.multiplier) if self.qty else _ZERO
+
+    def px_of(self, lot: Lot) -> Decimal:
+        """Return the price that one of its lots came in at, splits counted."""
+        return lot.cost / (lot.qty * self.multiplier)
 
     def unrealised(self, px: Decimal) -> Decimal:
         """Return the open result at a price, in the position's currency."""
@@ -60,7 +79,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def traded(qty: Decimal, cost: Decimal, change: Decimal, value: Decimal) -> tuple[Decimal, Decimal, Decimal]:
-    """Return quantity, cost and realised result after a signed change of quantity for a signed value.
+    """Return quantity, cost and realised result at average cost after a signed change for a signed value.
 
     ``value`` is ``change * px * multiplier``. Opens and adds at cost, reduces at average cost, flips by
     closing and opening anew at the same price. ``cost + value == new cost + -realised`` holds exactly.
@@ -70,18 +89,14 @@ def traded(qty: Decimal, cost: Decimal, change: Decimal, value: Decimal) -> tupl
     if not qty or (qty > 0) == (change > 0):
         return qty + change, cost + value, _ZERO
     if abs(change) < abs(qty):
-        taken = _share(cost, -change, qty)
+        taken = share(cost, -change, qty)
         return qty + change, cost - taken, -value - taken
     # All of it closes, at the part of the value that belongs to it; the rest opens a new position.
     left = qty + change
-    closing = value - _share(value, left, change) if left else value
+    closing = value - share(value, left, change) if left else value
     return left, value - closing, -closing - cost
 
 
-def split(qty: Decimal, new: int, old: int) -> Decimal:
-    """Return what a quantity becomes when every ``old`` of it turn into ``new``."""
-    return _share(qty, Decimal(new), Decimal(old))
-
-
-def _share(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
+def share(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
+    """Return a part's share of an amount, rounded far below a cent."""
     return (amount * part / whole).quantize(_GRAIN, ROUND_HALF_EVEN)

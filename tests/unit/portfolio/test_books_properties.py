@@ -161,4 +161,4 @@ def test_account_cash_is_that_of_one_book_with_all_the_executions(
 ) -> None:
     stream = stream_of(facts, executions, moves)
     one_book = folded([replace(fact, strategy="one") if isinstance(fact, OrderFilled) else fact for fact in stream])
-    assert folded(stream).account_cash() == one_book.cash_total()
+    assert folded(stream).account_cash() == one_book.account_cash()
