@@ -156,7 +156,7 @@ class Floor:
         self._failure: BaseException | None = None
         self._is_open = False
         self._is_ledger_held = False
-        restored = restore(settings.home, limits_of(settings, USD))
+        restored = restore(settings.home, limits_of(settings, USD), settings.books.lots)
         self._state = state = restored.state
         self._unseen = restored.unseen
         durability: Durability = "power" if settings.floor.durability == "power" else "process"

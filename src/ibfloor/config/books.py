@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from ibfloor.config.fields import Seconds, Section, Zone
+from ibfloor.model.lots import LotMethod
 
 _TIME_OF_DAY = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d")
 
@@ -19,8 +20,14 @@ def _time_of_day(text: str) -> str:
 
 
 class BooksSection(Section):
-    """``[books]``: exchange rates, and the nightly comparison with the account."""
+    """``[books]``: lots, exchange rates, and the nightly comparison with the account."""
 
+    lots: LotMethod = Field(
+        LotMethod.FIFO,
+        description='Which lot of a position a trade closes: "fifo" the oldest, "lifo" the newest, "average" all at '
+        "their average cost. A change counts for the whole history: results move between realised and open, their "
+        "sum stays.",
+    )
     rate_max_age_s: Seconds = Field(
         900.0,
         description="Oldest exchange rate that books and limits use, in market seconds; with an older one, or none, "

@@ -43,6 +43,8 @@ from ibfloor.model.fact import (
 from ibfloor.model.ids import UNASSIGNED, InstrumentId, StrategyId, exec_root
 from ibfloor.model.instrument import Instrument
 from ibfloor.model.marking import BooksMarked
+from ibfloor.model.kill import KillPlace
+from ibfloor.model.lots import LotMethod
 from ibfloor.model.moment import NS_PER_S
 from ibfloor.model.order import Order
 from ibfloor.portfolio.books import Books
@@ -85,9 +87,9 @@ class StrategyRecord(msgspec.Struct):
 class FloorState:
     """Orders, books and everything else that facts change; a plain fold, rebuilt by replay."""
 
-    def __init__(self) -> None:
+    def __init__(self, lots: LotMethod = LotMethod.FIFO) -> None:
         self.orders = OrderTable()
-        self.books = Books()
+        self.books = Books(lots)
         self.instruments: dict[InstrumentId, Instrument] = {}
         self.breaks: dict[str, BreakFound] = {}
         self.sessions: dict[str, SessionChanged] = {}

@@ -11,6 +11,7 @@ from ibfloor.crash_points import reach
 from ibfloor.ledger.replay import recover
 from ibfloor.manager.floor_state import FloorState
 from ibfloor.model.fact import AnyFact, FillsTold, InstrumentDefined, OrderDoubted, OrderSubmitted
+from ibfloor.model.lots import LotMethod
 from ibfloor.risk.gate import RiskGate
 from ibfloor.risk.limits import RiskLimits
 
@@ -44,9 +45,9 @@ class Restored(msgspec.Struct, frozen=True):
     unseen: Unseen
 
 
-def restore(home: Path, limits: RiskLimits) -> Restored:
+def restore(home: Path, limits: RiskLimits, lots: LotMethod = LotMethod.FIFO) -> Restored:
     """Fold the ledger into orders, books and reservations. Raises ``LedgerError`` when it is damaged."""
-    state, gate = FloorState(), RiskGate(limits)
+    state, gate = FloorState(lots), RiskGate(limits)
     reach("restore.begun")
     with recover(home) as recovered:
         reach("restore.folded")

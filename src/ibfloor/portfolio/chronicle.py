@@ -23,6 +23,7 @@ from ibfloor.model.fact import (
 )
 from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId, exec_root
 from ibfloor.model.instrument import Instrument
+from ibfloor.model.lots import LotMethod
 from ibfloor.model.marking import BooksMarked
 from ibfloor.model.moment import from_datetime, to_datetime
 from ibfloor.portfolio.book import Book
@@ -65,6 +66,7 @@ class Chronicle(msgspec.Struct, frozen=True, kw_only=True):
     instruments: dict[InstrumentId, Instrument]
     arrivals: dict[ClientOrderId, Arrival]
     """What the market stood at when an order went out; absent where no price was known."""
+    lots: LotMethod = LotMethod.FIFO
 
     def marks_at(self, ts_ns: int) -> BooksMarked | None:
         """Return the newest prices and rates of before a time."""
@@ -92,17 +94,18 @@ class Chronicle(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(found.values())
 
 
-def chronicle(facts: Iterable[AnyFact], tz: tzinfo) -> Chronicle:
-    """Read facts in the journal's order; days begin at midnight in ``tz``."""
-    reader = _Reader(tz)
+def chronicle(facts: Iterable[AnyFact], tz: tzinfo, lots: LotMethod = LotMethod.FIFO) -> Chronicle:
+    """Read facts in the journal's order; days begin at midnight in ``tz``, lots close by the account's rule."""
+    reader = _Reader(tz, lots)
     for fact in facts:
         reader.read(fact)
     return reader.chronicle()
 
 
 class _Reader:
-    def __init__(self, tz: tzinfo) -> None:
+    def __init__(self, tz: tzinfo, lots: LotMethod) -> None:
         self._tz = tz
+        self._lots = lots
         self._bookings: list[Bookings] = []
         self._executed_ns: dict[str, int] = {}
         self._marks: list[BooksMarked] = []
@@ -148,6 +151,7 @@ class _Reader:
             breaks=tuple(self._breaks),
             instruments=self._instruments,
             arrivals=self._arrivals,
+            lots=self._lots,
         )
 
     def _take_marks(self, fact: BooksMarked) -> None:
@@ -172,7 +176,7 @@ class _Reader:
 
 def books_at(story: Chronicle, times: Sequence[int]) -> Iterator[Mapping[StrategyId, Book]]:
     """Yield all books as of just before each time; times in ascending order. One pass over the bookings."""
-    books = Books()
+    books = Books(story.lots)
     now = 0
     for instrument in story.instruments.values():
         books.apply(InstrumentDefined(ts_event_ns=0, ts_init_ns=0, instrument=instrument))
