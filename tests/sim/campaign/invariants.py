@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from tests.sim.campaign.endings import (
     ENDED,
+    ends_are_true,
     feed_is_alive,
     fills_were_told,
     nothing_is_orphaned,
@@ -320,6 +321,7 @@ _CHECKS: tuple[tuple[str, Callable[[Evidence], Iterator[str]]], ...] = (
     ("I5", cash_adds_up),
     ("I6", ends_are_ends),
     ("I6", states_agree),
+    ("I6", ends_are_true),
     ("I6", quantities_agree),
     ("I6", nothing_is_orphaned),
     ("I7", limits_hold),

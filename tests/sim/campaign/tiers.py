@@ -20,7 +20,7 @@ import msgspec
 from tests.sim.campaign.run import Outcome, run_one
 from tests.sim.campaign.troubles import SINGLE, WORST
 
-A_SEEDS, B_SEEDS, C_BATCHES, D_SEEDS = 50, 3, 30, 3
+A_SEEDS, B_SEEDS, C_BATCHES, D_SEEDS = 31, 3, 30, 5
 SLICE_A_SEEDS, SLICE_B_SEEDS, SLICE_C_BATCHES = 1, 1, 1
 SLICE_PAIRS_EVERY = 10
 C_RUNS = 10

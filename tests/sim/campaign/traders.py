@@ -9,6 +9,8 @@ from tests.sim.campaign.told import note
 from ibfloor import Contract, Fill, Limit, Market, Quote, Side, Stock, Strategy, StrategyParams
 from ibfloor.model.order import Order, OrdStatus, OrdType
 
+BURST = 4
+
 
 class Params(StrategyParams):
     seed: str
@@ -52,7 +54,8 @@ class Trader(Strategy[Params]):
         elif working and draw < 0.35:
             self._change(self.random.choice(working))
         else:
-            self._enter()
+            for _ in range(BURST if draw > 0.9 else 1):  # what one handler sends, nobody has heard of between
+                self._enter()
 
     def _enter(self) -> None:
         symbol = self.random.choice(self.params.symbols)

@@ -31,6 +31,8 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     """It changes the account in ways that no execution tells: the floor must find a break, and does no wrong by it."""
     lies: bool = False
     """The broker says an order is over, and fills it: no floor can keep a limit against that."""
+    lists_lie: bool = False
+    """Orders are missing from the broker's own lists, time and again: no floor can know that they work."""
     is_kill: bool = False
     """It is the kill switch, in a world that is well otherwise."""
 
@@ -134,7 +136,7 @@ _ALL: tuple[Trouble, ...] = (
     _preset("competing-session"),
     _preset("no-ack"),
     _preset("status-noise"),
-    _preset("exec-first"),
+    _preset("exec-first", lists_lie=True),
     _fault("late-fees", "commissions come 20 s late", do.Delay(seconds=20), _often("out:commission", 1)),
     _preset("no-fees", breaks=True),
     _preset("fees-first"),
@@ -165,7 +167,8 @@ _ALL: tuple[Trouble, ...] = (
     _fault("cancel-refused", "10148 for every other cancel", _NOT_NOW, _often("in:cancel_order", 0.5)),
     _fault("cancel-swallowed", "every third cancel vanishes", do.Drop(), _often("in:cancel_order", 0.33)),
     _fault("validation", "321 for one order in five, changes included", _VALIDATION, _often("in:place_order", 0.2)),
-    _fault("open-order-lost", "half of all openOrder messages vanish", do.Drop(), _often("out:open_order", 0.5)),
+    _fault("open-order-lost", "half of all openOrder messages vanish", do.Drop(),
+           _often("out:open_order", 0.5), lists_lie=True),
     _fault("exec-lost", "one execution in three is never told, only answered", do.Drop(),
            _often("out:exec_details", 0.3)),
     _fault("exec-twice", "every execution comes three times", do.Duplicate(copies=2), _often("out:exec_details", 1)),
