@@ -174,12 +174,14 @@ class Floor:
             ib_settings(settings), clock, queue.put, rng=ground.rng, monotonic=ground.monotonic
         )
         self.data = DataManager(
-            lambda sink: clients.data_session(sink, on_clock=self._follow, on_refused=self.data.market_refused),
+            lambda sink: clients.data_session(
+                sink, on_clock=self._follow, on_refused=self.data.market_refused, on_farm=self.data.take_farm
+            ),
             clock,
             thread=ground.loop_thread("data"),
         )
         self._marks = Marks(self.data, USD)
-        self._gate = SharedGate(restored.gate, self.data.quote, clock)
+        self._gate = SharedGate(restored.gate, self.data.quote, clock, self.data.doubt)
         self._board = AccountBoard()
         self._master = master = clients.master_session(self._board.take, on_read_only=self._take_read_only)
         self._portfolio = PortfolioManager(state, self._marks, self._gate, clock, tz=DAY_ZONE)

@@ -41,6 +41,9 @@ def all_connected(scene: Any) -> bool:
     return bool(rows) and all(row["state"] == "CONNECTED" for row in rows)
 
 
+@pytest.mark.thread("vnpy #2076")
+@pytest.mark.thread("vnpy #3084")
+@pytest.mark.thread("vnpy #3087")
 def test_twenty_restarts_in_a_row_need_nobody(scene: Any, tools: Any) -> None:
     scene.write_config(tools.strategy_table("revert", "mean_reversion.py", symbol="QQQ", qty=100, inventory_max=200))
     floor = scene.floor()

@@ -25,6 +25,8 @@ class MarketBoard:
         self._clock = clock
         self._settings = settings
         self._instruments: dict[Contract, Instrument] = {}
+        self._doubt: tuple[int, str] | None = None
+        """Since when what has not come since is in doubt (market time), and why; swapped as a whole."""
 
     def instrument(self, contract: Contract) -> Instrument | None:
         """Return what a contract was resolved to; ``None`` when nobody asked for it yet."""
@@ -43,6 +45,15 @@ class MarketBoard:
         """Return the newest quote; ``None`` before the first."""
         listing = self._listing(instrument_id)
         return listing.quote if listing else None
+
+    def doubt(self, instrument_id: InstrumentId) -> str:
+        """Return why the newest quote is not to be traded on; empty when it is as good as its age.
+
+        A broken data farm says nothing of which instruments it feeds: in doubt is whatever has not
+        come since it broke.
+        """
+        listing = self._listing(instrument_id)
+        return "" if listing is None or self._doubted_since(listing) is None or self._doubt is None else self._doubt[1]
 
     def last_trade(self, instrument_id: InstrumentId) -> Trade | None:
         """Return the newest trade; ``None`` before the first."""
@@ -75,7 +86,15 @@ class MarketBoard:
         return self._router.listings.get(int(instrument_id))
 
     def _is_fresh(self, listing: Listing, max_age_ns: int) -> bool:
+        if self._doubted_since(listing) is not None:
+            return False
         return is_fresh(last_event_ns(listing.quote, listing.trade), self._clock.now_ns(), max_age_ns)
+
+    def _doubted_since(self, listing: Listing) -> int | None:
+        doubt = self._doubt
+        if doubt is None or (last_event_ns(listing.quote, listing.trade) or 0) > doubt[0]:
+            return None
+        return doubt[0]
 
     def _row(self, listing: Listing) -> InstrumentView:
         instrument, quote, trade = listing.instrument, listing.quote, listing.trade

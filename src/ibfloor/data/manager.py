@@ -16,6 +16,7 @@ from ibfloor.data.bar_size import BAR_NAMES
 from ibfloor.data.board import MarketBoard
 from ibfloor.data.history import HistoryLoader
 from ibfloor.data.listing import BarStream, Listing
+from ibfloor.data.quiet import QuietWatch
 from ibfloor.data.recorder_feed import ColumnSink, RecorderFeed
 from ibfloor.data.router import Router
 from ibfloor.data.settings import BASE_BAR_NS, DataSettings
@@ -70,6 +71,7 @@ class DataManager(MarketBoard):
         self._outlets: dict[Subscriber, Outlet] = {}
         self._resolving: dict[Contract, asyncio.Lock] = {}
         self._conflated_before = 0
+        self._farms_broken: set[str] = set()
         # Set on the data thread as it starts.
         self._is_serving = False
         self._session: DataSession
@@ -151,6 +153,14 @@ class DataManager(MarketBoard):
         """Tell everyone who listens to an instrument that the broker refuses its data (the session's callback)."""
         self._thread.post(self._tell_refused, instrument, code, text)
 
+    def take_farm(self, farm: str, *, is_broken: bool) -> None:
+        """Doubt what does not come from now on: a data farm broke; or take note that it works (on the data thread)."""
+        if not is_broken:
+            self._farms_broken.discard(farm)
+        elif farm not in self._farms_broken:
+            self._farms_broken.add(farm)
+            self._doubt = self._clock.now_ns(), f"the data farm {farm} broke, and no quote has come since"
+
     def record_to(self, sink: ColumnSink | None) -> None:
         """Feed a recorder from now on, first with the bars in memory; ``None``: it went away, or is to end."""
         with contextlib.nullcontext() if sink else contextlib.suppress(ConnectivityError):
@@ -162,7 +172,10 @@ class DataManager(MarketBoard):
         session = self._session = self._make_session(self._router.on_batch)
         self._history = HistoryLoader(session, self._settings.history_timeout_s)
         grace_s = self._settings.bar_close_grace_s
-        timekeeper = Timekeeper(self._router, self._clock, grace_s, self._start_seam, self._is_live)
+        quiet = QuietWatch(self._settings.max_age_ns)
+        timekeeper = Timekeeper(
+            self._router, self._clock, grace_s, self._start_seam, self._is_live, self._silent_since, quiet
+        )
         try:
             await session.open()
             async with asyncio.TaskGroup() as self._tasks:
@@ -287,6 +300,9 @@ class DataManager(MarketBoard):
 
     def _is_live(self) -> bool:
         return self._session.state is SessionState.CONNECTED
+
+    def _silent_since(self, listing: Listing) -> int | None:
+        return self._doubted_since(listing) if self._farms_broken else None
 
     def _unsubscribe(self, subscriber: Subscriber) -> None:
         outlet = self._outlets.pop(subscriber, None)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from ibfloor.data.freshness import last_event_ns
 from ibfloor.data.listing import BarStream, Listing
+from ibfloor.data.quiet import QuietWatch
 from ibfloor.data.router import Router
 from ibfloor.model.moment import NS_PER_S, Clock
 
@@ -28,12 +29,16 @@ class Timekeeper:
         grace_s: float,
         seam_due: Callable[[Listing, BarStream], None],
         is_live: Callable[[], bool],
+        silent_since: Callable[[Listing], int | None] = lambda listing: None,
+        quiet: QuietWatch | None = None,
     ) -> None:
         self._router = router
         self._clock = clock
         self._grace_s = grace_s
         self._seam_due = seam_due
         self._is_live = is_live
+        self._silent_since = silent_since
+        self._quiet = quiet
         self._lost_ns: int | None = None
         self._seen_ns = clock.now_ns()
         self._seen_s = 0.0
@@ -55,18 +60,27 @@ class Timekeeper:
         lost_ns = self._lost_since(now_ns)
         over_ns = now_ns - int(self._grace_s * speed * NS_PER_S)
         next_ns = now_ns + int(_LOOK_AT_LEAST_EVERY_S * speed * NS_PER_S)
+        self._watch_silence(now_ns, has_jumped=has_jumped)
         for listing in self._router.listings.values():
             if not listing.is_subscribed:
                 continue
+            hole_ns = self._silent_since(listing) if lost_ns is None else lost_ns
             for stream in listing.streams.values():
                 if has_jumped:
                     stream.restart(now_ns, forget=True)
                     continue
-                if lost_ns is not None:
-                    stream.widen_seam(lost_ns, now_ns)
+                if hole_ns is not None:
+                    stream.widen_seam(hole_ns, now_ns)
                 self._close(listing, stream, over_ns, now_ns + slack_ns)
                 next_ns = min(next_ns, stream.builder.next_close_ns(now_ns))
         return min(_LOOK_AT_LEAST_EVERY_S, self._clock.wall_delay_s(next_ns) + self._grace_s)
+
+    def _watch_silence(self, now_ns: int, *, has_jumped: bool) -> None:
+        if self._quiet is None:
+            return
+        if has_jumped:
+            self._quiet.restart()
+        self._quiet.look(self._router.listings.values(), now_ns)
 
     def _lost_since(self, now_ns: int) -> int | None:
         # Still lost at the first look at a live connection: the interval it came back in has a hole, too.

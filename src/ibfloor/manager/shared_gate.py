@@ -31,9 +31,16 @@ ROOM = Decimal("0.99")  # of a notional limit: the price may move before the ord
 class SharedGate:
     """``RiskGate`` for many threads; prices it judges by come from the newest quote."""
 
-    def __init__(self, gate: RiskGate, quote: Callable[[InstrumentId], Quote | None], clock: Clock) -> None:
+    def __init__(
+        self,
+        gate: RiskGate,
+        quote: Callable[[InstrumentId], Quote | None],
+        clock: Clock,
+        doubt: Callable[[InstrumentId], str] = lambda _: "",
+    ) -> None:
         self._gate = gate
         self._quote = quote
+        self._doubt = doubt
         self._clock = clock
         self._lock = Lock()
         self.previews = gate.previews
@@ -180,4 +187,6 @@ class SharedGate:
         if quote is None:
             return None
         px = quote.ask_px if request.side is Side.BUY else quote.bid_px
-        return PriceReference(Decimal(repr(px)), quote.ts_event_ns) if isfinite(px) else None
+        if not isfinite(px):
+            return None
+        return PriceReference(Decimal(repr(px)), quote.ts_event_ns, doubt=self._doubt(request.instrument_id))

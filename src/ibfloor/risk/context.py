@@ -20,6 +20,8 @@ class PriceReference(msgspec.Struct, frozen=True):
     px: Decimal
     ts_ns: int
     source: str = "quote"
+    doubt: str = ""
+    """Why it is not to be traded on, whatever its age."""
 
 
 class RuleContext(msgspec.Struct, gc=False):

@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable
 
-from ibfloor.broker.ib.data_session import IbDataSession, OnRefused
+from ibfloor.broker.ib.data_session import IbDataSession, OnFarm, OnRefused
 from ibfloor.broker.ib.master_session import IbMasterSession, OnReadOnly
 from ibfloor.broker.ib.order_session import IbOrderSession
 from ibfloor.broker.ib.pacing import MessageBudget
@@ -53,11 +53,21 @@ class IbClients:
         return IbMasterSession(self._wiring, account_sink, client_id=MASTER_CLIENT_ID, on_read_only=on_read_only)
 
     def data_session(
-        self, batch_sink: BatchSink, *, on_clock: OnClock | None = None, on_refused: OnRefused | None = None
+        self,
+        batch_sink: BatchSink,
+        *,
+        on_clock: OnClock | None = None,
+        on_refused: OnRefused | None = None,
+        on_farm: OnFarm | None = None,
     ) -> IbDataSession:
         """Return the market-data session, client id 1."""
         return IbDataSession(
-            self._wiring, batch_sink, client_id=DATA_CLIENT_ID, on_clock=on_clock, on_refused=on_refused
+            self._wiring,
+            batch_sink,
+            client_id=DATA_CLIENT_ID,
+            on_clock=on_clock,
+            on_refused=on_refused,
+            on_farm=on_farm,
         )
 
     def order_session(self, strategy: StrategyId, client_id: int) -> IbOrderSession:

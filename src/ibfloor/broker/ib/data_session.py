@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import structlog
@@ -39,6 +39,16 @@ log = structlog.get_logger()
 OnRefused = Callable[[Instrument, int, str], None]
 """Called with (instrument, IB's code, IB's text) when market data of an instrument is refused."""
 
+
+class OnFarm(Protocol):
+    """What is told of market-data farms, on the data thread."""
+
+    def __call__(self, farm: str, *, is_broken: bool) -> None:
+        """Take note that a farm broke, or works."""
+
+
+_QUOTE_FARMS = (2103, 2104, 2108)
+"""The others are of history and of contracts: quotes do not come from there."""
 _MARKET_RULE = "market rule"
 _PACING_WAIT_S = 15.0
 _PACING_TRIES = 4
@@ -57,12 +67,14 @@ class IbDataSession(IbSession):
         client_id: int = 1,
         on_clock: OnClock | None = None,
         on_refused: OnRefused | None = None,
+        on_farm: OnFarm | None = None,
     ) -> None:
         self._ticks = TickReader()
         super().__init__("data", client_id, wiring)
         self._batch_sink = batch_sink
         self._follow_clock = on_clock
         self._tell_refused = on_refused
+        self._tell_farm = on_farm
         self._wanted: dict[InstrumentId, Instrument] = {}
         self._req_ids: dict[InstrumentId, int] = {}
         self._instruments: dict[int, InstrumentId] = {}
@@ -245,6 +257,10 @@ class IbDataSession(IbSession):
     def _on_clock(self, market_ns: int, speed: float) -> None:
         if self._follow_clock is not None:
             self._follow_clock(market_ns, speed)
+
+    def _on_farm(self, code: int, farm: str, *, is_broken: bool) -> None:
+        if self._tell_farm is not None and code in _QUOTE_FARMS:
+            self._tell_farm(farm, is_broken=is_broken)
 
     def _on_request_error(self, req_id: int, code: int, text: str) -> None:
         instrument_id = self._instruments.get(req_id)

@@ -140,6 +140,9 @@ class IbSession:
     def _on_clock(self, market_ns: int, speed: float) -> None:
         """Take a simulated gateway's clock; the data session alone does."""
 
+    def _on_farm(self, code: int, farm: str, *, is_broken: bool) -> None:
+        """Take note of a data farm; the data session alone does."""
+
     def _on_request_error(self, req_id: int, code: int, text: str) -> None:
         if not self._requests.reject(req_id, code, text):
             log.warning("broker says", session=self._name, req_id=req_id, code=code, text=text)
@@ -333,8 +336,10 @@ class IbSession:
             case Reaction.FARM_BROKEN:
                 self._farms_broken.add(_farm(text))
                 log.warning("farm broken", session=self._name, code=code, text=text)
+                self._on_farm(code, _farm(text), is_broken=True)
             case Reaction.FARM_OK:
                 self._farms_broken.discard(_farm(text))
+                self._on_farm(code, _farm(text), is_broken=False)
             case Reaction.PORT_MOVED:
                 self._follow_port(text)
             case Reaction.CLOCK:

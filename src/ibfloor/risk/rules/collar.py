@@ -51,6 +51,8 @@ def check(request: OrderRequest, context: RuleContext) -> Refusal | None:
 
 
 def _check_age(reference: PriceReference, context: RuleContext) -> Refusal | None:
+    if reference.doubt:
+        return Refusal(rule=RULE, text=f"the last price is not to be trusted: {reference.doubt}")
     age_ns, limit_ns = context.now_ns - reference.ts_ns, context.limits.quote_age_max_ns
     if age_ns <= limit_ns:
         return None
