@@ -53,6 +53,7 @@ from ibfloor.manager.restore import restore
 from ibfloor.manager.risk_limits import limits_of
 from ibfloor.manager.screen import Screen
 from ibfloor.manager.services import Services
+from ibfloor.manager.session_alarm import SessionAlarm
 from ibfloor.manager.session_watch import SessionWatch
 from ibfloor.manager.shared_gate import KILL, SharedGate
 from ibfloor.manager.strategy_manager import StrategyManager
@@ -272,8 +273,9 @@ class Floor:
         self.ending = Ending(self._strategies, self._queue, self._marks, self.data, settle=self._account.settle)
         stack.enter_context(self._kill_switch.watching(guarded))
         self._is_open = True
+        alarm = SessionAlarm(self._clients.unwell, settings.gateway.alarm_after_s)
         windows = RestartWindows(settings.gateway, self._gate, self._queue, self._clock, settle=self._account.settle)
-        for work in (self._kill_switch.enforce(), self._mend(), orphans.look_after(), windows.watch()):
+        for work in (self._kill_switch.enforce(), self._mend(), orphans.look_after(), windows.watch(), alarm.watch()):
             stack.callback(guarded.create_task(work).cancel)
 
     def publisher(self, tail: LogTail) -> Publisher:

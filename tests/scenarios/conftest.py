@@ -120,9 +120,9 @@ class Scene:
         )
         self.port = int(json.loads(self.gateway.line())["port"])
 
-    def write_config(self, strategies: str, *, extra: str = "") -> None:
+    def write_config(self, strategies: str, *, extra: str = "", gateway: str = "") -> None:
         self.config.write_text(
-            f'[floor]\nhome = "{self.home}"\n[gateway]\nport = {self.port}\nreconcile_every_s = 2\n'
+            f'[floor]\nhome = "{self.home}"\n[gateway]\nport = {self.port}\nreconcile_every_s = 2\n{gateway}'
             f'[clock]\nfollow = "gateway"\n[web]\nenabled = false\n[recorder]\nenabled = false\n'
             f"[restart]\nbackoff_s = 0.2\n{extra}{LIMITS}{strategies}",
             encoding="utf-8",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from threading import Event
 
 from ibfloor import Bar, Fill, Limit, Market, Order, Quote, Side, Stock, Strategy, StrategyParams
 
@@ -74,6 +75,8 @@ class Puppet(Strategy[Params]):
                 answer: object = self.submit(Market(self.stock, side, qty))
             case "limit":
                 answer = self.submit(Limit(self.stock, side, qty, px))
+            case "hang":
+                answer = Event().wait(qty)
             case "replace":
                 answer = self.replace(next(each for each in self.orders if each.cl_ord_id == what), qty=qty)
             case _:

@@ -5,20 +5,24 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from ibfloor.broker.ib.data_session import IbDataSession, OnFarm, OnRefused
 from ibfloor.broker.ib.master_session import IbMasterSession, OnReadOnly
 from ibfloor.broker.ib.order_session import IbOrderSession
 from ibfloor.broker.ib.pacing import MessageBudget
+from ibfloor.broker.ib.session import IbSession
 from ibfloor.broker.ib.settings import IbSettings, IbWiring, OnClock, Place
 from ibfloor.broker.port import AccountSink, BatchSink, FactSink
 from ibfloor.model.errors import ConfigError
+from ibfloor.model.fact import SessionState
 from ibfloor.model.ids import StrategyId
 from ibfloor.model.moment import Clock
 
 MASTER_CLIENT_ID = 0
 DATA_CLIENT_ID = 1
 FIRST_STRATEGY_CLIENT_ID = 10
+_Session = TypeVar("_Session", bound=IbSession)
 
 
 class IbClients:
@@ -33,6 +37,7 @@ class IbClients:
         rng: random.Random | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._made: dict[str, IbSession] = {}
         self._wiring = IbWiring(
             settings=settings,
             budget=MessageBudget(settings.messages_per_s, settings.cancels_per_s, monotonic),
@@ -43,6 +48,12 @@ class IbClients:
             monotonic=monotonic,
         )
 
+    def unwell(self) -> dict[str, float]:
+        """Return for how many wall seconds each session that should stand was not proven to reach IB; any thread."""
+        now_s = self._wiring.monotonic()
+        open_now = {name: each for name, each in list(self._made.items()) if each.state is not SessionState.CLOSED}
+        return {name: now_s - each.well_s for name, each in open_now.items()}
+
     @property
     def messages_per_s(self) -> int:
         """Return how many messages left in the last second, all sessions together."""
@@ -50,7 +61,8 @@ class IbClients:
 
     def master_session(self, account_sink: AccountSink, *, on_read_only: OnReadOnly | None = None) -> IbMasterSession:
         """Return the account's session, client id 0."""
-        return IbMasterSession(self._wiring, account_sink, client_id=MASTER_CLIENT_ID, on_read_only=on_read_only)
+        session = IbMasterSession(self._wiring, account_sink, client_id=MASTER_CLIENT_ID, on_read_only=on_read_only)
+        return self._kept("master", session)
 
     def data_session(
         self,
@@ -61,7 +73,7 @@ class IbClients:
         on_farm: OnFarm | None = None,
     ) -> IbDataSession:
         """Return the market-data session, client id 1."""
-        return IbDataSession(
+        session = IbDataSession(
             self._wiring,
             batch_sink,
             client_id=DATA_CLIENT_ID,
@@ -69,6 +81,7 @@ class IbClients:
             on_refused=on_refused,
             on_farm=on_farm,
         )
+        return self._kept("data", session)
 
     def order_session(self, strategy: StrategyId, client_id: int) -> IbOrderSession:
         """Return a strategy's session under its remembered client id; raise ``ConfigError`` for a reserved one."""
@@ -76,4 +89,11 @@ class IbClients:
             raise ConfigError(
                 f"client id {client_id} of strategy {strategy} is reserved: use {FIRST_STRATEGY_CLIENT_ID} or higher"
             )
-        return IbOrderSession(strategy, client_id, self._wiring)
+        return self._kept(strategy, IbOrderSession(strategy, client_id, self._wiring))
+
+    def _kept(self, name: str, session: _Session) -> _Session:
+        before = self._made.get(name)
+        if before is not None and before.state is not SessionState.CLOSED:  # the one before could not connect either
+            session.well_s = before.well_s
+        self._made[name] = session
+        return session

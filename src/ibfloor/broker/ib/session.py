@@ -54,6 +54,9 @@ class IbSession:
         self._is_severed = False
         self._farms_broken: set[str] = set()
         self._round_trip_ms = -1.0
+        self._monotonic = wiring.monotonic
+        self.well_s = wiring.monotonic()
+        """When it was last proven to reach IB, in monotonic seconds; any thread may read."""
         self.lean: Mapping[bytes, LeanHandler] = self._lean_handlers()
 
     @property
@@ -286,6 +289,8 @@ class IbSession:
         if answer.done():
             self._round_trip_ms = (loop.time() - started) * 1000
             self._settle(doubts)
+            if not self._is_upstream_lost:
+                self.well_s = self._monotonic()
             return True
         if not client.lost.done() and client.packets == packets:
             client.abort(f"the broker has been mute for {deadline_s:g} s though the socket is open")
