@@ -12,7 +12,7 @@ from ibfloor.sim.faults.actions import AnyAction
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
 thread = pytest.mark.thread
-ALARM = "alarm_after_s = 3\n"
+ALARM = "alarm_after_s = 6.5\n"
 
 
 def alarmed(puppet: Puppet, words: str) -> set[str]:
@@ -27,7 +27,7 @@ def begin(puppet: Puppet) -> None:
 @thread("LEAN-IB #246")
 @thread("LEAN-IB #262")
 @pytest.mark.parametrize(
-    "trouble", [do.Restart(for_s=400), do.LoseUpstream(for_s=400)], ids=["gateway dead", "gateway without IB"]
+    "trouble", [do.Restart(for_s=600), do.LoseUpstream(for_s=600)], ids=["gateway dead", "gateway without IB"]
 )
 def test_floor_without_a_session_for_so_long_says_so_and_says_when_it_is_back(
     puppet: Puppet, trouble: AnyAction
@@ -43,7 +43,7 @@ def test_floor_without_a_session_for_so_long_says_so_and_says_when_it_is_back(
 @thread("LEAN-IB #246")
 def test_thread_that_hangs_cannot_tell_of_itself_and_is_told_of(puppet: Puppet) -> None:
     begin(puppet)
-    puppet.do("hang", "", 8)
+    puppet.do("hang", "", 9)
     puppet.wait(lambda: alarmed(puppet, "no session") == {"puppet"})
     puppet.wait(lambda: alarmed(puppet, "a session is back") == {"puppet"})
     equal_books(puppet)

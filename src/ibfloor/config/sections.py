@@ -135,7 +135,7 @@ class GatewaySection(Section):
     connect_timeout_s: Seconds = Field(10.0, description="Wall seconds to wait for a connection at start.")
     reconcile_every_s: Seconds = Field(30.0, description="Wall seconds between two comparisons with the account.")
     alarm_after_s: Seconds = Field(
-        120.0, description="Wall seconds without a session that reaches IB before the alarm is raised."
+        120.0, ge=6, description="Wall seconds without a session that reaches IB before the alarm is raised."
     )
     moved_ports: tuple[Port, ...] = Field(
         (), description="Ports the gateway may move to while the floor runs (IB's 1300); the floor follows to no other."
