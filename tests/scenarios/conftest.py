@@ -25,6 +25,7 @@ from ibfloor.examples_dir import examples_dir
 from ibfloor.ledger.replay import recover
 from ibfloor.manager.floor_state import FloorState
 from ibfloor.model.errors import ConnectivityError
+from ibfloor.model.fact import AnyFact
 from ibfloor.sim.faults import Fault, When
 from ibfloor.sim.faults.actions import AnyAction
 from ibfloor.sim.gateway.book import BookReport
@@ -120,11 +121,11 @@ class Scene:
         )
         self.port = int(json.loads(self.gateway.line())["port"])
 
-    def write_config(self, strategies: str, *, extra: str = "", gateway: str = "") -> None:
+    def write_config(self, strategies: str, *, extra: str = "", gateway: str = "", limits: str = LIMITS) -> None:
         self.config.write_text(
             f'[floor]\nhome = "{self.home}"\n[gateway]\nport = {self.port}\nreconcile_every_s = 2\n{gateway}'
             f'[clock]\nfollow = "gateway"\n[web]\nenabled = false\n[recorder]\nenabled = false\n'
-            f"[restart]\nbackoff_s = 0.2\n{extra}{LIMITS}{strategies}",
+            f"[restart]\nbackoff_s = 0.2\n{extra}{limits}{strategies}",
             encoding="utf-8",
         )
 
@@ -170,12 +171,16 @@ class Scene:
         self.until(lambda: self._book.exists() and self._book.stat().st_mtime_ns > before)
         return msgspec.json.decode(self._book.read_bytes(), type=BookReport)
 
+    def facts(self) -> list[AnyFact]:
+        """Return what a stopped floor has journaled, in order."""
+        with recover(self.home) as recovered:
+            return [fact for _, fact in recovered.facts()]
+
     def ledger(self) -> FloorState:
         """Return what a stopped floor's ledger says."""
         state = FloorState()
-        with recover(self.home) as recovered:
-            for _, fact in recovered.facts():
-                state.apply(fact)
+        for fact in self.facts():
+            state.apply(fact)
         return state
 
     def close(self) -> None:
@@ -235,6 +240,7 @@ def tools() -> Any:
     """The helpers of this folder, for tests that cannot import a conftest."""
 
     class Tools:
+        limits = LIMITS
         strategy_table = staticmethod(strategy_table)
         cash_by_strategy = staticmethod(cash_by_strategy)
         position_by_strategy = staticmethod(position_by_strategy)

@@ -29,8 +29,8 @@ class Puppet:
             f'[[strategy]]\nname = "{self.name}"\nfile = "{file}"\nstop_policy = "{policy}"\nparams = {{ {fields} }}\n'
         )
 
-    def begin(self, policy: str = "keep", beside: str = "", gateway: str = "") -> None:
-        self.scene.write_config(self.config(policy) + beside, gateway=gateway)
+    def begin(self, policy: str = "keep", beside: str = "", **more: str) -> None:
+        self.scene.write_config(self.config(policy) + beside, **more)
         self.floor = self.scene.floor()
         self.wait(lambda: self.notes("quoted"))
         self.wait(lambda: self.scene.view("floor")["floor"]["gate_open"])

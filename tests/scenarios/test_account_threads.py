@@ -1,0 +1,66 @@
+"""One account, several hands: what two bots, or one nervous finger, did to other projects' users."""
+
+from __future__ import annotations
+
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from tests.scenarios.puppeteer import Puppet, equal_books
+
+from ibfloor.control.once import send_command
+from ibfloor.model.command import Denied, Done, Kill
+from ibfloor.model.fact import CommandTaken
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
+thread = pytest.mark.thread
+SPY = "756733"
+
+
+@thread("ft #9434")
+def test_two_strategies_that_want_the_same_money_at_once_get_it_once(puppet: Puppet, tools: Any) -> None:
+    other = Puppet(puppet.scene, "other")
+    puppet.begin(beside=other.config(), limits=tools.limits.replace("exposure = 2000000", "exposure = 60000"))
+    other.floor = puppet.floor
+    puppet.wait(lambda: other.notes("quoted"))
+    pair = (puppet, other)
+    for each in pair:
+        each.do("limit", "buy", 100, 1.0)  # some 44,000 dollars each: there is room for one
+    puppet.wait(lambda: all(each.notes("answer") for each in pair))
+    answers = [each.notes("answer")[0]["text"] for each in pair]
+    assert sorted("Accepted" in text for text in answers) == [False, True], answers
+    (refused,) = [text for text in answers if "Accepted" not in text]
+    assert "gross exposure could become too large" in refused
+    assert sum(order.qty for order in puppet.scene.book().orders) == 100
+    winner, loser = pair if "Accepted" in answers[0] else (other, puppet)
+    puppet.wait(lambda: winner.order(1).get("status") in ("NEW", "FILLED"))
+    if winner.order(1)["status"] == "NEW":
+        winner.do("cancel", f"{winner.name}:1")
+    else:
+        winner.do("market", "sell", 100)
+    puppet.wait(lambda: not puppet.scene.view("positions").get(f"{winner.name}/{SPY}", {}).get("qty", "0").strip("0"))
+    puppet.wait(lambda: not puppet.scene.view("floor")["floor"]["orders_working"])
+    loser.do("market", "buy", 100)
+    puppet.wait(lambda: [row for row in puppet.scene.view("fills").values() if row["strategy"] == loser.name])
+    equal_books(puppet)
+
+
+@thread("ft frequi #1691")
+def test_command_given_twice_by_one_dialog_is_carried_out_once(puppet: Puppet) -> None:
+    puppet.begin()
+    puppet.do("market", "buy", 10)
+    puppet.wait(lambda: puppet.order(1).get("status") == "FILLED")
+    enter = Kill(command_id="dialog-7", actor="a nervous finger", reason="Enter, and Enter again", flatten=True)
+    with ThreadPoolExecutor() as hands:
+        answers = list(hands.map(lambda _: send_command(puppet.scene.home, enter, timeout_s=60), range(3)))
+    assert [type(each) for each in answers] == [Done] * 3, "each of them hears what came of the one"
+    other = Kill(command_id="dialog-7", actor="a nervous finger", reason="another thing", flatten=True)
+    assert isinstance(send_command(puppet.scene.home, other), Denied)
+    puppet.floor.signal(signal.SIGTERM)
+    puppet.floor.wait()
+    assert sum(-row.side.sign * row.qty for row in puppet.scene.book().executions) == Decimal(0)
+    assert [row.side.value for row in puppet.scene.book().orders] == ["BUY", "SELL"]
+    taken = [fact for fact in puppet.scene.facts() if isinstance(fact, CommandTaken)]
+    assert [fact.command_id for fact in taken].count("dialog-7") == 1
