@@ -182,7 +182,7 @@ class Floor:
             thread=ground.loop_thread("data"),
         )
         self._marks = Marks(self.data, USD)
-        self._gate = SharedGate(restored.gate, self.data.quote, clock, self.data.doubt)
+        self._gate = SharedGate(restored.gate, self.data.quote, clock)
         self._board = AccountBoard()
         self._master = master = clients.master_session(self._board.take, on_read_only=self._take_read_only)
         self._portfolio = PortfolioManager(state, self._marks, self._gate, clock, tz=DAY_ZONE)
@@ -196,6 +196,7 @@ class Floor:
             on_account=self._take_account,
         )
         self._account = AccountThread(master, reconciler, on_failure=self._fail, thread=ground.loop_thread("account"))
+        self._gate.doubt = self.data.doubt
         self._mailroom = Mailroom(state, queue)
         self._screen = Screen(state, self._portfolio, self._board, clock)
         self._mark_keeper = MarkKeeper(self.data, state.instruments)
@@ -269,13 +270,14 @@ class Floor:
         for section in settings.strategies:
             await self._strategies.add(spec_of(section))
         await asyncio.wrap_future(self._queue.ask(self._watch_holdings))
+        alarm = SessionAlarm(self._clients.unwell, settings.gateway.alarm_after_s)
+        stack.callback(guarded.create_task(alarm.watch()).cancel)
         orphans = Orphans(settings, self._strategies, self._queue)
         self.ending = Ending(self._strategies, self._queue, self._marks, self.data, settle=self._account.settle)
         stack.enter_context(self._kill_switch.watching(guarded))
         self._is_open = True
-        alarm = SessionAlarm(self._clients.unwell, settings.gateway.alarm_after_s)
         windows = RestartWindows(settings.gateway, self._gate, self._queue, self._clock, settle=self._account.settle)
-        for work in (self._kill_switch.enforce(), self._mend(), orphans.look_after(), windows.watch(), alarm.watch()):
+        for work in (self._kill_switch.enforce(), self._mend(), orphans.look_after(), windows.watch()):
             stack.callback(guarded.create_task(work).cancel)
 
     def publisher(self, tail: LogTail) -> Publisher:

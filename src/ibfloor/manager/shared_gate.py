@@ -31,16 +31,11 @@ ROOM = Decimal("0.99")  # of a notional limit: the price may move before the ord
 class SharedGate:
     """``RiskGate`` for many threads; prices it judges by come from the newest quote."""
 
-    def __init__(
-        self,
-        gate: RiskGate,
-        quote: Callable[[InstrumentId], Quote | None],
-        clock: Clock,
-        doubt: Callable[[InstrumentId], str] = lambda _: "",
-    ) -> None:
+    def __init__(self, gate: RiskGate, quote: Callable[[InstrumentId], Quote | None], clock: Clock) -> None:
         self._gate = gate
         self._quote = quote
-        self._doubt = doubt
+        self.doubt: Callable[[InstrumentId], str] = lambda _: ""
+        """Why the newest quote of an instrument is not to be traded on; empty where it is. Set before the start."""
         self._clock = clock
         self._lock = Lock()
         self.previews = gate.previews
@@ -189,4 +184,4 @@ class SharedGate:
         px = quote.ask_px if request.side is Side.BUY else quote.bid_px
         if not isfinite(px):
             return None
-        return PriceReference(Decimal(repr(px)), quote.ts_event_ns, doubt=self._doubt(request.instrument_id))
+        return PriceReference(Decimal(repr(px)), quote.ts_event_ns, doubt=self.doubt(request.instrument_id))
