@@ -91,19 +91,19 @@ class StatementError(ValueError):
     """There is nothing to state: the text says why."""
 
 
-def statements(story: Chronicle, day: str, tz: tzinfo, base: Currency | None = None) -> dict[StrategyId, Statement]:
+def statements(story: Chronicle, day: str, tz: tzinfo) -> dict[StrategyId, Statement]:
     """Return the statements of a day: of every book that ever held anything, and of ``ACCOUNT``.
 
-    The base currency is that of the day's last marks, unless told. Raises ``StatementError`` when the
-    journal does not reach that day, ``ValueError`` for what is no date.
+    The base currency is that of the day's last marks. Raises ``StatementError`` when the journal does not
+    reach that day, ``ValueError`` for what is no date.
     """
     start_ns, end_ns = valued_bounds(story, day, tz)
     if not any(each.ts_ns < end_ns for each in story.bookings):
         raise StatementError(f"nothing was booked up to {day}: there is nothing to state")
     before, after = story.marks_at(start_ns), story.marks_at(end_ns)
-    base = base or (after.base if after else story.marks[0].base if story.marks else None)
-    if base is None:
+    if not story.marks:
         raise StatementError("the books were never valued: run a floor once, it records prices and rates every minute")
+    base = (after or story.marks[0]).base
     opening, closing = books_at(story, (start_ns, end_ns))
     maker = _Maker(
         story,

@@ -125,7 +125,11 @@ def merged(owner: StrategyId, books: Iterable[Book]) -> Book:
 
 def _joined(one: Position, other: Position) -> Position:
     return msgspec.structs.replace(
-        one, qty=one.qty + other.qty, cost=one.cost + other.cost, realised=one.realised + other.realised
+        one,
+        qty=one.qty + other.qty,
+        cost=one.cost + other.cost,
+        realised=one.realised + other.realised,
+        lots=tuple(sorted((*one.lots, *other.lots), key=lambda lot: lot.opened_ns)),
     )
 
 

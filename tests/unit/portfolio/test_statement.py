@@ -157,7 +157,12 @@ def test_day_of_one_stock_adds_up_by_hand() -> None:
     (line,) = made[ALPHA].instruments
     assert (line.name, line.result.value, line.in_base.value) == ("SPY", Decimal("69.50"), Decimal("69.50"))
     (held,) = made[ALPHA].positions
-    assert (held.position.qty, held.mark.value, held.value.value, held.mark_source) == (6, 110, 660, "mid")
+    assert (held.position.qty, held.mark.value, held.value.value, held.mark_source) == (
+        Decimal(6),
+        Decimal(110),
+        Decimal(660),
+        "mid",
+    )
     assert amounts(made[ACCOUNT])["closing"] == Decimal("15078.50")
 
 
@@ -286,7 +291,7 @@ def test_undone_entry_takes_back_what_it_booked() -> None:
 
 
 def test_fill_told_the_next_morning_belongs_to_the_day_it_happened() -> None:
-    facts = [
+    facts: list[AnyFact] = [
         cash(START - HOUR, "1000", strategy=ALPHA),
         marked(START - 1),
         marked(END - 1, SPY="100"),
@@ -297,7 +302,7 @@ def test_fill_told_the_next_morning_belongs_to_the_day_it_happened() -> None:
     ]
     today, tomorrow = stated(facts)[ALPHA], stated(facts, "2026-03-04")[ALPHA]
     assert amounts(today) == {"opening": 1000, "unrealised": 20, "fees": -1, "closing": 1019}
-    assert [(each.exec_id, each.px) for each in today.executions] == [("a.02", 98)]
+    assert [(each.exec_id, each.px) for each in today.executions] == [(ExecId("a.02"), Decimal(98))]
     assert amounts(tomorrow) == {"opening": 1019, "closing": 1019}
     assert not tomorrow.executions
 
@@ -349,7 +354,7 @@ def test_breaks_are_those_that_stood_when_the_day_ended() -> None:
         )
 
     cleared = BreakCleared(ts_event_ns=START + 5, ts_init_ns=START + 5, key="position:2", reason="equal again")
-    facts = [
+    facts: list[AnyFact] = [
         cash(START - HOUR, "1"),
         marked(START - 1),
         found("position:1", START - 5),
@@ -401,9 +406,11 @@ def test_every_statement_adds_up_without_a_remainder(
     for number, (hour, kind, amount) in enumerate(moves):
         leg = CashLeg(strategy=BETA, amount=Money(Decimal(amount) / 100, EUR if number % 2 else USD))
         facts.append(entry(start + hour * HOUR // 24 + 100 + number, kind, leg))
-    px = {"SPY": "101.37", "SAP": "99.99", "ES": "87.25", "PAIR": "1.1"}
-    facts += [marked(START - 1, rate=str(Decimal(rates[0]) / 10000), **px)]
-    facts += [marked(END - 1, rate=str(Decimal(rates[1]) / 10000), **{name: f"{text}1" for name, text in px.items()})]
+    prices = {"SPY": "101.37", "SAP": "99.99", "ES": "87.25", "PAIR": "1.1"}
+    facts += [marked(START - 1, rate=str(Decimal(rates[0]) / 10000), **prices)]
+    facts += [
+        marked(END - 1, rate=str(Decimal(rates[1]) / 10000), **{name: f"{text}1" for name, text in prices.items()})
+    ]
     made = stated(facts)
     for statement in made.values():
         assert statement.bridge.unexplained == Figure(Decimal(0))

@@ -1,0 +1,42 @@
+"""What reports need of floor.toml, and the options they share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import msgspec
+import typer
+
+from ibfloor.cli.options import config_of
+from ibfloor.model.lots import LotMethod
+
+DAY_ZONE = ZoneInfo("America/New_York")
+"""Where a floor's days begin and end."""
+
+DayOption = Annotated[
+    str | None, typer.Option("--day", metavar="YYYY-MM-DD", help="The trading day, in New York; else the last one.")
+]
+
+
+class Reporting(msgspec.Struct, frozen=True, kw_only=True):
+    """How a floor's reports are made."""
+
+    floor: str
+    lots: LotMethod
+    tz: ZoneInfo = DAY_ZONE
+
+
+def reporting(config: Path, home: Path | None) -> Reporting:
+    """Return what floor.toml says; raise ``ConfigError`` when it is there and cannot be read.
+
+    Where only a home is named and no floor.toml is near, lots are first in, first out.
+    """
+    from ibfloor.config import load_settings
+
+    file = config_of(config, home)
+    if home is not None and not file.is_file():
+        return Reporting(floor="", lots=LotMethod.FIFO)
+    settings = load_settings(file, home=home)
+    return Reporting(floor=settings.floor.name, lots=settings.books.lots)

@@ -1,0 +1,102 @@
+"""Journals the prices and rates that the books were valued at: once a minute of market time while they move.
+
+With them the journal alone tells what every book was worth at any time. Owner: the main loop; what
+looks at books runs on the queue's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import tzinfo
+
+from ibfloor.manager.floor_state import Applied, FloorState
+from ibfloor.manager.marks import Marks
+from ibfloor.manager.message_queue import MessageQueue
+from ibfloor.model.entry import BookEntry
+from ibfloor.model.fact import CashMoved, FeeReported, InstrumentDefined, OrderFilled, PositionMoved
+from ibfloor.model.marking import BooksMarked, MarkTaken, RateTaken
+from ibfloor.model.moment import NS_PER_MINUTE, Clock
+from ibfloor.portfolio.chronicle import day_of
+from ibfloor.portfolio.fx import RateNow
+
+LOOK_S = 0.25
+FIRST_PATIENCE_NS = 10 * NS_PER_MINUTE
+"""How long the very first marks wait until everything held has a price: the first day begins with them."""
+
+_CHANGES = (OrderFilled, FeeReported, CashMoved, PositionMoved, BookEntry, InstrumentDefined)
+
+
+class BookMarker:
+    """Says when the books are to be marked, and with what."""
+
+    def __init__(
+        self, queue: MessageQueue, marks: Marks, rates: Callable[[], list[RateNow]], clock: Clock, *, tz: tzinfo
+    ) -> None:
+        self._queue = queue
+        self._marks = marks
+        self._rates = rates
+        self._clock = clock
+        self._tz = tz
+        self._due_ns = 0
+        self._is_changed = True
+        self._first_asked_ns = 0
+
+    def observe(self, applied: Applied) -> None:
+        """Note on the queue's thread that books changed: they are marked anew even at unmoved prices."""
+        if isinstance(applied.fact, _CHANGES):
+            self._is_changed = True
+
+    async def keep(self) -> None:
+        """Mark the books whenever it is due, until cancelled."""
+        while True:
+            await self.mark(is_last=False)
+            await asyncio.sleep(LOOK_S)
+
+    async def mark(self, *, is_last: bool) -> None:
+        """Mark the books if it is due; ``is_last``: now, since the floor ends."""
+        fact = await asyncio.wrap_future(self._queue.ask(lambda state: self._on_queue(state, is_last=is_last)))
+        if fact is not None:
+            self._queue.put(fact)
+
+    def _on_queue(self, state: FloorState, *, is_last: bool) -> BooksMarked | None:
+        now_ns = self._clock.now_ns()
+        if not state.has_opening or (now_ns < self._due_ns and not is_last):
+            return None
+        fact = self._marked(state, now_ns)
+        if state.marked is None and not is_last and self._is_incomplete(state, fact):
+            self._first_asked_ns = self._first_asked_ns or now_ns
+            if now_ns < self._first_asked_ns + FIRST_PATIENCE_NS:
+                return None
+        self._due_ns = now_ns - now_ns % NS_PER_MINUTE + NS_PER_MINUTE
+        if not self._is_changed and self._says_the_same(state.marked, fact):
+            return None
+        self._is_changed = False
+        return fact
+
+    def _marked(self, state: FloorState, now_ns: int) -> BooksMarked:
+        books = state.books
+        held = {key for name in books.strategies() for key in books.book(name).open_positions}
+        marks = self._marks.of(held)
+        rates = [each.rate for each in self._rates() if each.rate is not None and not each.problem]
+        return BooksMarked(
+            ts_event_ns=now_ns,
+            ts_init_ns=now_ns,
+            base=self._marks.base,
+            marks=tuple(MarkTaken(key, mark.px, mark.ts_ns, mark.source) for key, mark in sorted(marks.items())),
+            rates=tuple(RateTaken(each.currency, each.px, each.ts_ns, each.source) for each in rates),
+        )
+
+    def _is_incomplete(self, state: FloorState, fact: BooksMarked) -> bool:
+        books = state.books
+        held = {key for name in books.strategies() for key in books.book(name).open_positions}
+        return len(fact.marks) < len(held) or any(each.problem for each in self._rates())
+
+    def _says_the_same(self, before: BooksMarked | None, now: BooksMarked) -> bool:
+        if before is None or day_of(before.ts_event_ns, self._tz) != day_of(now.ts_event_ns, self._tz):
+            return False
+        then_px = {each.instrument_id: each.px for each in before.marks}
+        then_rates = {each.currency: each.rate for each in before.rates}
+        return then_px == {each.instrument_id: each.px for each in now.marks} and then_rates == {
+            each.currency: each.rate for each in now.rates
+        }
