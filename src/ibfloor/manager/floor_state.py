@@ -116,7 +116,7 @@ class FloorState:
             case FillsTold():
                 return fact.number > self.record(fact.strategy).told
             case BookEntry():
-                return self.books.entry(fact.entry_id) is None
+                return self.books.entries.get(fact.entry_id) is None
             case _:
                 return self.orders.is_news(fact)
 
@@ -214,7 +214,7 @@ class FloorState:
         match fact:
             case BookEntry():
                 keys = {(leg.strategy, leg.instrument_id) for leg in fact.legs if not isinstance(leg, CashLeg)}
-            case OrderFilled() if self.books.is_split(fact.instrument_id):
+            case OrderFilled() if self.books.entries.is_split(fact.instrument_id):
                 keys = {(name, fact.instrument_id) for name in self.books.strategies()}
             case _:
                 return ()

@@ -28,6 +28,8 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     """Costs, positive; already taken out of cash."""
     income: dict[EntryKind, Amounts] = {}
     """Dividends, interest, borrow cost and charges by kind: signed as they moved cash, already in cash."""
+    exchanged: Amounts = {}
+    """What currency trades brought and took, by currency: already in cash."""
     flows: Amounts = {}
     """Cash and positions that came in without a trade, at their prices, less what went out."""
     fills: int = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from decimal import Decimal
 
 import msgspec
@@ -14,8 +13,10 @@ from ibfloor.model.instrument import Instrument
 from ibfloor.model.lots import LotMethod
 from ibfloor.model.money import Currency, Money
 from ibfloor.portfolio.book import Amounts, Book, add_to
+from ibfloor.portfolio.digest import digest_of
+from ibfloor.portfolio.entry_log import EntryLog
 from ibfloor.portfolio.holding import Entry, Holding, realised_as_one
-from ibfloor.portfolio.position import Settlement, settlement_of
+from ibfloor.portfolio.position import Position, Settlement, settlement_of
 
 _ZERO = Decimal(0)
 
@@ -50,9 +51,7 @@ class Books:
         self._made: dict[StrategyId, Book] = {}
         self._fees_pending = 0
         self._income: dict[StrategyId, dict[EntryKind, Amounts]] = {}
-        self._entries: dict[str, BookEntry] = {}
-        self._reversed_by: dict[str, str] = {}
-        self._split: set[InstrumentId] = set()
+        self.entries = EntryLog()
 
     def apply(self, fact: Fact) -> bool:
         """Take a fact; return whether it changed a book. Facts of no concern are ignored."""
@@ -98,18 +97,6 @@ class Books:
         execution = self._executions.get(exec_root(exec_id)[0])
         return execution.owner if execution and execution.fill else None
 
-    def entry(self, entry_id: str) -> BookEntry | None:
-        """Return a book entry by its id, a reversed one too."""
-        return self._entries.get(entry_id)
-
-    def reversed_by(self, entry_id: str) -> str | None:
-        """Return the id of the entry that took this one out of the books."""
-        return self._reversed_by.get(entry_id)
-
-    def is_split(self, instrument_id: InstrumentId) -> bool:
-        """Tell whether an instrument was ever split: then quantities are not the sum of what was traded."""
-        return instrument_id in self._split
-
     def instrument(self, instrument_id: InstrumentId) -> Instrument | None:
         """Return an instrument's definition, once the broker gave it."""
         return self._instruments.get(instrument_id)
@@ -117,6 +104,13 @@ class Books:
     def position_total(self, instrument_id: InstrumentId) -> Decimal:
         """Return the signed quantity over all books."""
         return sum((held[instrument_id].qty for held in self._holdings.values() if instrument_id in held), _ZERO)
+
+    def position_at(self, strategy: StrategyId, instrument_id: InstrumentId, ts_ns: int) -> Position | None:
+        """Return a position as it was when a book entry of that time found it; ``None`` where none was ever held."""
+        holding = self._holdings.get(strategy, {}).get(instrument_id)
+        if holding is None or holding.is_blank:
+            return None
+        return holding.position_at(ts_ns, self._settlement(instrument_id))
 
     def instruments_held(self) -> set[InstrumentId]:
         """Return every instrument that any book holds or has held."""
@@ -149,8 +143,7 @@ class Books:
 
     def digest(self) -> str:
         """Return a hash of every book: equal books, equal digest, however they came about."""
-        lines = [line for strategy in self.strategies() for line in _lines(self.book(strategy))]
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        return digest_of(self.book(strategy) for strategy in self.strategies())
 
     def _apply_fill(self, fill: OrderFilled) -> bool:
         root, revision = exec_root(fill.exec_id)
@@ -230,19 +223,10 @@ class Books:
         return True
 
     def _apply_entry(self, entry: BookEntry) -> bool:
-        if entry.entry_id in self._entries:
-            return False
-        self._entries[entry.entry_id] = entry
-        if entry.reverses:
-            is_first = self._reversed_by.setdefault(entry.reverses, entry.entry_id) == entry.entry_id
-            original = self._entries.get(entry.reverses)
-            if original is not None and is_first:
-                self._book(original, -1)
-            return original is not None and is_first
-        if entry.entry_id in self._reversed_by:  # its reversal came first
-            return False
-        self._book(entry, 1)
-        return True
+        booked = self.entries.take(entry)
+        if booked is not None:
+            self._book(*booked)
+        return booked is not None
 
     def _book(self, entry: BookEntry, sign: int) -> None:
         for number, leg in enumerate(entry.legs):
@@ -255,7 +239,6 @@ class Books:
                 booked = Entry(entry.ts_event_ns, False, key, leg.qty, leg.px, 1, 1, leg.opened_ns, leg.lot, leg.value)
                 holding = self._holding(leg.strategy, leg.instrument_id, leg.currency, leg.multiplier)
             else:
-                self._split.add(leg.instrument_id)
                 booked = Entry(entry.ts_event_ns, False, key, _ZERO, _ZERO, leg.new, leg.old)
                 holding = self._holding_to_split(leg)
             if sign > 0:
@@ -307,10 +290,18 @@ class Books:
             position = holding.position(self._settlement(instrument_id))
             positions[instrument_id] = position
             add_to(realised, holding.currency, position.realised)
-            self._move_cash(cash, flows, holding, position.settlement, position.realised)
+            if position.settlement is Settlement.VARIATION:
+                add_to(cash, holding.currency, position.realised)
+            elif position.settlement is Settlement.PAID:
+                fold = holding.fold()
+                add_to(cash, holding.currency, -fold.traded_value)
+                add_to(flows, holding.currency, fold.moved_value)
         fees = dict(self._fees.get(strategy, {}))
         for currency, amount in fees.items():
             add_to(cash, currency, -amount)
+        exchanged = self._exchanged(strategy)
+        for currency, amount in exchanged.items():
+            add_to(cash, currency, amount)
         income = {kind: dict(amounts) for kind, amounts in sorted(self._income.get(strategy, {}).items())}
         for amounts in income.values():
             for currency, amount in amounts.items():
@@ -322,50 +313,20 @@ class Books:
             realised=realised,
             fees=fees,
             income=income,
+            exchanged=exchanged,
             flows=flows,
             fills=self._fills.get(strategy, 0),
         )
 
-    def _move_cash(
-        self, cash: Amounts, flows: Amounts, holding: Holding, settlement: Settlement, realised: Decimal
-    ) -> None:
-        if settlement is Settlement.VARIATION:
-            add_to(cash, holding.currency, realised)
-            return
-        fold = holding.fold()
-        add_to(cash, holding.currency, -fold.traded_value)
-        if settlement is Settlement.EXCHANGED:
-            base = Currency(self._instruments[holding.instrument_id].contract.symbol)
-            add_to(cash, base, fold.traded_qty)
-        else:
-            add_to(flows, holding.currency, fold.moved_value)
+    def _exchanged(self, strategy: StrategyId) -> Amounts:
+        amounts: Amounts = {}
+        for instrument_id, holding in self._holdings.get(strategy, {}).items():
+            if self._settlement(instrument_id) is Settlement.EXCHANGED and not holding.is_blank:
+                fold = holding.fold()
+                add_to(amounts, holding.currency, -fold.traded_value)
+                add_to(amounts, Currency(self._instruments[instrument_id].contract.symbol), fold.traded_qty)
+        return amounts
 
     def _settlement(self, instrument_id: InstrumentId) -> Settlement:
         instrument = self._instruments.get(instrument_id)
         return settlement_of(instrument.contract.security_type) if instrument else Settlement.PAID
-
-
-def _lines(book: Book) -> list[str]:
-    lines = [f"{book.strategy} fills {book.fills}"] if book.fills else []
-    for position in book.positions.values():
-        amounts = " ".join(_plain(amount) for amount in (position.qty, position.cost, position.realised))
-        lines.append(f"{book.strategy} {position.instrument_id} {position.currency} {amounts}")
-        lines += [f"{lot.opened_ns} {_plain(lot.qty)} {_plain(lot.cost)} {lot.source}" for lot in position.lots]
-    for name in ("cash", "realised", "fees", "flows"):
-        amounts_by_currency: Amounts = getattr(book, name)
-        lines += [
-            f"{book.strategy} {name} {currency} {_plain(amount)}"
-            for currency, amount in sorted(amounts_by_currency.items())
-            if amount
-        ]
-    lines += [
-        f"{book.strategy} {kind} {currency} {_plain(amount)}"
-        for kind, amounts in sorted(book.income.items())
-        for currency, amount in sorted(amounts.items())
-        if amount
-    ]
-    return lines
-
-
-def _plain(amount: Decimal) -> str:
-    return str(amount.normalize()) if amount else "0"

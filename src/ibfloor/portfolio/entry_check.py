@@ -34,7 +34,7 @@ def check_entry(entry: BookEntry, books: Books) -> str | None:
 def _head(entry: BookEntry, books: Books) -> str | None:
     if not entry.entry_id:
         return "an entry needs an id"
-    if books.entry(entry.entry_id) is not None:
+    if books.entries.get(entry.entry_id) is not None:
         return f"entry {entry.entry_id} is booked already"
     if not entry.reason.strip():
         return "an entry needs a reason"
@@ -44,12 +44,12 @@ def _head(entry: BookEntry, books: Books) -> str | None:
 
 
 def _reversal(entry: BookEntry, books: Books) -> str | None:
-    original = books.entry(entry.reverses)
+    original = books.entries.get(entry.reverses)
     if original is None:
         return f"there is no entry {entry.reverses} to reverse"
     if original.reverses:
         return f"entry {entry.reverses} is a reversal itself: book what is right as a new entry"
-    by = books.reversed_by(entry.reverses)
+    by = books.entries.reversed_by(entry.reverses)
     if by is not None:
         return f"entry {entry.reverses} was reversed already, by {by}"
     if entry.legs != undone(original.legs) or entry.kind is not original.kind:

@@ -130,17 +130,29 @@ class Holding:
         fold = self.fold()
         position = self._position
         if position is None or position.settlement is not settlement:
-            position = self._position = Position(
-                instrument_id=self.instrument_id,
-                currency=self.currency,
-                multiplier=self.multiplier,
-                settlement=settlement,
-                qty=fold.lots.qty,
-                cost=fold.lots.cost,
-                realised=fold.realised,
-                lots=tuple(fold.lots.lots),
-            )
+            position = self._position = self._of(fold, settlement)
         return position
+
+    def position_at(self, ts_ns: int, settlement: Settlement) -> Position:
+        """Return the position as a movement at a time finds it: before the trades of that very time."""
+        fold = Fold(OpenLots(self._method))
+        for entry in self._entries:
+            if entry.ts_ns > ts_ns or (entry.ts_ns == ts_ns and entry.is_trade):
+                break
+            fold.take(entry, self.multiplier)
+        return self._of(fold, settlement)
+
+    def _of(self, fold: Fold, settlement: Settlement) -> Position:
+        return Position(
+            instrument_id=self.instrument_id,
+            currency=self.currency,
+            multiplier=self.multiplier,
+            settlement=settlement,
+            qty=fold.lots.qty,
+            cost=fold.lots.cost,
+            realised=fold.realised,
+            lots=tuple(fold.lots.lots),
+        )
 
     @property
     def entries(self) -> tuple[Entry, ...]:
