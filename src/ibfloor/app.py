@@ -27,7 +27,7 @@ from ibfloor.config import ClockSource, FloorSettings, Mode
 from ibfloor.crash_points import reach
 from ibfloor.data.manager import DataManager
 from ibfloor.ledger.journal import Durability, JournalWriter
-from ibfloor.ledger.latch import KillLatch
+from ibfloor.ledger.latch import KillLatches
 from ibfloor.ledger.lock import FloorLock
 from ibfloor.ledger.paths import LedgerPaths
 from ibfloor.manager.account_board import AccountBoard
@@ -39,6 +39,7 @@ from ibfloor.manager.floor_rows import LinkNow
 from ibfloor.manager.floor_state import Applied, FloorState
 from ibfloor.manager.ground import Ground
 from ibfloor.manager.guarded import Guarded
+from ibfloor.manager.kill_hand import KillHand
 from ibfloor.manager.kill_switch import KillSwitch
 from ibfloor.manager.mailroom import Mailroom
 from ibfloor.manager.mark_keeper import MarkKeeper
@@ -51,9 +52,9 @@ from ibfloor.manager.reconciler import Reconciler
 from ibfloor.manager.restart_windows import RestartWindows
 from ibfloor.manager.restore import restore
 from ibfloor.manager.risk_limits import limits_of
+from ibfloor.manager.risk_officer import RiskOfficer
 from ibfloor.manager.screen import Screen
 from ibfloor.manager.services import Services
-from ibfloor.manager.session_alarm import SessionAlarm
 from ibfloor.manager.session_watch import SessionWatch
 from ibfloor.manager.shared_gate import KILL, SharedGate
 from ibfloor.manager.strategy_manager import StrategyManager
@@ -62,6 +63,7 @@ from ibfloor.manager.supervision import RestartPolicy
 from ibfloor.model.errors import ConfigError, ConnectivityError, LedgerError
 from ibfloor.model.fact import SessionChanged
 from ibfloor.model.ids import AccountId
+from ibfloor.model.kill import ACCOUNT
 from ibfloor.model.money import USD, Currency
 from ibfloor.ops.children import Children
 from ibfloor.ops.ibc import gateway_kept_up
@@ -175,9 +177,7 @@ class Floor:
             ib_settings(settings), clock, queue.put, rng=ground.rng, monotonic=ground.monotonic
         )
         self.data = DataManager(
-            lambda sink: clients.data_session(
-                sink, on_clock=self._follow, on_refused=self.data.market_refused, on_farm=self.data.take_farm
-            ),
+            lambda sink: clients.data_session(sink, on_clock=self._follow, on_refused=self.data.market_refused),
             clock,
             thread=ground.loop_thread("data"),
         )
@@ -196,7 +196,6 @@ class Floor:
             on_account=self._take_account,
         )
         self._account = AccountThread(master, reconciler, on_failure=self._fail, thread=ground.loop_thread("account"))
-        self._gate.doubt = self.data.doubt
         self._mailroom = Mailroom(state, queue)
         self._screen = Screen(state, self._portfolio, self._board, clock)
         self._mark_keeper = MarkKeeper(self.data, state.instruments)
@@ -209,7 +208,7 @@ class Floor:
             self._mailroom.observe,
         )
         self._services = self._make_services(paths, durability)
-        self._latch = KillLatch(paths.latch)
+        self._latches = KillLatches(settings.home)
 
     def _make_services(self, paths: LedgerPaths, durability: Durability) -> Services:
         return Services(
@@ -237,23 +236,14 @@ class Floor:
             first_client_id=settings.gateway.first_strategy_client_id,
         )
         stack.callback(self._strategies.abandon)
-        self._kill_switch = KillSwitch(
-            self._latch,
-            self._gate,
-            self._queue,
-            self._strategies,
-            self._clock,
-            cancel_account=self._account.cancel_everything,
-            settle=self._account.settle,
-            ground=self._ground,
-        )
+        self._kill_switch = self._make_kill_switch()
         self.commands = CommandDesk(
             self._strategies, self._kill_switch, self._queue, self._clock, shut_down=self._over.set
         )
         stack.enter_context(self._journal)
         await stack.enter_async_context(self._ledger)
         stack.enter_context(self._queue)
-        self._kill_switch.restore(self._state.kill)
+        self._kill_switch.restore(self._state.kills)
         try:
             await stack.enter_async_context(self.data)
         except ConnectivityError as error:
@@ -270,19 +260,41 @@ class Floor:
         for section in settings.strategies:
             await self._strategies.add(spec_of(section))
         await asyncio.wrap_future(self._queue.ask(self._watch_holdings))
-        alarm = SessionAlarm(self._clients.unwell, settings.gateway.alarm_after_s)
-        stack.callback(guarded.create_task(alarm.watch()).cancel)
         orphans = Orphans(settings, self._strategies, self._queue)
         self.ending = Ending(self._strategies, self._queue, self._marks, self.data, settle=self._account.settle)
         stack.enter_context(self._kill_switch.watching(guarded))
         self._is_open = True
         windows = RestartWindows(settings.gateway, self._gate, self._queue, self._clock, settle=self._account.settle)
-        for work in (self._kill_switch.enforce(), self._mend(), orphans.look_after(), windows.watch()):
+        kills = self._kill_switch
+        for work in (kills.finish(), kills.enforce(), self._mend(), orphans.look_after(), windows.watch()):
             stack.callback(guarded.create_task(work).cancel)
+
+    def _make_kill_switch(self) -> KillSwitch:
+        settings, account, strategies = self._settings, self._account, self._strategies
+        hand = KillHand(
+            account,
+            strategies,
+            self._queue,
+            self._gate,
+            self.data.by_id,
+            collar_pct=settings.kill.flatten_collar_pct,
+        )
+        return KillSwitch(
+            self._latches,
+            self._gate,
+            self._queue,
+            strategies,
+            self._clock,
+            hand,
+            settle=account.settle,
+            officer=RiskOfficer(settings.home, self._ground.monotonic),
+            is_live=settings.floor.mode is Mode.LIVE,
+            ground=self._ground,
+        )
 
     def publisher(self, tail: LogTail) -> Publisher:
         """Return the one that makes the screen's rows."""
-        return Publisher(
+        publisher = Publisher(
             self._screen,
             self._portfolio,
             self._queue,
@@ -295,6 +307,9 @@ class Floor:
             name=self._settings.floor.name,
             mode=self._settings.floor.mode.value,
         )
+        publisher.kill_rows = self._kill_switch.board.rows
+        publisher.has_risk_officer = self._kill_switch.has_officer
+        return publisher
 
     def start_strategies(self) -> None:
         """Start the strategies that start with the floor, unless the kill switch is latched."""
@@ -305,7 +320,7 @@ class Floor:
             log.warning("the kill switch is latched: no strategy starts")
             return
         for section in self._settings.strategies:
-            if section.autostart:
+            if section.autostart and not self._kill_switch.forbids(section.name):
                 self._strategies.start(section.name)
 
     async def until_over(self, for_s: float | None) -> None:
@@ -410,10 +425,10 @@ class Floor:
     def _kill_by_signal(self) -> None:
         self._gate.hold(KILL, "kill switch: SIGUSR1")
         if self._is_open:
-            self._tasks.create_task(self._kill_switch.kill("signal", "SIGUSR1", flatten=False))
+            self._tasks.create_task(self._kill_switch.kill(ACCOUNT, "signal", "SIGUSR1"))
             return
         try:
-            self._latch.latch("signal", "SIGUSR1")  # still starting: nothing trades yet, and nothing will
+            self._latches.latch(ACCOUNT, "signal", "SIGUSR1")  # still starting: nothing trades yet, and nothing will
         except LedgerError as error:
             log.critical("the kill switch is not on disk; entries are shut", reason=str(error))
 

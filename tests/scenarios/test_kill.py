@@ -43,8 +43,8 @@ def test_a_kill_cancels_the_account_once_and_a_persons_later_orders_are_left_alo
     scene.write_config(f'[[strategy]]\nname = "resting"\nfile = "{file}"\n')
     floor = scene.floor()
     scene.until(lambda: working(scene), floor)
-    # Neither the first global cancel nor the first of the strategy's own get through.
-    scene.break_gateway(do.Drop(), "in:req_global_cancel")
+    # Neither the global cancels of the kill nor the first of the strategy's own get through.
+    scene.break_gateway(do.Drop(), "in:req_global_cancel", times=25)
     scene.break_gateway(do.Drop(), "in:cancel_order", times=25)
     denied = scene.cli("kill", "drill")
     assert (denied.returncode, "may still work" in denied.stderr) == (1, True)

@@ -129,7 +129,7 @@ def _never_waits(patch: pytest.MonkeyPatch) -> None:
 
 
 def _is_slow_to_kill(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("ibfloor.manager.kill_switch.KillSwitch._cancel_everything", lambda self: None)
+    patch.setattr("ibfloor.manager.kill_hand.KillHand.cancel", lambda *_, **__: {})
     patch.setattr("ibfloor.manager.way_out.WayOut.cancel_until_done", _do_nothing)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Header, Path, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -18,6 +18,7 @@ from ibfloor.model.command import (
     CancelAll,
     CancelOrder,
     Denied,
+    FlattenKilled,
     Kill,
     PauseStrategy,
     ResumeStrategy,
@@ -69,18 +70,25 @@ class NewStrategy(_Body):
     start: bool = True
 
 
-class KillOrder(_Body):
+class KillAim(_Body):
+    """Which kill switch is meant."""
+
+    scope: Literal["account", "strategy", "instrument"] = "account"
+    target: Annotated[str, Field(max_length=64), AfterValidator(_one_line)] = ""
+
+
+class KillOrder(KillAim):
     """The emergency stop."""
 
     reason: Reason
-    flatten: bool = False
 
 
-class UnkillOrder(_Body):
-    """The reset of the emergency stop; ``password`` where one is set."""
+class UnkillOrder(KillAim):
+    """The reset of an emergency stop; ``password`` and ``passphrase`` where they are set."""
 
     reason: Reason
     password: Annotated[str, Field(max_length=256)] = ""
+    passphrase: Annotated[str, Field(max_length=256)] = ""
 
 
 def command_routes(guard: Guard, link: FloorLink, desk: LoginDesk) -> APIRouter:
@@ -140,7 +148,14 @@ def _add_kill_routes(router: APIRouter, guard: Guard, link: FloorLink, desk: Log
     @router.post("/kill")
     async def kill(request: Request, key: Key, body: KillOrder) -> dict[str, str]:
         actor = guard.session(request).actor
-        return await _give(link, Kill(command_id=f"web:{key}", actor=actor, reason=body.reason, flatten=body.flatten))
+        command = Kill(command_id=f"web:{key}", actor=actor, reason=body.reason, scope=body.scope, target=body.target)
+        return await _give(link, command)
+
+    @router.post("/kill/flatten")
+    async def flatten(request: Request, key: Key, body: KillAim) -> dict[str, str]:
+        actor = guard.session(request).actor
+        command = FlattenKilled(command_id=f"web:{key}", actor=actor, scope=body.scope, target=body.target)
+        return await _give(link, command)
 
     @router.post("/unkill")
     async def unkill(request: Request, key: Key, body: UnkillOrder) -> dict[str, str]:
@@ -149,7 +164,15 @@ def _add_kill_routes(router: APIRouter, guard: Guard, link: FloorLink, desk: Log
                 raise Problem(403, "opening the kill switch needs the password", field="password")
             desk.check_password(body.password)
         actor = guard.session(request).actor
-        return await _give(link, Unkill(command_id=f"web:{key}", actor=actor, reason=body.reason))
+        command = Unkill(
+            command_id=f"web:{key}",
+            actor=actor,
+            reason=body.reason,
+            scope=body.scope,
+            target=body.target,
+            passphrase=body.passphrase,
+        )
+        return await _give(link, command)
 
 
 async def _give(link: FloorLink, command: AnyCommand) -> dict[str, str]:

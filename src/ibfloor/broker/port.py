@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ibfloor.execution.doors import OrderDoor
-from ibfloor.model.account import AccountReported, BrokerSnapshot
+from ibfloor.model.account import AccountReported, BrokerSnapshot, ListedOrder
 from ibfloor.model.fact import AnyFact, SessionState
 from ibfloor.model.instrument import Contract, Instrument
 from ibfloor.model.market import Bar, MarketBatch
@@ -63,6 +63,12 @@ class MasterSession(Session, Protocol):
         Raises ``ConnectivityError`` when any part does not end in time: a timeout is not an
         empty answer.
         """
+
+    async def open_orders(self) -> tuple[ListedOrder, ...]:
+        """Ask for what works now, whoever placed it; raises ``ConnectivityError`` as ``snapshot`` does."""
+
+    def cancel_foreign(self, client_id: int, order_id: int) -> None:
+        """Cancel an order typed in by hand; raises ``ConnectivityError`` for another client's."""
 
     def cancel_everything(self) -> None:
         """Cancel every working order of the account (IB: ``reqGlobalCancel``)."""

@@ -278,6 +278,16 @@ class StopSection(Section):
         return self.handler_s + steps[finish] + 2.0  # the session's own goodbye
 
 
+class KillSection(Section):
+    """``[kill]``: what the kill switches may do."""
+
+    flatten_collar_pct: Positive = Field(
+        Decimal(1),
+        description="How far through the newest quote a killed position may be closed, in percent; never further than "
+        "collar_pct. Closed by nobody unless confirmed after the kill.",
+    )
+
+
 class OrphanPolicy(StrEnum):
     """What becomes of working orders whose strategy does not come up with the floor."""
 
@@ -326,6 +336,7 @@ class FloorSettings(Section):
     web: WebSection = Field(default_factory=WebSection)
     restart: RestartSection = Field(default_factory=RestartSection)
     stop: StopSection = Field(default_factory=StopSection)
+    kill: KillSection = Field(default_factory=KillSection)
     orphans: OrphansSection = Field(default_factory=OrphansSection)
     books: BooksSection = Field(default_factory=BooksSection)
     strategies: tuple[StrategySection, ...] = Field((), alias="strategy")

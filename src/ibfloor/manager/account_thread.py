@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Self
@@ -12,6 +13,7 @@ from ibfloor.broker.port import MasterSession
 from ibfloor.loop_thread import LoopThread
 from ibfloor.manager.answers import respond
 from ibfloor.manager.reconciler import Reconciler
+from ibfloor.model.account import ListedOrder
 from ibfloor.model.errors import ConnectivityError
 
 
@@ -62,6 +64,15 @@ class AccountThread:
             has_left.set_result(False)
         return has_left
 
+    def open_orders(self) -> Future[tuple[ListedOrder, ...]]:
+        """Ask the broker what works now; fails with ``ConnectivityError`` when it does not say. From any thread."""
+        return self._thread.run(self._session.open_orders())
+
+    def cancel_by_hand(self, orders: Sequence[ListedOrder]) -> None:
+        """Cancel orders that were typed in by hand; another program's stay. From any thread."""
+        with contextlib.suppress(ConnectivityError):  # no thread, no session: whoever looks sees that they work
+            self._thread.post(self._cancel_by_hand, orders)
+
     def settle(self) -> Future[bool]:
         """Reconcile now; answers whether books and account agree. From any thread."""
         agreed: Future[bool] = Future()
@@ -79,6 +90,11 @@ class AccountThread:
             raise
         finally:
             await self._session.close()
+
+    def _cancel_by_hand(self, orders: Sequence[ListedOrder]) -> None:
+        for order in orders:
+            with contextlib.suppress(ConnectivityError):
+                self._session.cancel_foreign(order.client_id, order.order_id)
 
     def _cancel_everything(self) -> bool:
         try:

@@ -22,6 +22,7 @@ from ibfloor.model.command import (
     CommandResult,
     Denied,
     Done,
+    FlattenKilled,
     Kill,
     PauseStrategy,
     ResumeStrategy,
@@ -32,12 +33,15 @@ from ibfloor.model.command import (
     StopStrategy,
     Unkill,
 )
-from ibfloor.model.errors import FloorError
+from ibfloor.model.errors import ConfigError, FloorError
 from ibfloor.model.fact import CommandTaken
-from ibfloor.model.ids import ClientOrderId
+from ibfloor.model.ids import ClientOrderId, StrategyId
+from ibfloor.model.kill import KillPlace, checked_place
 from ibfloor.model.moment import Clock
 
 log = structlog.get_logger("commands")
+
+_UNTOLD = ("type", "command_id", "actor", "passphrase")
 
 
 class CommandDesk:
@@ -84,7 +88,7 @@ class CommandDesk:
         strategies = self._strategies
         match command:
             case StartStrategy():
-                return self._unless_killed() or strategies.start(command.strategy)
+                return self._unless_killed(command.strategy) or strategies.start(command.strategy)
             case StopStrategy():
                 return await strategies.stop(command.strategy)
             case PauseStrategy():
@@ -92,7 +96,7 @@ class CommandDesk:
             case ResumeStrategy():
                 return strategies.resume(command.strategy)
             case StartAll():
-                return self._unless_killed() or strategies.start_all()
+                return self._unless_killed() or strategies.start_all(self._kill_switch.forbids)
             case StopAll():
                 return await strategies.stop_all()
             case AddStrategy():
@@ -107,19 +111,32 @@ class CommandDesk:
                 await strategies.clear_up(owners, "cancel")
                 return Done("cancels of all working orders are on their way")
             case Kill():
-                return await self._kill_switch.kill(command.actor, command.reason, flatten=command.flatten)
+                place = await self._known_place(command)
+                return await self._kill_switch.kill(place, command.actor, command.reason)
+            case FlattenKilled():
+                return await self._kill_switch.flatten(checked_place(command.scope, command.target))
             case Unkill():
-                return await self._kill_switch.reset(command.actor, command.reason)
+                place = checked_place(command.scope, command.target)
+                return await self._kill_switch.reset(place, command.actor, command.reason, command.passphrase)
             case Shutdown():
                 self._shut_down()
                 return Done("the floor is shutting down")
             case _:
                 assert_never(command)
 
-    def _unless_killed(self) -> CommandResult | None:
+    def _unless_killed(self, name: StrategyId | None = None) -> CommandResult | None:
         if self._kill_switch.is_latched:
             return Denied("trading is halted by the kill switch: reset it first")
+        if name is not None and self._kill_switch.forbids(name):
+            return Denied(f"{name} is halted by its kill switch: reset it first")
         return None
+
+    async def _known_place(self, command: Kill) -> KillPlace:
+        # A slip of the pen must not look like a kill.
+        place = checked_place(command.scope, command.target)
+        if not await asyncio.wrap_future(self._queue.ask(lambda state: state.knows(place))):
+            raise ConfigError(f"nothing was halted: the floor knows no {place}")
+        return place
 
     async def _add(self, command: AddStrategy) -> CommandResult:
         spec = StrategySpec(
@@ -131,7 +148,7 @@ class CommandDesk:
         )
         await self._strategies.add(spec)
         if command.start:
-            return self._unless_killed() or self._strategies.start(command.strategy)
+            return self._unless_killed(command.strategy) or self._strategies.start(command.strategy)
         return Done(f"{command.strategy} is on the floor, stopped")
 
     async def _cancel(self, cl_ord_id: ClientOrderId) -> CommandResult:
@@ -145,5 +162,5 @@ class CommandDesk:
 
 def _text_of(command: AnyCommand) -> str:
     fields = msgspec.to_builtins(command)
-    told = {key: value for key, value in fields.items() if key not in ("type", "command_id", "actor")}
+    told = {key: value for key, value in fields.items() if key not in _UNTOLD}
     return " ".join([type(command).__name__, *(f"{key}={value}" for key, value in told.items())])

@@ -12,6 +12,7 @@ from ibfloor.manager.floor_state import FloorState
 from ibfloor.manager.lag import percentile
 from ibfloor.manager.screen import Rows
 from ibfloor.manager.shared_gate import SharedGate
+from ibfloor.model.kill import ACCOUNT
 from ibfloor.model.moment import Clock
 from ibfloor.model.view import FloorView, LogView, RiskView
 
@@ -27,8 +28,9 @@ class FloorCounts:
         self.rejected = sum(record.rejected for record in records)
         self.fills = len(state.fills)
         self.breaks = len(state.breaks)
-        self.kill_reason = state.kill.reason if state.kill else ""
-        self.is_killed = state.kill is not None
+        killed = state.kills.get(ACCOUNT)
+        self.kill_reason = killed.reason if killed else ""
+        self.is_killed = killed is not None
 
 
 class LinkNow(NamedTuple):
@@ -52,6 +54,7 @@ def floor_row(
     lags_ms: list[float],
     link: LinkNow,
     web_url: str,
+    has_risk_officer: bool,
 ) -> FloorView:
     """Return the floor's own row."""
     shut = gate.shut_reason
@@ -63,6 +66,7 @@ def floor_row(
         speed=clock.speed,
         kill_latched=counts.is_killed,
         kill_reason=counts.kill_reason,
+        has_risk_officer=has_risk_officer,
         gate_open=shut is None,
         gate_reason=shut or "",
         strategies_running=sum(desk.state == "RUNNING" for desk in desks),

@@ -23,6 +23,7 @@ from ibfloor.model.fact import (
     FeeReported,
     FillsTold,
     InstrumentDefined,
+    KillChecked,
     KillLatched,
     KillReset,
     OrderDoubted,
@@ -42,12 +43,14 @@ from ibfloor.model.fact import (
 )
 from ibfloor.model.ids import UNASSIGNED, InstrumentId, StrategyId, exec_root
 from ibfloor.model.instrument import Instrument
-from ibfloor.model.marking import BooksMarked
 from ibfloor.model.kill import KillPlace
 from ibfloor.model.lots import LotMethod
+from ibfloor.model.marking import BooksMarked
 from ibfloor.model.moment import NS_PER_S
 from ibfloor.model.order import Order
 from ibfloor.portfolio.books import Books
+from ibfloor.risk import kill
+from ibfloor.risk.kill import KillState
 
 REMEMBERED_NS = 14 * 24 * 3600 * NS_PER_S
 """How long the order table keeps orders that are done: twice as long as the broker itself can tell of them."""
@@ -97,7 +100,8 @@ class FloorState:
         """How often each session was lost, not closed."""
         self.strategies: dict[StrategyId, StrategyRecord] = {}
         self.day: DayOpened | None = None
-        self.kill: KillLatched | None = None
+        self.kills: dict[KillPlace, KillState] = {}
+        """The kill switches that are latched."""
         self.reconciled: Reconciled | None = None
         self.valued: Reconciled | None = None
         """The last reconciliation at which the account could be valued."""
@@ -164,10 +168,8 @@ class FloorState:
                 self.capital[fact.strategy] = fact
             case CapitalRuled():
                 self.capital_rules[fact.strategy] = fact
-            case KillLatched():
-                self.kill = fact
-            case KillReset():
-                self.kill = None
+            case KillLatched() | KillChecked() | KillReset():
+                kill.all_after(self.kills, fact)
             case (
                 OrderReported()
                 | OrderWarned()
@@ -188,6 +190,12 @@ class FloorState:
         if strategy not in self.strategies:
             self.strategies[strategy] = StrategyRecord()
         return self.strategies[strategy]
+
+    def knows(self, place: KillPlace) -> bool:
+        """Tell whether a kill switch stands for anything the floor has met."""
+        return any(map(place.covers_strategy, (None, *self.strategies))) or any(
+            place.covers_instrument(key, each.contract.symbol) for key, each in self.instruments.items()
+        )
 
     def next_client_id(self, first: int) -> int:
         """Return the first client id at or above ``first`` that no strategy has."""

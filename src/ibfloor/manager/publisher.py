@@ -59,8 +59,11 @@ class Publisher:
         self._name = name
         self._mode = mode
         self._differ = ViewDiffer(KEEP, _must_show)
+        self.kill_rows: Callable[[], Rows] = list
+        """The kill switches that are latched."""
         self.stored_bars: Callable[[], int] = lambda: 0
         """How many bars the recorder has stored; set once there is a recorder."""
+        self.has_risk_officer: Callable[[], bool] = lambda: False
         self.web_url = ""
         """Where the pages are; set once they are served."""
 
@@ -79,7 +82,8 @@ class Publisher:
         if day is not None:
             self._queue.put(day)
         floor = self._floor_row(counts, desks)
-        for topic, key, row in (*rows, *self._market_rows(), *risk_rows(self._gate), *self._log.take(), floor):
+        more = (*self._market_rows(), *risk_rows(self._gate), *self._log.take(), *self.kill_rows())
+        for topic, key, row in (*rows, *more, floor):
             if row is None:
                 self._differ.remove(topic, key)
             else:
@@ -117,6 +121,7 @@ class Publisher:
             lags_ms=self._strategies.lag_samples_ms(),
             link=self._link(),
             web_url=self.web_url,
+            has_risk_officer=self.has_risk_officer(),
         )
         return "floor", "floor", view
 

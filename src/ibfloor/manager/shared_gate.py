@@ -15,6 +15,7 @@ from threading import Lock
 from ibfloor.model.fact import AnyFact
 from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
 from ibfloor.model.instrument import Instrument
+from ibfloor.model.kill import KillPlace
 from ibfloor.model.market import Quote
 from ibfloor.model.moment import Clock
 from ibfloor.model.money import Currency
@@ -22,6 +23,7 @@ from ibfloor.model.order import Order, OrderRequest, Refusal, Refused, Side
 from ibfloor.portfolio.valuation import Mark, Rates
 from ibfloor.risk.brackets import check_and_reserve_all
 from ibfloor.risk.gate import PriceReference, RiskGate
+from ibfloor.risk.kill import KillState
 from ibfloor.risk.usage import RiskUsage
 
 KILL = "kill"
@@ -78,6 +80,19 @@ class SharedGate:
         if limits.max_order_notional is not None and px and rate:
             sizes.append(max(limits.max_order_notional * ROOM // (px * instrument.multiplier * rate), Decimal(1)))
         return min(sizes, default=None)
+
+    def bound(self, strategy: StrategyId, instrument: Instrument, side: Side, collar_pct: Decimal) -> Decimal | None:
+        """Return the worst price at which a position may be closed; ``None`` without a fresh quote to bound it by."""
+        quote = self._quote(instrument.instrument_id)
+        px = float("nan") if quote is None else quote.ask_px if side is Side.BUY else quote.bid_px
+        with self._lock:
+            limits = self._gate.limits.of(strategy)
+        if quote is None or not isfinite(px) or self._clock.now_ns() - quote.ts_event_ns > limits.quote_age_max_ns:
+            return None
+        pct = collar_pct if limits.collar_pct is None else min(collar_pct, limits.collar_pct * ROOM)
+        market = Decimal(repr(px))
+        bound = instrument.round_price(market + abs(market) * pct / 100 * side.sign, side)
+        return bound if bound * market > 0 else market  # a spread's price may be near zero: never across it
 
     @property
     def open_reservations(self) -> int:
@@ -158,14 +173,21 @@ class SharedGate:
             with self._lock:
                 self._gate.permissions.leaving.discard(strategy)
 
-    def allow_reducing(self, *, is_allowed: bool) -> None:
-        """Let orders that only take off a position pass while the kill switch is latched."""
+    def kill(self, place: KillPlace, actor: str, reason: str, ts_ns: int) -> None:
+        """Let nothing in reach of a kill switch pass, from this moment on: its fact follows."""
         with self._lock:
-            self._gate.permissions.may_reduce_when_killed = is_allowed
-            if is_allowed:
-                self._gate.unblock(KILL)  # the latch's own fact still lets nothing else pass
-            else:
-                self._gate.block(KILL, "kill switch")
+            self._gate.permissions.kills.setdefault(place, KillState(True, actor, reason, ts_ns))
+
+    @contextmanager
+    def closing(self, place: KillPlace) -> Iterator[None]:
+        """Let orders that only take off a position pass a latched kill switch."""
+        with self._lock:
+            self._gate.permissions.closing.add(place)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._gate.permissions.closing.discard(place)
 
     @property
     def shut_reason(self) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import Future
 
 import structlog
@@ -191,9 +192,9 @@ class StrategyManager:
         self._announce(desk, StrategyState.RUNNING)
         return Done(f"{name} trades again")
 
-    def start_all(self) -> CommandResult:
-        """Start every strategy that is stopped or failed."""
-        started = [name for name, desk in self._desks.items() if desk.supervision is None]
+    def start_all(self, forbids: Callable[[StrategyId], bool] = lambda _: False) -> CommandResult:
+        """Start every strategy that is stopped or failed, and not forbidden to."""
+        started = [name for name, desk in self._desks.items() if desk.supervision is None and not forbids(name)]
         for name in started:
             self.start(name)
         return Done(f"{len(started)} strategies are starting")

@@ -29,6 +29,7 @@ class ListedOrder(msgspec.Struct, frozen=True, kw_only=True):
     stop_px: Decimal | None = None
     cum_qty: Decimal = Decimal(0)
     text: str = ""
+    symbol: str = ""
 
 
 class AccountPosition(msgspec.Struct, frozen=True, kw_only=True):

@@ -67,16 +67,30 @@ class CancelAll(Command, frozen=True, kw_only=True):
 
 
 class Kill(Command, frozen=True, kw_only=True):
-    """Latch the kill switch: block, cancel everything, verify; optionally flatten after that."""
+    """Latch a kill switch: block, cancel all in its reach, and look at the broker until none works."""
 
     reason: str
-    flatten: bool = False
+    scope: str = "account"
+    """``account``, ``strategy`` or ``instrument``."""
+    target: str = ""
+    """The strategy's name, the instrument's symbol or its id; empty for the account."""
+
+
+class FlattenKilled(Command, frozen=True, kw_only=True):
+    """Close what a latched kill switch has in reach; refused while an order works there."""
+
+    scope: str = "account"
+    target: str = ""
 
 
 class Unkill(Command, frozen=True, kw_only=True):
-    """Open the kill switch; refused while books and account differ."""
+    """Open a kill switch; refused to who is not the risk officer, and while books and account differ."""
 
     reason: str
+    scope: str = "account"
+    target: str = ""
+    passphrase: str = ""
+    """The risk officer's; never written down with the command."""
 
 
 class Shutdown(Command, frozen=True, kw_only=True):
@@ -94,6 +108,7 @@ AnyCommand = (
     | CancelOrder
     | CancelAll
     | Kill
+    | FlattenKilled
     | Unkill
     | Shutdown
 )

@@ -227,17 +227,36 @@ class DayOpened(Fact, frozen=True, kw_only=True):
 
 
 class KillLatched(Fact, frozen=True, kw_only=True):
-    """The kill switch closed: nothing is sent any more."""
+    """A kill switch closed: nothing in its reach is sent any more (``model.kill.place_of``)."""
 
     actor: str
     reason: str
+    scope: str = "account"
+    target: str = ""
+
+
+class KillChecked(Fact, frozen=True, kw_only=True):
+    """After a kill the broker's own list was looked at, or could not be had in time."""
+
+    orders_left: int
+    """Orders in reach that the broker lists as working; -1 when it could not be asked."""
+    text: str
+    scope: str = "account"
+    target: str = ""
+
+    @property
+    def is_clear(self) -> bool:
+        """Tell whether the broker lists no working order in reach."""
+        return self.orders_left == 0
 
 
 class KillReset(Fact, frozen=True, kw_only=True):
-    """The kill switch was opened again by a person, with a reason."""
+    """A kill switch was opened again by a person, with a reason."""
 
     actor: str
     reason: str
+    scope: str = "account"
+    target: str = ""
 
 
 class CommandTaken(Fact, frozen=True, kw_only=True):
@@ -289,6 +308,7 @@ AnyFact = (
     | StrategyChanged
     | DayOpened
     | KillLatched
+    | KillChecked
     | KillReset
     | CommandTaken
     | ClientAssigned

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from ibfloor.model.errors import ConfigError
 from ibfloor.model.ids import InstrumentId, StrategyId
 from ibfloor.model.instrument import Instrument
 
@@ -60,6 +61,20 @@ class KillPlace(msgspec.Struct, frozen=True):
 
 
 ACCOUNT = KillPlace()
+TARGET_LENGTH_MAX = 64
+
+
+def checked_place(scope: str, target: str) -> KillPlace:
+    """Return the kill switch that a person asks for; raises ``ConfigError`` when it is unclear which."""
+    if scope not in tuple(KillScope):
+        raise ConfigError(f"{scope!r} is no scope of a kill switch: it is account, strategy or instrument")
+    if scope == KillScope.ACCOUNT:
+        if target:
+            raise ConfigError("the kill switch of the account has no target: leave it out, or name another scope")
+        return ACCOUNT
+    if not target.strip() or len(target) > TARGET_LENGTH_MAX or not target.isprintable():
+        raise ConfigError(f"which {scope}? Name one, in at most {TARGET_LENGTH_MAX} characters")
+    return KillPlace(KillScope(scope), target.strip())
 
 
 def place_of(scope: str, target: str) -> KillPlace:

@@ -23,6 +23,8 @@ class FloorView(msgspec.Struct, frozen=True, kw_only=True):
     """The zone in which the exchange's time is shown."""
     kill_latched: bool
     kill_reason: str = ""
+    has_risk_officer: bool = False
+    """Whether a kill switch opens by the risk officer's passphrase alone."""
     gate_open: bool = False
     gate_reason: str = ""
     strategies_running: int = 0
@@ -208,6 +210,34 @@ class LogView(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+class RateView(msgspec.Struct, frozen=True, kw_only=True):
+    """Topic ``rates``, key the currency: what one unit is worth in the account's base currency."""
+
+    currency: str
+    base: str
+    rate: Decimal | None
+    """As last told, too old or not; ``None`` when it was never told."""
+    ts_ns: int
+    source: str
+    problem: str
+    """Why it is not used; empty when it is."""
+
+
+class KillView(msgspec.Struct, frozen=True, kw_only=True):
+    """Topic ``kills``, key ``account``, ``strategy:<name>`` or ``instrument:<symbol or id>``: a latched switch."""
+
+    scope: str
+    target: str
+    actor: str
+    reason: str
+    ts_ns: int
+    phase: str
+    """``canceling``, ``verified``, ``not verified``, ``closing``, ``flat`` or ``not flat``."""
+    orders_left: int
+    """Orders in reach that the broker lists; -1 while it has not said."""
+    text: str = ""
+
+
 class BreakView(msgspec.Struct, frozen=True, kw_only=True):
     """Topic ``breaks``, key the break's key."""
 
@@ -230,6 +260,8 @@ Row = (
     | RiskView
     | LogView
     | BreakView
+    | KillView
+    | RateView
 )
 TOPICS = (
     "floor",
@@ -245,4 +277,6 @@ TOPICS = (
     "risk",
     "log",
     "breaks",
+    "kills",
+    "rates",
 )

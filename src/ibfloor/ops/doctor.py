@@ -16,7 +16,7 @@ import msgspec
 
 from ibfloor.clock import FloorClock
 from ibfloor.config import ClockSource, FloorSettings, Mode, load_settings
-from ibfloor.ledger.latch import KillLatch
+from ibfloor.ledger.latch import KillLatches
 from ibfloor.ledger.lock import running_pid
 from ibfloor.ledger.paths import LedgerPaths
 from ibfloor.model.errors import ConfigError, ConnectivityError, StrategyError
@@ -141,11 +141,10 @@ def _disk(settings: FloorSettings) -> Check:
 
 
 def _kill_switch(home: Path) -> Check:
-    state = KillLatch(LedgerPaths(home).latch).state()
-    if state is not None:
-        return _warn(
-            "kill switch", f"latched by {state.actor}: {state.reason}", "run the floor, then: ibfloor unkill REASON"
-        )
+    latched = KillLatches(home).states()
+    if latched:
+        told = "; ".join(f"{place} by {state.actor}: {state.reason}" for place, state in latched.items())
+        return _warn("kill switch", f"latched: {told}", "run the floor, then: ibfloor unkill REASON")
     pid = running_pid(LedgerPaths(home).lock)
     return _ok("kill switch", "open" + (f"; a floor runs here, process {pid}" if pid else ""))
 

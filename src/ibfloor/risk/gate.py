@@ -104,8 +104,10 @@ class RiskGate:
     def recheck(self, request: OrderRequest) -> Refusal | None:
         """Say why a reserved order must not go out after all: nothing passes any more."""
         allowed = self.permissions
-        if allowed.holds or (allowed.kill.is_latched and not allowed.may_reduce_when_killed):
+        if allowed.holds:
             why = allowed.shut_reason
+        elif allowed.kills and (text := allowed.kill_text(request.strategy, request.instrument_id)):
+            why = text
         elif request.strategy in allowed.paused and not allowed.kill.is_latched:
             why = f"{request.strategy} is paused: {allowed.paused[request.strategy]}"
         else:
@@ -138,7 +140,7 @@ class RiskGate:
             case BreakCleared() if fact.key.startswith(_POSITION_KEY):
                 self.unlock(InstrumentId(int(fact.key.removeprefix(_POSITION_KEY))))
             case _:
-                self.permissions.kill = kill.after(self.permissions.kill, fact)
+                kill.all_after(self.permissions.kills, fact)
         if order is not None:
             self.reservations.follow(order, fact)
 
@@ -180,6 +182,7 @@ class RiskGate:
 
     def _take(self, request: OrderRequest, context: RuleContext) -> None:
         self._tally.approved(request, context)
+        self.permissions.name(context.instrument)
         for bucket in (context.bucket, context.account_bucket):
             if bucket is not None:
                 bucket.take(context.now_ns)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ibfloor.model.ids import InstrumentId, StrategyId
+from ibfloor.model.instrument import Instrument
+from ibfloor.model.kill import ACCOUNT, KillPlace
 from ibfloor.risk.kill import OPEN, KillState
 
 
@@ -18,8 +20,36 @@ class Permissions:
         self.leaving: set[StrategyId] = set()
         """Strategies on their way out: they may only reduce, at a rate of its own."""
         self.locks: dict[InstrumentId, str] = {}
-        self.kill: KillState = OPEN
-        self.may_reduce_when_killed = False
+        self.kills: dict[KillPlace, KillState] = {}
+        """The kill switches that are latched."""
+        self.closing: set[KillPlace] = set()
+        """Those whose positions are being closed: orders that reduce pass them."""
+        self._symbols: dict[InstrumentId, str] = {}
+
+    @property
+    def kill(self) -> KillState:
+        """Return the account's kill switch."""
+        return self.kills.get(ACCOUNT, OPEN)
+
+    def kill_of(self, strategy: StrategyId, instrument: Instrument) -> tuple[KillPlace, KillState] | None:
+        """Return a latched switch that has an order in its reach: one whose positions are being closed first."""
+        if not self.kills:
+            return None
+        found = [pair for pair in self.kills.items() if pair[0].covers_order(strategy, instrument)]
+        return next((pair for pair in found if pair[0] in self.closing), found[0] if found else None)
+
+    def kill_text(self, strategy: StrategyId, instrument_id: InstrumentId) -> str | None:
+        """Say which latched switch forbids whatever a strategy does in an instrument; ``None`` for none."""
+        symbol = self._symbols.get(instrument_id, "")
+        found = [pair for pair in self.kills.items() if pair[0].covers(strategy, instrument_id, symbol)]
+        if not found or any(place in self.closing for place, _ in found):
+            return None
+        place, state = found[0]
+        return f"kill switch ({place}): {state.reason}"
+
+    def name(self, instrument: Instrument) -> None:
+        """Remember an instrument's symbol: a kill switch may know it by that alone."""
+        self._symbols[instrument.instrument_id] = instrument.contract.symbol
 
     @property
     def shut_reason(self) -> str | None:

@@ -74,7 +74,15 @@ class Tally:
             self._plain("hours", "", ""),
             self._plain("lock", "", f"{len(permissions.locks)} locked"),
             self._plain("permission", "", permissions.shut_reason or "open"),
-            self._plain("kill", "", "latched" if permissions.kill.is_latched else "open"),
+            self._plain(
+                "kill",
+                "",
+                "latched"
+                if permissions.kill.is_latched
+                else f"{len(permissions.kills)} latched"
+                if permissions.kills
+                else "open",
+            ),
             self._plain("replace", "", ""),
         ]
         return tuple(rows)

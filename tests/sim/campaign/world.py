@@ -29,6 +29,7 @@ from ibfloor.ledger.paths import LedgerPaths
 from ibfloor.manager.floor_state import FloorState
 from ibfloor.model.errors import FloorError
 from ibfloor.model.ids import AccountId, StrategyId, owner_of
+from ibfloor.model.kill import ACCOUNT
 from ibfloor.model.moment import NS_PER_S
 from ibfloor.model.money import USD
 from ibfloor.model.order import Side
@@ -370,7 +371,7 @@ def _where(task: asyncio.Task[Any]) -> str:
 
 
 async def _pull(floor: Floor) -> None:
-    await floor._kill_switch.kill("campaign", "the campaign pulls it", flatten=False)
+    await floor._kill_switch.kill(ACCOUNT, "campaign", "the campaign pulls it")
 
 
 async def _refresh(publisher: Any) -> None:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from ibfloor.api.login import FAILURES_MAX, mint_login_token
-from ibfloor.model.command import AddStrategy, CancelAll, Kill, PauseStrategy, Unkill
+from ibfloor.model.command import AddStrategy, CancelAll, FlattenKilled, Kill, PauseStrategy, Unkill
 
 Run = Callable[[Awaitable[Any]], Any]
 PASSWORD = "correct horse battery"
@@ -158,7 +158,9 @@ def test_a_command_carries_the_key_the_actor_and_nothing_else(web: Any, run: Run
     ("path", "body", "kind"),
     [
         ("/cancel-all", None, CancelAll),
-        ("/kill", {"reason": "test", "flatten": True}, Kill),
+        ("/kill", {"reason": "test"}, Kill),
+        ("/kill", {"reason": "test", "scope": "strategy", "target": "pairs"}, Kill),
+        ("/kill/flatten", {"scope": "instrument", "target": "SPY"}, FlattenKilled),
         ("/unkill", {"reason": "test"}, Unkill),
         ("/strategies", {"name": "new", "file": "strategies/new.py", "params": {"qty": 5}}, AddStrategy),
     ],

@@ -17,6 +17,7 @@ from ibfloor.model.command import (
     AddStrategy,
     Command,
     Denied,
+    FlattenKilled,
     Kill,
     PauseStrategy,
     ResumeStrategy,
@@ -81,12 +82,13 @@ def test_a_wrong_add_asks_the_floor_nothing(ibfloor: Ibfloor, desk: Desk, tmp_pa
 
 
 def test_kill_and_unkill_go_to_a_running_floor(ibfloor: Ibfloor, desk: Desk, home: Path) -> None:
-    assert ibfloor("kill", "runaway", "--flatten").code == 0
+    assert ibfloor("kill", "runaway", "--flatten", "--yes").code == 0
     assert ibfloor("unkill", "checked").code == 0
 
-    kill, unkill = desk.commands
+    kill, flatten, unkill = desk.commands
     assert isinstance(kill, Kill)
-    assert (kill.reason, kill.flatten) == ("runaway", True)
+    assert (kill.reason, kill.scope) == ("runaway", "account")
+    assert isinstance(flatten, FlattenKilled)
     assert isinstance(unkill, Unkill)
     latched = KillLatch(LedgerPaths(home).latch).state()  # before anything is asked: it holds whoever is dead
     assert latched is not None

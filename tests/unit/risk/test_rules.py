@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from ibfloor.model.fact import KillLatched, KillReset
 from ibfloor.model.ids import InstrumentId, StrategyId
+from ibfloor.model.kill import ACCOUNT
 from ibfloor.model.money import Currency
 from ibfloor.model.order import OrdType, Refused, Side
 from ibfloor.risk.gate import Approved, PriceReference
@@ -226,7 +227,7 @@ def test_kill_switch_refuses_all_and_exits_only_when_told(desk: Any, facts: Any)
     desk.take(KillLatched(ts_event_ns=2, ts_init_ns=2, actor="bob", reason="me too"))
     answer = desk.ask(facts.request(1, 10, Side.SELL))
     assert (rule_of(answer), "ann: runaway" in answer.reason.text) == ("kill", True)
-    desk.gate.permissions.may_reduce_when_killed = True
+    desk.gate.permissions.closing.add(ACCOUNT)
     assert rule_of(desk.ask(facts.request(2, 10))) == "kill"
     assert rule_of(desk.ask(facts.request(3, 10, Side.SELL))) == "approved"
     desk.take(KillReset(ts_event_ns=3, ts_init_ns=3, actor="ann", reason="mended"))

@@ -57,6 +57,7 @@ class IbMasterSession(IbSession):
         self._account_sink = account_sink
         self._accounts: list[str] = []
         self._one_snapshot = asyncio.Lock()
+        self._one_list = asyncio.Lock()
         self._statuses: dict[int, StatusMessage] = {}
         self._values: list[tuple[str, str, str]] = []
 
@@ -76,7 +77,7 @@ class IbMasterSession(IbSession):
             fees = self._requests.start(_FEES)
             try:
                 reach("snapshot.begun")
-                open_orders = await self._ask(_OPEN, "reqAllOpenOrders")
+                open_orders = await self._ask_open()
                 reach("snapshot.open_orders")
                 completed = await self._ask(_COMPLETED, "reqCompletedOrders", False)
                 reach("snapshot.completed_orders")
@@ -91,6 +92,10 @@ class IbMasterSession(IbSession):
                 self._requests.end(_FEES)
                 fee_items = await self._requests.answer(fees, timeout_s=1.0, what=_FEES)
         return self._build(began_ns, open_orders, completed, fills, fee_items, positions, summary)
+
+    async def open_orders(self) -> tuple[ListedOrder, ...]:
+        """Ask for what works now, whoever placed it; raises ``ConnectivityError`` as ``snapshot`` does."""
+        return tuple(self._still_open(await self._ask_open()))
 
     def cancel_everything(self) -> None:
         """Cancel every working order of the account; raises ``ConnectivityError`` when nothing was written."""
@@ -111,6 +116,10 @@ class IbMasterSession(IbSession):
         pending = self._requests.start(key)
         getattr(client, method)(*arguments)
         return await self._requests.answer(pending, timeout_s=self._settings.request_timeout_s, what=method)
+
+    async def _ask_open(self) -> list[Any]:
+        async with self._one_list:  # a kill looks while a snapshot is under way
+            return await self._ask(_OPEN, "reqAllOpenOrders")
 
     async def _ask_executions(self) -> list[OrderFilled]:
         req_id = self._requests.next_id()
@@ -280,6 +289,7 @@ class IbMasterSession(IbSession):
             stop_px=(number(order.auxPrice) or None) if has_stop else None,
             cum_qty=cum_qty,
             text=state.warningText or state.completedStatus,
+            symbol=contract.symbol,
         )
 
 

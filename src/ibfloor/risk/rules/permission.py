@@ -13,10 +13,12 @@ def check(request: OrderRequest, context: RuleContext) -> Refusal | None:
     allowed = context.permissions
     if allowed.holds:
         return Refusal(rule=RULE, text=f"the gate is shut: {'; '.join(allowed.holds.values())}")
-    if allowed.kill.is_latched:
-        if allowed.may_reduce_when_killed and context.is_reducing(request):
+    if (killed := allowed.kill_of(request.strategy, context.instrument)) is not None:
+        place, kill = killed
+        if place in allowed.closing and context.is_reducing(request):
             return None
-        return Refusal(rule="kill", text=f"the kill switch is latched by {allowed.kill.actor}: {allowed.kill.reason}")
+        which = "" if place.is_account else f" of {place}"
+        return Refusal(rule="kill", text=f"the kill switch{which} is latched by {kill.actor}: {kill.reason}")
     if request.strategy in allowed.paused:
         return Refusal(rule=RULE, text=f"{request.strategy} is paused: {allowed.paused[request.strategy]}")
     if request.strategy in allowed.leaving and not context.is_reducing(request):
