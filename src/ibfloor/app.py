@@ -181,9 +181,9 @@ class Floor:
             clock,
             thread=ground.loop_thread("data"),
         )
-        self._marks = Marks(self.data, USD)
-        self._gate = SharedGate(restored.gate, self.data.quote, clock)
         self._board = AccountBoard()
+        self._marks = Marks(self.data, USD, self._board.rates, clock, rate_max_age_s=settings.books.rate_max_age_s)
+        self._gate = SharedGate(restored.gate, self.data.quote, clock)
         self._master = master = clients.master_session(self._board.take, on_read_only=self._take_read_only)
         self._portfolio = PortfolioManager(state, self._marks, self._gate, clock, tz=DAY_ZONE)
         reconciler = Reconciler(

@@ -315,11 +315,11 @@ class Feed:
                     mark_ts_ns=self._now_ns,
                     mark_source="mid",
                     unrealised_pnl=((tape.last - avg_px) * qty).quantize(Decimal("0.01")),
-                    realised_pnl=row.realised_pnl,
+                    realised_pnl=row.realised_pnl or Decimal(0),
                     currency="USD",
                 ),
             )
-        pnl = row.realised_pnl + unrealised - row.fees
+        pnl = (row.realised_pnl or Decimal(0)) + unrealised - (row.fees or Decimal(0))
         spark = row.spark
         if self._beats % 5 == 1 and row.state != "STOPPED":
             spark = (*spark, float(pnl))[-40:]
@@ -362,8 +362,8 @@ class Feed:
     def _show_account(self, working: int) -> None:
         rows = self._strategies.values()
         unrealised = sum((row.unrealised_pnl or Decimal(0) for row in rows), Decimal(0))
-        realised = sum((row.realised_pnl for row in rows), Decimal(0))
-        fees = sum((row.fees for row in rows), Decimal(0))
+        realised = sum((row.realised_pnl or Decimal(0) for row in rows), Decimal(0))
+        fees = sum((row.fees or Decimal(0) for row in rows), Decimal(0))
         self.differ.update(
             "account",
             "DU4519027",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from math import isfinite
 
@@ -9,8 +10,10 @@ from ibfloor.data.manager import DataManager
 from ibfloor.model.ids import InstrumentId
 from ibfloor.model.instrument import SecurityType
 from ibfloor.model.market import Quote, Trade
+from ibfloor.model.moment import NS_PER_S, Clock
 from ibfloor.model.money import Currency
 from ibfloor.portfolio.book import Book
+from ibfloor.portfolio.fx import FxRate, RateNow, choose, pair_rate, usable
 from ibfloor.portfolio.valuation import Mark, Rates, value
 
 MID = "mid"
@@ -18,10 +21,25 @@ LAST = "last"
 
 
 class Marks:
-    """Prices to value books at: the middle of the quote, else the last trade, each with its time."""
+    """Prices to value books at: the middle of the quote, else the last trade, each with its time.
 
-    def __init__(self, data: DataManager, base: Currency) -> None:
+    Exchange rates come from the currency pairs that are watched, else from what the broker told with
+    the account (``told``), none older than ``rate_max_age_s`` of market time.
+    """
+
+    def __init__(
+        self,
+        data: DataManager,
+        base: Currency,
+        told: Callable[[Currency], Iterable[FxRate]],
+        clock: Clock,
+        *,
+        rate_max_age_s: float,
+    ) -> None:
         self._data = data
+        self._told = told
+        self._clock = clock
+        self._rate_max_age_ns = int(rate_max_age_s * NS_PER_S)
         self.base = base
         """The account's currency; set once the account is known."""
 
@@ -31,20 +49,31 @@ class Marks:
         return {key: mark for key, mark in found.items() if mark is not None}
 
     def rates(self) -> Rates:
-        """Return the exchange rates that the watched currency pairs give."""
-        to_base: dict[Currency, Decimal] = {}
+        """Return the exchange rates that may be used now, with what is wrong with the others."""
+        told = self._all_told()
+        return usable(self.base, self._standings(dict.fromkeys(rate.currency for rate in told), told))
+
+    def rates_now(self, currencies: Iterable[Currency]) -> list[RateNow]:
+        """Return how the rate of each of some currencies stands, the base currency's left out."""
+        return self._standings((each for each in currencies if each != self.base), self._all_told())
+
+    def _standings(self, currencies: Iterable[Currency], told: list[FxRate]) -> list[RateNow]:
+        now_ns = self._clock.now_ns()
+        return [choose(each, told, now_ns, self._rate_max_age_ns) for each in currencies]
+
+    def _all_told(self) -> list[FxRate]:
+        return [*self._pairs(), *self._told(self.base)]
+
+    def _pairs(self) -> Iterator[FxRate]:
         for instrument in self._data.instruments():
             if instrument.contract.security_type is not SecurityType.FOREX:
                 continue
             mark = self._mark(instrument.instrument_id)
-            if mark is None or not mark.px:
-                continue
-            bought, paid = Currency(instrument.contract.symbol), instrument.currency
-            if paid == self.base:
-                to_base[bought] = mark.px
-            elif bought == self.base:
-                to_base[paid] = 1 / mark.px
-        return Rates(base=self.base, to_base=to_base)
+            if mark is not None:
+                bought = Currency(instrument.contract.symbol)
+                rate = pair_rate(self.base, bought, instrument.currency, mark.px, mark.ts_ns)
+                if rate is not None:
+                    yield rate
 
     def equity(self, book: Book) -> Decimal | None:
         """Return what a book is worth in the account's currency; ``None`` while a mark or rate is missing."""

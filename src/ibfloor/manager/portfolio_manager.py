@@ -16,6 +16,7 @@ from ibfloor.model.account import BrokerSnapshot
 from ibfloor.model.fact import AnyFact, DayOpened, InstrumentDefined, OrderForked
 from ibfloor.model.ids import UNASSIGNED, ClientOrderId, InstrumentId, StrategyId
 from ibfloor.model.moment import Clock, to_datetime
+from ibfloor.portfolio.fx import RateNow
 from ibfloor.portfolio.performance import Performance, advance, resumed
 from ibfloor.portfolio.reconciliation import Difference, compare, opening
 from ibfloor.portfolio.valuation import Valuation, value, value_account
@@ -58,6 +59,14 @@ class PortfolioManager:
         account = value_account(valuations.values(), marks, rates)
         self._advance(account)
         return valuations, account
+
+    def rates_now(self) -> list[RateNow]:
+        """Return how the rate of every currency stands that any book has cash or a position in."""
+        books = self._state.books
+        held = {currency for currency, amount in books.cash_total().items() if amount}
+        for name in books.strategies():
+            held |= {position.currency for position in books.book(name).open_positions.values()}
+        return self._marks.rates_now(sorted(held))
 
     def day_opening(self) -> DayOpened | None:
         """Return the fact to journal when a new trading day has begun since the last one journaled."""

@@ -7,8 +7,10 @@ from decimal import Decimal
 from ibfloor.manager.floor_state import FloorState
 from ibfloor.model.fact import BreakFound, OrderFilled, SessionChanged
 from ibfloor.model.ids import InstrumentId, StrategyId
+from ibfloor.model.money import Currency
 from ibfloor.model.order import Order
-from ibfloor.model.view import BreakView, FillView, OrderView, PositionView, SessionView
+from ibfloor.model.view import BreakView, FillView, OrderView, PositionView, RateView, SessionView
+from ibfloor.portfolio.fx import RateNow
 from ibfloor.portfolio.valuation import PositionValue, Valuation
 
 CENT = Decimal("0.01")
@@ -92,6 +94,19 @@ def session_row(state: FloorState, fact: SessionChanged) -> SessionView:
 def break_row(fact: BreakFound) -> BreakView:
     """Return a break's row."""
     return BreakView(key=fact.key, ours=fact.ours, theirs=fact.theirs, text=fact.text, ts_ns=fact.ts_event_ns)
+
+
+def rate_row(now: RateNow, base: Currency) -> RateView:
+    """Return an exchange rate's row."""
+    rate = now.rate
+    return RateView(
+        currency=now.currency,
+        base=base,
+        rate=rate.px.quantize(Decimal("0.00000001")).normalize() if rate else None,
+        ts_ns=rate.ts_ns if rate else 0,
+        source=rate.source if rate else "",
+        problem=now.problem,
+    )
 
 
 def holdings_by_symbol(state: FloorState, valuation: Valuation) -> dict[str, Decimal]:

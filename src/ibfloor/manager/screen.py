@@ -22,13 +22,17 @@ from ibfloor.manager.rows import (
     holdings_by_symbol,
     order_row,
     position_row,
+    rate_row,
     session_row,
+    symbol_of,
 )
 from ibfloor.model.fact import BreakCleared, FeeReported, OrderFilled, OrderRefused
 from ibfloor.model.ids import ClientOrderId, StrategyId, exec_root
 from ibfloor.model.moment import Clock
+from ibfloor.model.money import Currency
 from ibfloor.model.order import Order, OrdStatus
 from ibfloor.model.view import AccountView, EquityView, StrategyView
+from ibfloor.portfolio.fx import RateNow
 from ibfloor.portfolio.performance import Performance
 from ibfloor.portfolio.valuation import Valuation
 
@@ -52,6 +56,7 @@ class Screen:
         self._refused: deque[OrderRefused] = deque(maxlen=100)
         self._gone: list[tuple[str, str]] = []
         self._positions_shown: set[str] = set()
+        self._rates_shown: set[str] = set()
         self._sparks: dict[StrategyId, deque[float]] = {}
         self._curve_due_ns = 0
         self._curve_points = 0
@@ -82,7 +87,9 @@ class Screen:
         rows += [
             ("strategies", desk.name, self._strategy_row(desk, valuations[desk.name], is_curve_due)) for desk in desks
         ]
-        rows += self._account_rows(account, is_curve_due)
+        rates = self._portfolio.rates_now()
+        rows += self._rate_rows(rates, account.base)
+        rows += self._account_rows(account, rates, is_curve_due)
         return rows
 
     def _touched(self) -> Rows:
@@ -135,10 +142,10 @@ class Screen:
             reason=desk.reason,
             symbols=desk.symbols or tuple(holdings),
             positions=holdings,
-            realised_pnl=cents(valuation.realised) or Decimal(0),
+            realised_pnl=cents(valuation.realised),
             unrealised_pnl=cents(valuation.unrealised),
             pnl=cents(pnl),
-            fees=cents(valuation.fees) or Decimal(0),
+            fees=cents(valuation.fees),
             orders=record.orders,
             orders_working=sum(order.request.strategy == desk.name for order in state.orders.working()),
             fills=record.fills,
@@ -149,7 +156,14 @@ class Screen:
             spark=tuple(spark),
         )
 
-    def _account_rows(self, account: Valuation, is_curve_due: bool) -> Rows:
+    def _rate_rows(self, rates: list[RateNow], base: Currency) -> Rows:
+        rows: Rows = [("rates", rate.currency, rate_row(rate, base)) for rate in rates]
+        shown = {key for _, key, _ in rows}
+        rows += [("rates", key, None) for key in self._rates_shown - shown]
+        self._rates_shown = shown
+        return rows
+
+    def _account_rows(self, account: Valuation, rates: list[RateNow], is_curve_due: bool) -> Rows:
         curve, state = self._portfolio.performance, self._state
         view = AccountView(
             account=self._account.account,
@@ -159,7 +173,7 @@ class Screen:
             day_pnl=None if curve is None or account.equity is None else cents(curve.day_pnl),
             unrealised_pnl=cents(account.unrealised),
             realised_pnl=cents(account.realised),
-            fees=cents(account.fees) or Decimal(0),
+            fees=cents(account.fees),
             cash={currency: amount.quantize(Decimal("0.01")) for currency, amount in state.books.cash_total().items()},
             gross_exposure=cents(account.gross_exposure),
             net_exposure=cents(account.net_exposure),
@@ -167,12 +181,18 @@ class Screen:
             excess_liquidity=self._account.amount("ExcessLiquidity"),
             books_equal_account=None if state.reconciled is None else not state.breaks,
             ts_reconciled_ns=state.reconciled.ts_event_ns if state.reconciled else 0,
+            not_known="; ".join(self._missing(account, rates)),
         )
         rows: Rows = [("account", view.account or "account", view)]
         if is_curve_due and curve is not None and account.gross_exposure is not None:
             self._curve_points += 1
             rows.append(("equity", str(self._curve_points), self._point(account, curve)))
         return rows
+
+    def _missing(self, account: Valuation, rates: list[RateNow]) -> list[str]:
+        unmarked = {symbol_of(self._state, each.position.instrument_id) for each in account.positions if not each.mark}
+        problems = [rate.problem for rate in rates if rate.problem]
+        return [*problems, *(f"{each} has no mark" for each in sorted(unmarked))]
 
     def _point(self, account: Valuation, curve: Performance) -> EquityView:
         return EquityView(

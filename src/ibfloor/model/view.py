@@ -57,7 +57,7 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     day_pnl: Decimal | None = None
     unrealised_pnl: Decimal | None = None
     realised_pnl: Decimal | None = None
-    fees: Decimal = Decimal(0)
+    fees: Decimal | None = None
     cash: dict[str, Decimal] = {}
     gross_exposure: Decimal | None = None
     net_exposure: Decimal | None = None
@@ -65,6 +65,8 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     excess_liquidity: Decimal | None = None
     books_equal_account: bool | None = None
     ts_reconciled_ns: int = 0
+    not_known: str = ""
+    """Why figures are missing: a mark or an exchange rate that is not there, or too old."""
 
 
 class StrategyView(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,10 +78,10 @@ class StrategyView(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     symbols: tuple[str, ...] = ()
     positions: dict[str, Decimal] = {}
-    realised_pnl: Decimal = Decimal(0)
+    realised_pnl: Decimal | None = None
     unrealised_pnl: Decimal | None = None
     pnl: Decimal | None = None
-    fees: Decimal = Decimal(0)
+    fees: Decimal | None = None
     orders: int = 0
     orders_working: int = 0
     fills: int = 0

@@ -116,10 +116,11 @@ def order_contract(instrument: Instrument) -> ib_async.Contract:
 
 def to_contract(theirs: ib_async.Contract) -> Contract:
     """Return our contract for one that IB listed (positions, orders)."""
+    kind = SecurityType(theirs.secType)
     return Contract(
-        security_type=SecurityType(theirs.secType),
+        security_type=kind,
         symbol=theirs.symbol,
-        exchange=theirs.exchange or "SMART",
+        exchange=theirs.exchange or ("IDEALPRO" if kind is SecurityType.FOREX else "SMART"),
         currency=Currency(theirs.currency),
         primary_exchange=theirs.primaryExchange,
         expiry=theirs.lastTradeDateOrContractMonth,

@@ -129,6 +129,8 @@ class IbMasterSession(IbSession):
         req_id = self._requests.next_id()
         rows = await self._ask(req_id, "reqAccountSummary", req_id, "All", _SUMMARY_TAGS)
         self._live_client().cancelAccountSummary(req_id)  # type: ignore[no-untyped-call]
+        self._values += [(tag, value, currency) for account, tag, value, currency in rows if account == self.account]
+        self._report_account()  # account updates are minutes apart: rates and cash are as new as the snapshot
         return rows
 
     async def _prepare(self, client: LeanClient) -> None:

@@ -23,7 +23,7 @@ const COLUMNS = [
   ["pos", "Pos", (row) => Object.values(row.positions).reduce((sum, qty) => sum + Number(qty), 0)],
   ["last", "Last", (row) => lastOf(row) ?? 0],
   ["unreal", "Unreal.", (row) => Number(row.unrealised_pnl)],
-  ["pnl", "Total P&L", (row) => Number(row.pnl ?? row.realised_pnl)],
+  ["pnl", "Total P&L", (row) => Number(row.pnl)],
 ];
 const TITLES = { pnl: "Since the ledger began: realised and unrealised, less fees" };
 const LEFT = new Set(["name", "symbol", "status"]);
@@ -115,7 +115,7 @@ function sorted(rows, { column, down }) {
 }
 
 const StrategyRow = pure(({ row, last, digits, isSelected, isHalted }) => {
-  const pnl = row.pnl ?? row.realised_pnl;
+  const pnl = row.pnl;
   const isIdle = row.state === "STOPPED" && row.fills === 0;
   return html`<tr class=${classes(isSelected && "is-selected", row.state === "FAILED" && "is-failed")}
     onClick=${() => select(row.name)} data-strategy=${row.name} data-state=${row.state}>

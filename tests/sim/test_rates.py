@@ -1,0 +1,61 @@
+"""Exchange rates on a whole floor against the simulated gateway, whose own figures judge."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from pathlib import Path
+
+from tests.sim.books_world import BooksWorld, play
+
+from ibfloor.model.money import Currency
+from ibfloor.model.order import Side
+
+EUR, USD = Currency("EUR"), Currency("USD")
+
+
+def test_an_account_in_euros_is_worth_what_the_broker_says_without_any_pair_watched(tmp_path: Path) -> None:
+    async def scene(world: BooksWorld) -> None:
+        await world.quote("EUR.USD", "1.35", "1.35")
+        await world.settle()
+        (account,) = (await world.rows("account")).values()
+        rate = (await world.rows("rates"))["USD"]
+        assert account.base_currency == "EUR"
+        assert account.net_liquidation == account.broker_net_liquidation
+        assert account.net_liquidation == Decimal("137037.04")  # 100 000 and 50 000 / 1.35
+        assert (rate.rate, rate.source, rate.problem) == (Decimal("0.7407407"), "account values", "")
+        assert world.floor._gate._gate.exposures.rate(USD) == Decimal("0.7407407")  # the gate judges by the same
+
+    play(tmp_path, scene, cash={"EUR": "100000", "USD": "50000"}, base=EUR)
+
+
+def test_a_watched_pair_goes_first_and_no_rate_outlives_its_age(tmp_path: Path) -> None:
+    async def scene(world: BooksWorld) -> None:
+        await world.quote("EUR.USD", "1.25", "1.25")
+        await world.trade_by_hand("EUR.USD", Side.BUY, 1000, "1.25")  # held, so it is watched
+        await world.settle()
+        await world.quote("EUR.USD", "1.60", "1.60")
+        rate = (await world.rows("rates"))["USD"]
+        assert (rate.rate, rate.source) == (Decimal("0.625"), "EUR.USD")
+
+        world.cut_off(for_s=1000)
+        await asyncio.sleep(310)
+        rate, (account,) = (await world.rows("rates"))["USD"], (await world.rows("account")).values()
+        assert rate.rate is not None, "how it stood last is shown"
+        assert "s old, more than 300 s" in rate.problem
+        assert (account.net_liquidation, account.gross_exposure) == (None, None)
+        assert account.not_known.startswith("the rate of USD")
+        assert world.floor._gate._gate.exposures.rate(USD) is None
+
+    play(tmp_path, scene, cash={"EUR": "100000", "USD": "50000"}, base=EUR, books={"rate_max_age_s": 300})
+
+
+def test_a_currency_whose_rate_nobody_tells_is_not_one_to_one(tmp_path: Path) -> None:
+    async def scene(world: BooksWorld) -> None:
+        await world.settle()  # no pair has a price: the broker itself tells no rate
+        (account,) = (await world.rows("account")).values()
+        assert account.net_liquidation is None
+        assert account.not_known == "no rate of USD is known"
+        assert (await world.rows("rates"))["USD"].rate is None
+
+    play(tmp_path, scene, cash={"EUR": "100000", "USD": "50000"}, base=EUR)
