@@ -150,7 +150,7 @@ class _Maker:
     def make(self, owner: StrategyId, names: Iterable[StrategyId], opening: Book, closing: Book) -> Statement:
         own = set(names)
         executions = tuple(each for each in self._executions if each.strategy in own)
-        currencies = currency_bridges(opening, closing, self._then, self._prices, executions, self._story.instruments)
+        currencies = currency_bridges(opening, closing, self._then, self._prices)
         booked = tuple(self._story.between(self._start_ns, self._end_ns))
         return Statement(
             owner=owner,

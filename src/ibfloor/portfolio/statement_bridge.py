@@ -9,10 +9,8 @@ import msgspec
 
 from ibfloor.model.entry import EntryKind
 from ibfloor.model.ids import InstrumentId
-from ibfloor.model.instrument import Instrument, SecurityType
 from ibfloor.model.money import Currency
-from ibfloor.portfolio.book import Amounts, Book, add_to
-from ibfloor.portfolio.executions import Execution
+from ibfloor.portfolio.book import Amounts, Book
 from ibfloor.portfolio.figures import ZERO, Figure, total
 from ibfloor.portfolio.position import Settlement
 from ibfloor.portfolio.worth import Prices, worth_of
@@ -92,19 +90,11 @@ class Bridge(msgspec.Struct, frozen=True, kw_only=True):
         return self.closing - self.opening - self.steps.flows
 
 
-def currency_bridges(
-    opening: Book,
-    closing: Book,
-    then: Prices,
-    now: Prices,
-    executions: Iterable[Execution],
-    instruments: Mapping[InstrumentId, Instrument],
-) -> tuple[CurrencyBridge, ...]:
+def currency_bridges(opening: Book, closing: Book, then: Prices, now: Prices) -> tuple[CurrencyBridge, ...]:
     """Return how each currency came from its opening to its closing equity, sorted by currency."""
     before, after = worth_of(opening, then), worth_of(closing, now)
     results = _results(opening, closing, before.unrealised, after.unrealised)
-    exchanged = _exchanged(executions, instruments)
-    currencies = {*before.equity, *after.equity, *results, *exchanged, *closing.fees, *closing.flows}
+    currencies = {*before.equity, *after.equity, *results, *closing.fees, *closing.flows}
     currencies |= {currency for amounts in closing.income.values() for currency in amounts}
     bridges = []
     for currency in sorted(currencies):
@@ -115,7 +105,7 @@ def currency_bridges(
             unrealised=unrealised,
             fees=-_change(opening.fees, closing.fees, currency),
             flows=_change(opening.flows, closing.flows, currency),
-            exchanged=Figure(exchanged.get(currency, _ZERO)),
+            exchanged=_change(opening.exchanged, closing.exchanged, currency),
             **_income(opening, closing, currency),
         )
         bridges.append(
@@ -173,18 +163,6 @@ def _results(
         one, other = sums.get(held.currency, (ZERO, ZERO))
         sums[held.currency] = (one + realised, other + unrealised)
     return sums
-
-
-def _exchanged(executions: Iterable[Execution], instruments: Mapping[InstrumentId, Instrument]) -> Amounts:
-    amounts: Amounts = {}
-    for each in executions:
-        instrument = instruments.get(each.instrument_id)
-        if instrument is None or instrument.contract.security_type is not SecurityType.FOREX:
-            continue
-        signed = each.qty * each.side.sign
-        add_to(amounts, Currency(instrument.contract.symbol), signed)
-        add_to(amounts, each.currency, -signed * each.px * each.multiplier)
-    return amounts
 
 
 def _income(opening: Book, closing: Book, currency: Currency) -> dict[str, Figure]:

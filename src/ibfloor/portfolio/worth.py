@@ -103,7 +103,7 @@ def merged(owner: StrategyId, books: Iterable[Book]) -> Book:
     parts = tuple(books)
     positions: dict[InstrumentId, Position] = {}
     income: dict[EntryKind, Amounts] = {}
-    sums: dict[str, Amounts] = {"cash": {}, "realised": {}, "fees": {}, "flows": {}}
+    sums: dict[str, Amounts] = {"cash": {}, "realised": {}, "fees": {}, "exchanged": {}, "flows": {}}
     for part in parts:
         for key, position in part.positions.items():
             positions[key] = _joined(positions[key], position) if key in positions else position
@@ -119,6 +119,7 @@ def merged(owner: StrategyId, books: Iterable[Book]) -> Book:
         cash=sums["cash"],
         realised=sums["realised"],
         fees=sums["fees"],
+        exchanged=sums["exchanged"],
         flows=sums["flows"],
     )
 

@@ -22,8 +22,9 @@ class Cell(msgspec.Struct, frozen=True):
 
     value: Decimal | int | str | None
     kind: str = "text"
-    """``text``, ``wide`` (may wrap), ``money`` (cents), ``gain`` (cents, signed), ``number`` and ``price`` (exact),
-    ``rate``, ``time`` (ns), ``lot`` (when it was opened, ns)."""
+    """``text``, ``wide`` (may wrap), ``money`` (cents), ``gain`` and ``cost`` (cents, signed), ``number`` and
+    ``price`` (exact), ``rate``, ``time`` and ``clock`` (ns; the latter on the statement's day), ``lot`` (when it was
+    opened, ns)."""
     why: str = ""
 
 
@@ -142,7 +143,7 @@ def _positions(statement: Statement) -> Table:
     numbers = ("Quantity", "Average price", "Cost", "Price", "Value", "Open result", f"In {statement.base}")
     columns = (
         Column("Instrument"),
-        *(Column(title, is_number=True, is_spare=title in ("Average price", "Cost")) for title in numbers),
+        *(Column(title, is_number=True, is_spare=title in ("Average price", "Cost", "Price")) for title in numbers),
         Column("Currency", is_spare=True),
         Column("Price of", is_spare=True),
     )
@@ -240,7 +241,7 @@ def _execution_row(each: Execution, name: str) -> tuple[Cell, ...]:
     fee = Cell(None, "money", "the broker has not told it yet") if each.fee is None else Cell(each.fee.amount, "price")
     arrival = Cell(None, "number", "no arrival price") if each.arrival is None else Cell(each.arrival.px, "price")
     return (
-        Cell(each.ts_ns, "time"),
+        Cell(each.ts_ns, "clock"),
         Cell(each.cl_ord_id or each.strategy),
         Cell(name or str(each.instrument_id)),
         number(each.qty * each.side.sign),
@@ -248,7 +249,7 @@ def _execution_row(each: Execution, name: str) -> tuple[Cell, ...]:
         Cell(to_cents(each.value), "money"),
         fee,
         arrival,
-        money(each.slippage, "gain"),
+        money(each.slippage, "cost"),
         Cell(each.currency),
     )
 
@@ -270,7 +271,7 @@ def _entries(statement: Statement) -> Table:
     return Table(
         title="Book entries",
         columns=(Column("Time"), Column("Kind"), Column("What"), Column("Why"), Column("By", is_spare=True)),
-        rows=tuple((Cell(ts_ns, "time"), kind, what, why, Cell(by)) for ts_ns, kind, what, why, by in rows),
+        rows=tuple((Cell(ts_ns, "clock"), kind, what, why, Cell(by)) for ts_ns, kind, what, why, by in rows),
     )
 
 

@@ -12,7 +12,7 @@ from ibfloor.reports.words import for_programs
 
 
 def statement_csv(statement: Statement, tz: tzinfo) -> str:
-    """Return the statement as CSV text. Column two is ``header``, ``data``, ``total`` or ``unknown``."""
+    """Return the statement as CSV text. Column two is ``header``, ``data``, ``lot``, ``total`` or ``unknown``."""
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("Statement", "header", "Owner", "Day", "Base currency", "Prices taken"))
@@ -21,7 +21,7 @@ def statement_csv(statement: Statement, tz: tzinfo) -> str:
     for table in tables(statement):
         writer.writerow((table.title, "header", *(column.title for column in table.columns)))
         for index, row in enumerate(table.rows):
-            kind = "total" if index in table.strong else "data"
+            kind = "total" if index in table.strong else "lot" if row[0].kind == "lot" else "data"
             writer.writerow((table.title, kind, *(_safe(for_programs(cell, tz)) for cell in row)))
     for reason in unknown(statement):
         writer.writerow(("Not known", "unknown", _safe(reason)))

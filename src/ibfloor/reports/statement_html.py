@@ -73,7 +73,7 @@ def _plain(title: str, text: str, why: str) -> str:
 def _notices(statement: Statement) -> Iterator[str]:
     reasons = unknown(statement)
     if reasons:
-        yield _notice("Not known", "What needs these is shown as — and left out of no sum in silence:", reasons)
+        yield _notice("Not known", "Figures that need these are shown as —, and so are their sums:", reasons)
     if statement.breaks:
         texts = tuple(each.text for each in statement.breaks)
         yield _notice("Books and account differ", "These breaks were open when the day ended:", texts)
@@ -120,9 +120,10 @@ def _row(table: Table, index: int, row: tuple[Cell, ...], tz: tzinfo) -> str:
 def _tone(cell: Cell) -> str:
     if cell.value is None:
         return "unknown"
-    if cell.kind != "gain" or not isinstance(cell.value, Decimal):
+    if cell.kind not in ("gain", "cost") or not isinstance(cell.value, Decimal):
         return ""
-    return "gain" if cell.value > 0 else "loss" if cell.value < 0 else "zero"
+    good = cell.value if cell.kind == "gain" else -cell.value
+    return "gain" if good > 0 else "loss" if good < 0 else "zero"
 
 
 def _classes(*names: str) -> str:

@@ -19,7 +19,9 @@ def for_people(cell: Cell, tz: tzinfo) -> str:
         case None:
             return MISSING
         case int() as ts_ns if cell.kind == "lot":
-            return f"bought or sold {to_datetime(ts_ns, tz):%Y-%m-%d %H:%M}"
+            return f"lot of {to_datetime(ts_ns, tz):%Y-%m-%d %H:%M}"
+        case int() as ts_ns if cell.kind == "clock":
+            return f"{to_datetime(ts_ns, tz):%H:%M:%S}"
         case int() as ts_ns:
             when = f"{to_datetime(ts_ns, tz):%Y-%m-%d %H:%M:%S}"
             return f"{when} {cell.why}".rstrip()
@@ -37,7 +39,11 @@ def for_programs(cell: Cell, tz: tzinfo) -> str:
         case int() as ts_ns:
             return to_datetime(ts_ns, tz).isoformat()
         case Decimal() as amount:
-            return f"{amount.normalize() + 0:f}" if cell.kind in ("number", "price", "rate") else f"{amount:f}"
+            return (
+                f"{round(amount, 10).normalize() + 0:f}"
+                if cell.kind in ("price", "rate")
+                else _plain(amount, cell.kind)
+            )
         case text:
             return text
 
@@ -46,7 +52,7 @@ def _amount(amount: Decimal, kind: str) -> str:
     match kind:
         case "money":
             text = f"{amount:,.2f}"
-        case "gain":
+        case "gain" | "cost":
             text = f"{amount:+,.2f}" if amount else "0.00"
         case "rate":
             text = f"{amount:,.5f}"
@@ -56,6 +62,10 @@ def _amount(amount: Decimal, kind: str) -> str:
         case _:
             text = f"{amount.normalize() + 0:,f}"
     return text.replace("-", MINUS)
+
+
+def _plain(amount: Decimal, kind: str) -> str:
+    return f"{amount.normalize() + 0:f}" if kind == "number" else f"{amount:f}"
 
 
 def _decimals(amount: Decimal) -> int:
