@@ -26,7 +26,7 @@ from ibfloor.model.instrument import Instrument
 from ibfloor.model.lots import LotMethod
 from ibfloor.model.marking import BooksMarked
 from ibfloor.model.moment import from_datetime, to_datetime
-from ibfloor.portfolio.book import Book
+from ibfloor.portfolio.book import Amounts, Book
 from ibfloor.portfolio.books import Books
 
 KINDS = (
@@ -174,7 +174,15 @@ class _Reader:
                 return fact.ts_event_ns
 
 
-def books_at(story: Chronicle, times: Sequence[int]) -> Iterator[Mapping[StrategyId, Book]]:
+class BooksThen(msgspec.Struct, frozen=True):
+    """All books at one moment."""
+
+    books: Mapping[StrategyId, Book]
+    account_cash: Amounts
+    """What the broker must show: it realises a future's result as one, over all books."""
+
+
+def books_at(story: Chronicle, times: Sequence[int]) -> Iterator[BooksThen]:
     """Yield all books as of just before each time; times in ascending order. One pass over the bookings."""
     books = Books(story.lots)
     now = 0
@@ -184,7 +192,7 @@ def books_at(story: Chronicle, times: Sequence[int]) -> Iterator[Mapping[Strateg
         while now < len(story.bookings) and story.bookings[now].ts_ns < ts_ns:
             books.apply(story.bookings[now].fact)
             now += 1
-        yield {name: books.book(name) for name in books.strategies()}
+        yield BooksThen({name: books.book(name) for name in books.strategies()}, books.account_cash())
 
 
 def flow_times(story: Chronicle, start_ns: int, end_ns: int) -> list[int]:

@@ -16,7 +16,7 @@ from ibfloor.model.entry import BookEntry
 from ibfloor.model.fact import BreakFound
 from ibfloor.model.ids import InstrumentId, StrategyId
 from ibfloor.model.money import Currency
-from ibfloor.portfolio.book import Book
+from ibfloor.portfolio.book import Amounts, Book
 from ibfloor.portfolio.chronicle import Chronicle, books_at, day_bounds
 from ibfloor.portfolio.executions import Execution, executions_of, flows_told
 from ibfloor.portfolio.figures import ZERO, Figure, total
@@ -114,12 +114,11 @@ def statements(story: Chronicle, day: str, tz: tzinfo) -> dict[StrategyId, State
         prices_of(after, base, story.instruments),
     )
     made = {
-        name: maker.make(name, (name,), opening.get(name) or Book(strategy=name), book)
-        for name, book in closing.items()
+        name: maker.make(name, (name,), opening.books.get(name) or Book(strategy=name), book, book.cash)
+        for name, book in closing.books.items()
     }
-    made[ACCOUNT] = maker.make(
-        ACCOUNT, tuple(closing), merged(ACCOUNT, opening.values()), merged(ACCOUNT, closing.values())
-    )
+    before_all, after_all = merged(ACCOUNT, opening.books.values()), merged(ACCOUNT, closing.books.values())
+    made[ACCOUNT] = maker.make(ACCOUNT, tuple(closing.books), before_all, after_all, closing.account_cash)
     return made
 
 
@@ -147,10 +146,12 @@ class _Maker:
         self._executions = executions_of(story, start_ns, end_ns)
         self._breaks = story.breaks_open(end_ns)
 
-    def make(self, owner: StrategyId, names: Iterable[StrategyId], opening: Book, closing: Book) -> Statement:
+    def make(
+        self, owner: StrategyId, names: Iterable[StrategyId], opening: Book, closing: Book, cash: Amounts
+    ) -> Statement:
         own = set(names)
         executions = tuple(each for each in self._executions if each.strategy in own)
-        currencies = currency_bridges(opening, closing, self._then, self._prices)
+        currencies = currency_bridges(opening, closing, self._then, self._prices, cash)
         booked = tuple(self._story.between(self._start_ns, self._end_ns))
         return Statement(
             owner=owner,
@@ -243,4 +244,4 @@ def stated_instruments(
 
 
 def _open_result(position: Position | None, prices: Prices) -> Figure:
-    return ZERO if position is None or not position.qty else unrealised_of(position, prices)
+    return ZERO if position is None else unrealised_of(position, prices)

@@ -90,8 +90,10 @@ class Bridge(msgspec.Struct, frozen=True, kw_only=True):
         return self.closing - self.opening - self.steps.flows
 
 
-def currency_bridges(opening: Book, closing: Book, then: Prices, now: Prices) -> tuple[CurrencyBridge, ...]:
-    """Return how each currency came from its opening to its closing equity, sorted by currency."""
+def currency_bridges(
+    opening: Book, closing: Book, then: Prices, now: Prices, cash: Amounts
+) -> tuple[CurrencyBridge, ...]:
+    """Return how each currency came from opening to closing equity, sorted by currency; ``cash`` is that of the close."""
     before, after = worth_of(opening, then), worth_of(closing, now)
     results = _results(opening, closing, before.unrealised, after.unrealised)
     currencies = {*before.equity, *after.equity, *results, *closing.fees, *closing.flows}
@@ -114,7 +116,7 @@ def currency_bridges(opening: Book, closing: Book, then: Prices, now: Prices) ->
                 rate=now.rate(currency),
                 rate_ts_ns=0 if taken is None else taken.ts_ns,
                 rate_source="" if taken is None else taken.source,
-                cash=closing.cash.get(currency, _ZERO),
+                cash=cash.get(currency, _ZERO),
                 opening=before.equity.get(currency, ZERO),
                 steps=steps,
                 closing=after.equity.get(currency, ZERO),

@@ -70,7 +70,7 @@ class Worth(msgspec.Struct, frozen=True, kw_only=True):
 
     equity: FigureByCurrency
     unrealised: dict[InstrumentId, Figure]
-    """Of every instrument with an open position."""
+    """Of every instrument with an open position in any of the books."""
 
     def in_base(self, prices: Prices) -> Figure:
         """Return the equity in the base currency."""
@@ -81,7 +81,9 @@ def worth_of(book: Book, prices: Prices) -> Worth:
     """Return a book's worth at prices."""
     equity: FigureByCurrency = {currency: Figure(amount) for currency, amount in book.cash.items()}
     unrealised: dict[InstrumentId, Figure] = {}
-    for key, position in book.open_positions.items():
+    for key, position in book.positions.items():
+        if not position.qty and not position.cost:
+            continue
         unrealised[key] = result = unrealised_of(position, prices)
         if position.settlement is Settlement.EXCHANGED:
             continue  # both sides of it are cash
@@ -91,7 +93,13 @@ def worth_of(book: Book, prices: Prices) -> Worth:
 
 
 def unrealised_of(position: Position, prices: Prices) -> Figure:
-    """Return a position's open result in its currency."""
+    """Return a position's open result in its currency.
+
+    Where books hold an instrument on opposite sides their sum is flat and needs no price: the result is what
+    they paid each other.
+    """
+    if not position.qty:
+        return Figure(-position.cost)
     mark = prices.marks.get(position.instrument_id)
     if mark is None:
         return Figure(None, f"no price of {prices.name(position.instrument_id)}")

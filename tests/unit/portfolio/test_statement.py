@@ -435,3 +435,18 @@ def test_cents_add_up_where_both_ends_lie_on_half_a_cent() -> None:
         Decimal("0.00"),
     ]
     assert cents_that_add_up([], Decimal(0)) == []
+
+
+def test_account_shows_the_cash_of_a_future_as_the_broker_does() -> None:
+    made = stated(
+        [
+            cash(START - HOUR, "10000"),
+            marked(START - 1),
+            fill(START + 1, "a.01", "2", "5000", ES, ALPHA),
+            fill(START + 2, "b.01", "-2", "5010", ES, BETA),
+            marked(END - 1),
+        ]
+    )
+    assert amounts(made[ACCOUNT]) == {"opening": 10000, "unrealised": 1000, "closing": 11000}
+    assert made[ACCOUNT].currencies[0].cash == 11000
+    assert made[ALPHA].bridge.closing == Figure(None, "no price of ES")
