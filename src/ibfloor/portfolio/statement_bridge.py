@@ -93,7 +93,7 @@ class Bridge(msgspec.Struct, frozen=True, kw_only=True):
 def currency_bridges(
     opening: Book, closing: Book, then: Prices, now: Prices, cash: Amounts
 ) -> tuple[CurrencyBridge, ...]:
-    """Return how each currency came from opening to closing equity, sorted by currency; ``cash`` is that of the close."""
+    """Return how each currency came from opening to closing equity, by currency; ``cash`` is that of the close."""
     before, after = worth_of(opening, then), worth_of(closing, now)
     results = _results(opening, closing, before.unrealised, after.unrealised)
     currencies = {*before.equity, *after.equity, *results, *closing.fees, *closing.flows}
