@@ -28,6 +28,7 @@ from ibfloor.model.command import (
     CommandResult,
     Denied,
     Done,
+    FlattenKilled,
     Kill,
     PauseStrategy,
     ResumeStrategy,
@@ -35,6 +36,8 @@ from ibfloor.model.command import (
     StopStrategy,
     Unkill,
 )
+from ibfloor.model.ids import StrategyId
+from ibfloor.model.kill import ACCOUNT, KillPlace, place_of
 from ibfloor.model.view import (
     AccountView,
     BarView,
@@ -43,6 +46,7 @@ from ibfloor.model.view import (
     FillView,
     FloorView,
     InstrumentView,
+    KillView,
     LogView,
     OrderView,
     PositionView,
@@ -59,6 +63,7 @@ HISTORY_MINUTES = 140
 SPEED = 60.0
 CROWD = 220
 WORKING = ("NEW", "PARTIALLY_FILLED")
+PASSPHRASE = "horse battery staple"
 EVIL = "<img src=x onerror=alert(1)>"
 """What a broker's text may bring: it must reach the page as letters."""
 
@@ -133,7 +138,7 @@ class Feed:
         self.differ = ViewDiffer({"log": 200, "equity": 500})
         self._tapes = {symbol: Tape(symbol, self._rng) for symbol in PRICES}
         self._now_ns = OPEN_NS + HISTORY_MINUTES * MINUTE_NS
-        self._kill = ""
+        self._kills: dict[KillPlace, str] = {}
         self._logged = 0
         self._beats = 0
         self._forgotten = ""
@@ -162,7 +167,7 @@ class Feed:
             self._move(name)
         if self._beats % 15 == 0:
             self._log("INFO", "data", f"bar 1 min {self._rng.choice(list(PRICES))} stored")
-        if self._kill:
+        if self._kills:
             self._cancel_one()
         self._show()
 
@@ -170,7 +175,7 @@ class Feed:
         self._log("INFO", "audit", f"{type(command).__name__} by {command.actor}")
         match command:
             case StartStrategy() | ResumeStrategy():
-                if self._kill:
+                if ACCOUNT in self._kills:
                     return Denied("trading is halted: reset the kill switch first")
                 return self._turn(command.strategy, "RUNNING")
             case StopStrategy():
@@ -185,14 +190,25 @@ class Feed:
                     self._cancel(cl_ord_id)
                 return Done(f"{len(working)} orders asked to cancel")
             case Kill():
-                self._kill = command.reason
+                place = place_of(command.scope, command.target)
+                self._kills[place] = command.reason
                 for name, row in self._strategies.items():
-                    if row.state in ("RUNNING", "PAUSED", "RESTARTING"):
+                    if row.state in ("RUNNING", "PAUSED", "RESTARTING") and place.covers_strategy(StrategyId(name)):
                         self._turn(name, "STOPPED")
                 self._log("ERROR", "risk", f"kill switch latched: {command.reason}")
-                return Done("trading is halted")
+                return Done(f"{place} is halted")
+            case FlattenKilled():
+                place = place_of(command.scope, command.target)
+                for name, row in self._strategies.items():
+                    if place.covers_strategy(StrategyId(name)):
+                        self._strategies[name] = msgspec.structs.replace(row, positions={})
+                return Done("flat")
             case Unkill():
-                self._kill = ""
+                if command.passphrase not in ("", PASSPHRASE):
+                    return Denied("that is not the risk officer's passphrase")
+                place = place_of(command.scope, command.target)
+                self._kills.pop(place)
+                self.differ.remove("kills", place.key)
                 return Done("the kill switch is open")
         return Denied(f"the feed does not do {type(command).__name__}")
 
@@ -391,9 +407,10 @@ class Feed:
                 version="0.1.0",
                 ts_ns=self._now_ns,
                 speed=SPEED,
-                kill_latched=bool(self._kill),
-                kill_reason=self._kill,
-                gate_open=not self._kill,
+                kill_latched=ACCOUNT in self._kills,
+                kill_reason=self._kills.get(ACCOUNT, ""),
+                gate_open=ACCOUNT not in self._kills,
+                has_risk_officer=self._mode == "live",
                 strategies_running=sum(row.state == "RUNNING" for row in rows),
                 strategies_total=len(self._strategies),
                 orders_working=working,
@@ -453,10 +470,27 @@ class Feed:
         return Done(f"{cl_ord_id} is asked to cancel")
 
     def _cancel_one(self) -> None:
-        for order in self._orders.values():
-            if order.status in WORKING:
-                self._cancel(order.cl_ord_id)
-                return
+        canceled = ""
+        for place, reason in self._kills.items():
+            left = [
+                order
+                for order in self._orders.values()
+                if order.status in WORKING
+                and (place.covers_strategy(StrategyId(order.strategy)) or place.target == order.symbol)
+            ]
+            if left and not canceled:
+                canceled = left[0].cl_ord_id
+                self._cancel(canceled)
+            row = KillView(
+                scope=place.scope,
+                target=place.target,
+                actor="ann (web)",
+                reason=reason,
+                ts_ns=self._now_ns if not left else OPEN_NS,
+                phase="canceling" if left else "verified",
+                orders_left=len(left),
+            )
+            self.differ.update("kills", place.key, row)
 
     def break_books(self) -> None:
         self.differ.update(

@@ -43,7 +43,7 @@ from ibfloor.model.fact import (
 )
 from ibfloor.model.ids import UNASSIGNED, InstrumentId, StrategyId, exec_root
 from ibfloor.model.instrument import Instrument
-from ibfloor.model.kill import KillPlace
+from ibfloor.model.kill import KillPlace, names_of
 from ibfloor.model.lots import LotMethod
 from ibfloor.model.marking import BooksMarked
 from ibfloor.model.moment import NS_PER_S
@@ -194,7 +194,7 @@ class FloorState:
     def knows(self, place: KillPlace) -> bool:
         """Tell whether a kill switch stands for anything the floor has met."""
         return any(map(place.covers_strategy, (None, *self.strategies))) or any(
-            place.covers_instrument(key, each.contract.symbol) for key, each in self.instruments.items()
+            place.covers_instrument(key, *names_of(each)) for key, each in self.instruments.items()
         )
 
     def next_client_id(self, first: int) -> int:

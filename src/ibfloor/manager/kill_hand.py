@@ -23,7 +23,7 @@ from ibfloor.model.account import ListedOrder
 from ibfloor.model.errors import ConnectivityError
 from ibfloor.model.ids import UNASSIGNED, InstrumentId, StrategyId, owner_of
 from ibfloor.model.instrument import Instrument
-from ibfloor.model.kill import KillPlace, KillScope
+from ibfloor.model.kill import KillPlace, KillScope, names_of
 
 LOOK_S = 0.15
 LOOK_TIMEOUT_S = 3.0
@@ -169,8 +169,7 @@ class KillHand:
         return f"not flat yet: {', '.join(sorted(still))}{f' ({left})' if left else ''}" if still else ""
 
     def _covers(self, place: KillPlace, instrument_id: InstrumentId) -> bool:
-        instrument = self._instrument(instrument_id)
-        return place.covers_instrument(instrument_id, "" if instrument is None else instrument.contract.symbol)
+        return place.covers_instrument(instrument_id, *names_of(self._instrument(instrument_id)))
 
     def _account_was_asked(self, has_left: Future[bool]) -> None:
         self.has_asked_account = self.has_asked_account or has_left.result()
@@ -197,7 +196,7 @@ class KillHand:
         if client_id >= 0 and order.client_id == client_id:
             return True
         return place.covers_strategy(owner_of(order.order_ref)) or place.covers_instrument(
-            order.instrument_id, order.symbol
+            order.instrument_id, *order.symbols
         )
 
     def _cancel_again(self, place: KillPlace, left: list[ListedOrder]) -> None:

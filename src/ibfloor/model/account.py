@@ -11,6 +11,7 @@ from ibfloor.model.ids import AccountId, InstrumentId
 from ibfloor.model.instrument import Instrument
 from ibfloor.model.money import Currency, Money
 from ibfloor.model.order import OrdStatus, OrdType, Side
+from ibfloor.model.terms import Combo
 
 
 class ListedOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +30,7 @@ class ListedOrder(msgspec.Struct, frozen=True, kw_only=True):
     stop_px: Decimal | None = None
     cum_qty: Decimal = Decimal(0)
     text: str = ""
-    symbol: str = ""
+    symbols: tuple[str, ...] = ()
 
 
 class AccountPosition(msgspec.Struct, frozen=True, kw_only=True):

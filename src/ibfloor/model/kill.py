@@ -22,7 +22,8 @@ class KillScope(StrEnum):
 class KillPlace(msgspec.Struct, frozen=True):
     """One kill switch: a scope, and which strategy or instrument of it.
 
-    An instrument is named by its conId, or by a symbol: then every contract of that symbol is meant.
+    An instrument is named by its conId, or by a symbol: then every contract of that symbol is meant,
+    be it the exchange's own name of it (``ESZ3``) or that of what it is on (``ES``).
     """
 
     scope: KillScope = KillScope.ACCOUNT
@@ -45,19 +46,19 @@ class KillPlace(msgspec.Struct, frozen=True):
         """Tell whether a strategy is in reach, whatever it trades."""
         return self.is_account or (self.scope is KillScope.STRATEGY and self.target == name)
 
-    def covers_instrument(self, instrument_id: InstrumentId, symbol: str = "") -> bool:
-        """Tell whether an instrument is in reach, whoever trades it."""
-        return self.is_account or (
-            self.scope is KillScope.INSTRUMENT and self.target in (str(instrument_id), symbol or None)
-        )
+    def covers_instrument(self, instrument_id: InstrumentId, *symbols: str) -> bool:
+        """Tell whether an instrument is in reach by its id or one of its names, whoever trades it."""
+        is_instrument = self.scope is KillScope.INSTRUMENT
+        return self.is_account or (is_instrument and self.target in (str(instrument_id), *symbols))
 
-    def covers(self, name: StrategyId | None, instrument_id: InstrumentId, symbol: str = "") -> bool:
+    def covers(self, name: StrategyId | None, instrument_id: InstrumentId, *symbols: str) -> bool:
         """Tell whether an order of a strategy in an instrument is in reach."""
-        return self.covers_strategy(name) or self.covers_instrument(instrument_id, symbol)
+        return self.covers_strategy(name) or self.covers_instrument(instrument_id, *symbols)
 
-    def covers_order(self, name: StrategyId, instrument: Instrument) -> bool:
-        """Tell whether an order of a strategy is in reach."""
-        return self.covers(name, instrument.instrument_id, instrument.contract.symbol)
+
+def names_of(instrument: Instrument | None) -> tuple[str, ...]:
+    """Return the names by which a kill switch may mean an instrument, beside its id."""
+    return () if instrument is None else (instrument.contract.symbol, instrument.local_symbol)
 
 
 ACCOUNT = KillPlace()

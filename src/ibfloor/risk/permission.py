@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ibfloor.model.ids import InstrumentId, StrategyId
 from ibfloor.model.instrument import Instrument
-from ibfloor.model.kill import ACCOUNT, KillPlace
+from ibfloor.model.kill import ACCOUNT, KillPlace, names_of
 from ibfloor.risk.kill import OPEN, KillState
 
 
@@ -24,7 +24,7 @@ class Permissions:
         """The kill switches that are latched."""
         self.closing: set[KillPlace] = set()
         """Those whose positions are being closed: orders that reduce pass them."""
-        self._symbols: dict[InstrumentId, str] = {}
+        self._names: dict[InstrumentId, tuple[str, ...]] = {}
 
     @property
     def kill(self) -> KillState:
@@ -35,21 +35,23 @@ class Permissions:
         """Return a latched switch that has an order in its reach: one whose positions are being closed first."""
         if not self.kills:
             return None
-        found = [pair for pair in self.kills.items() if pair[0].covers_order(strategy, instrument)]
+        names = names_of(instrument)
+        found = [pair for pair in self.kills.items() if pair[0].covers(strategy, instrument.instrument_id, *names)]
         return next((pair for pair in found if pair[0] in self.closing), found[0] if found else None)
 
     def kill_text(self, strategy: StrategyId, instrument_id: InstrumentId) -> str | None:
         """Say which latched switch forbids whatever a strategy does in an instrument; ``None`` for none."""
-        symbol = self._symbols.get(instrument_id, "")
-        found = [pair for pair in self.kills.items() if pair[0].covers(strategy, instrument_id, symbol)]
+        names = self._names.get(instrument_id, ())
+        found = [pair for pair in self.kills.items() if pair[0].covers(strategy, instrument_id, *names)]
         if not found or any(place in self.closing for place, _ in found):
             return None
         place, state = found[0]
         return f"kill switch ({place}): {state.reason}"
 
     def name(self, instrument: Instrument) -> None:
-        """Remember an instrument's symbol: a kill switch may know it by that alone."""
-        self._symbols[instrument.instrument_id] = instrument.contract.symbol
+        """Remember an instrument's names: a kill switch may know it by those alone."""
+        if instrument.instrument_id not in self._names:
+            self._names[instrument.instrument_id] = names_of(instrument)
 
     @property
     def shut_reason(self) -> str | None:

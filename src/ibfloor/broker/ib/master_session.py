@@ -291,7 +291,7 @@ class IbMasterSession(IbSession):
             stop_px=(number(order.auxPrice) or None) if has_stop else None,
             cum_qty=cum_qty,
             text=state.warningText or state.completedStatus,
-            symbol=contract.symbol,
+            symbols=(contract.symbol, contract.localSymbol),
         )
 
 

@@ -5,16 +5,18 @@ import { Icon } from "./icons.js";
 import { classes, html } from "./lib.js";
 import { dismiss, notices } from "./rest.js";
 import { HaltBanner } from "./halt.js";
+import { keyOf } from "./stop.js";
 import { useCell, useRow, useTopic } from "./store.js";
 
 export function Banners() {
   const floor = useRow("floor", "floor");
   const breaks = [...useTopic("breaks").values()];
+  const kills = [...useTopic("kills").values()];
   const reason = useCell(stale);
   const isReady = useCell(hasData);
   return html`<div class="banners" role="status" aria-live="polite">
     ${reason && isReady && html`<${Banner} kind="is-stale" name="stale" title="Numbers are stale" text=${reason} />`}
-    ${floor?.kill_latched && html`<${HaltBanner} reason=${floor.kill_reason} />`}
+    ${kills.map((kill) => html`<${HaltBanner} key=${keyOf(kill)} kill=${kill} />`)}
     ${floor && !floor.kill_latched && !floor.gate_open && floor.gate_reason &&
     html`<${Banner} kind="is-warn" name="gate" title="New entries are blocked" text=${floor.gate_reason} />`}
     ${breaks.map((row) => html`<${Banner} key=${row.key} kind="is-warn" name="break" title="Books and account differ"

@@ -4,7 +4,7 @@ import { classes, html, useEffect, useRef, useState } from "./lib.js";
 export const HOLD_MS = 1200;
 const KEYS = new Set(["Enter", " "]);
 
-export function HoldButton({ onDone, label }) {
+export function HoldButton({ onDone, label, isDisabled = false }) {
   const [isHeld, setHeld] = useState(false);
   const timer = useRef(0);
   const end = () => {
@@ -13,7 +13,7 @@ export function HoldButton({ onDone, label }) {
     setHeld(false);
   };
   const begin = () => {
-    if (timer.current) return;
+    if (timer.current || isDisabled) return;
     setHeld(true);
     timer.current = setTimeout(() => {
       end();
@@ -29,7 +29,7 @@ export function HoldButton({ onDone, label }) {
   const onPointerDown = (event) => {
     if (event.button === 0) begin();
   };
-  return html`<button type="button" class=${classes("hold", isHeld && "is-held")} data-test="hold" onPointerDown=${onPointerDown}
+  return html`<button type="button" class=${classes("hold", isHeld && "is-held")} data-test="hold" aria-disabled=${isDisabled} onPointerDown=${onPointerDown}
     onPointerUp=${end} onPointerLeave=${end} onPointerCancel=${end} onKeyDown=${onKeyDown} onKeyUp=${end} onBlur=${end}
     onContextMenu=${(event) => event.preventDefault()}><i></i><span>${isHeld ? "Keep holding…" : label}</span></button>`;
 }
