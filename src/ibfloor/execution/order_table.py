@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
-from ibfloor.execution.tracked import Tracked, adopted, executed, step
+from ibfloor.execution.tracked import Tracked, Traded, adopted, executed, step
 from ibfloor.model.fact import (
     CancelRequested,
     Fact,
@@ -20,7 +20,7 @@ from ibfloor.model.fact import (
     OrderSubmitted,
     ReplaceRequested,
 )
-from ibfloor.model.ids import ClientOrderId, ExecId, StrategyId, exec_root, intent_number
+from ibfloor.model.ids import ClientOrderId, ExecId, InstrumentId, StrategyId, exec_root, intent_number
 from ibfloor.model.order import Order, OrdStatus
 
 ADOPTED = "adopted"
@@ -36,6 +36,7 @@ class Execution(msgspec.Struct, frozen=True):
     cl_ord_id: ClientOrderId | None
     qty: Decimal
     px: Decimal
+    instrument_id: InstrumentId
 
 
 class OrderTable:
@@ -182,7 +183,8 @@ class OrderTable:
         # Executions that came before their order was known (a lost ledger) are its own.
         for root in self._unclaimed.pop(request.cl_ord_id, ()):
             execution = self._executions[root]
-            tracked = executed(tracked, execution.qty, execution.qty * execution.px, fact)
+            traded = Traded(execution.instrument_id, execution.qty, execution.qty * execution.px)
+            tracked = executed(tracked, traded, fact)
         return self._keep(None, tracked)
 
     def _apply_step(self, fact: Fact) -> Order | None:
@@ -196,7 +198,7 @@ class OrderTable:
         if before is not None and revision <= before.revision:
             return None
         owner = before.cl_ord_id if before is not None and before.cl_ord_id else fact.cl_ord_id
-        self._executions[root] = Execution(revision, owner, fact.last_qty, fact.last_px)
+        self._executions[root] = Execution(revision, owner, fact.last_qty, fact.last_px, fact.instrument_id)
         if owner is None:
             return None
         tracked = self._tracked.get(owner)
@@ -211,7 +213,7 @@ class OrderTable:
         if fact.perm_id > 0 and fact.perm_id not in tracked.order.perm_ids:
             self._by_perm_id[fact.perm_id] = owner
             tracked = _with_perm_id(tracked, fact.perm_id)
-        return self._keep(None, executed(tracked, qty, notional, fact))
+        return self._keep(None, executed(tracked, Traded(fact.instrument_id, qty, notional), fact))
 
     def _keep(self, before: Tracked | None, after: Tracked) -> Order | None:
         if after is before:
@@ -262,4 +264,4 @@ def _adopts(fact: OrderSubmitted, tracked: Tracked) -> bool:
 
 def _with_perm_id(tracked: Tracked, perm_id: int) -> Tracked:
     order = msgspec.structs.replace(tracked.order, perm_ids=(*tracked.order.perm_ids, perm_id))
-    return Tracked(order, tracked.notional, tracked.change, tracked.due)
+    return Tracked(order, tracked.notional, tracked.change, tracked.due, tracked.legs)

@@ -9,8 +9,9 @@ import msgspec
 from msgspec.structs import replace
 
 from ibfloor.execution.order_table import ADOPTED, OrderTable
-from ibfloor.execution.tracked import Tracked, adopted, executed, step
+from ibfloor.execution.tracked import Tracked, Traded, adopted, executed, step
 from ibfloor.model.account import BrokerSnapshot, ListedOrder
+from ibfloor.model.combo import combo_id
 from ibfloor.model.fact import (
     AnyFact,
     FeeReported,
@@ -22,6 +23,7 @@ from ibfloor.model.fact import (
 )
 from ibfloor.model.ids import ClientOrderId, exec_root, owner_of
 from ibfloor.model.order import Order, OrderRequest, OrdStatus, OrdType
+from ibfloor.model.terms import OrderTerms
 
 NEVER_REACHED = "never reached the broker"
 GONE = "gone at the broker"
@@ -177,7 +179,7 @@ class _Settling:
         qty, notional = fill.last_qty, fill.last_qty * fill.last_px
         if known is not None and known.cl_ord_id is not None:
             qty, notional = qty - known.qty, notional - known.qty * known.px
-        self._ahead[tracked.order.cl_ord_id] = executed(tracked, qty, notional, fill)
+        self._ahead[tracked.order.cl_ord_id] = executed(tracked, Traded(fill.instrument_id, qty, notional), fill)
 
     def _attributed(self, fill: OrderFilled) -> OrderFilled:
         if fill.cl_ord_id is not None:
@@ -274,13 +276,14 @@ class _Settling:
         request = OrderRequest(
             cl_ord_id=cl_ord_id,
             strategy=strategy,
-            instrument_id=listed.instrument_id,
+            instrument_id=listed.instrument_id if listed.combo is None else combo_id(listed.combo),
             side=listed.side,
             order_qty=listed.order_qty,
             ord_type=_nearest_type(listed),
             limit_px=listed.limit_px,
             stop_px=listed.stop_px,
             note=note,
+            terms=None if listed.combo is None else OrderTerms(combo=listed.combo),
         )
         return OrderSubmitted(
             ts_event_ns=self.snapshot.ts_event_ns,

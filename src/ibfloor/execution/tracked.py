@@ -18,9 +18,19 @@ from ibfloor.model.fact import (
     OrderWarned,
     ReplaceRequested,
 )
+from ibfloor.model.ids import InstrumentId
 from ibfloor.model.order import Order, OrderRequest, OrdStatus
+from ibfloor.model.terms import Combo
 
 _ZERO = Decimal(0)
+
+
+class Traded(msgspec.Struct, frozen=True):
+    """Executions of one contract: quantity, and quantity times price."""
+
+    instrument_id: InstrumentId
+    qty: Decimal
+    notional: Decimal
 
 
 class Tracked(msgspec.Struct, frozen=True):
@@ -33,6 +43,8 @@ class Tracked(msgspec.Struct, frozen=True):
     """The change asked for and not yet answered; the order's request stays the old one until then."""
     due: tuple[Report, Decimal] | None = None
     """The end the broker reported, and the filled quantity that the executions must reach first."""
+    legs: tuple[Traded, ...] = ()
+    """Of a combination: what each leg has traded, in the order of its legs."""
 
 
 _REPORTED = {
@@ -72,11 +84,19 @@ def step(tracked: Tracked, fact: Fact) -> Tracked:
             return tracked
 
 
-def executed(tracked: Tracked, qty: Decimal, notional: Decimal, fact: Fact) -> Tracked:
-    """Return what is known after executions changed by ``qty`` and ``notional`` (negative: taken back)."""
-    order = tracked.order
-    cum_qty = order.cum_qty + qty
-    total = tracked.notional + notional
+def executed(tracked: Tracked, traded: Traded, fact: Fact) -> Tracked:
+    """Return what is known after executions changed by a quantity and its worth (negative: taken back).
+
+    An order for a combination has filled as far as all its legs have.
+    """
+    order, legs = tracked.order, tracked.legs
+    if order.request.terms is not None and order.request.terms.combo is not None:
+        legs = _with_leg(order.request.terms.combo, legs, traded)
+        cum_qty, total = _of_legs(order.request.terms.combo, legs)
+        qty = cum_qty - order.cum_qty
+    else:
+        qty = traded.qty
+        cum_qty, total = order.cum_qty + qty, tracked.notional + traded.notional
     avg_px = total / cum_qty if cum_qty else _ZERO
     status = TRANSITIONS[order.status][_executions_say(tracked, cum_qty, qty)].to
     due = tracked.due
@@ -84,13 +104,32 @@ def executed(tracked: Tracked, qty: Decimal, notional: Decimal, fact: Fact) -> T
         status, due = TRANSITIONS[status][due[0]].to, None
     status = _by_quantity(status, cum_qty, order.request)
     changed = replace(order, status=status, cum_qty=cum_qty, avg_px=avg_px, ts_updated_ns=fact.ts_init_ns)
-    return Tracked(changed, total, None if status.is_done else tracked.change, due)
+    return Tracked(changed, total, None if status.is_done else tracked.change, due, legs)
+
+
+def _with_leg(combo: Combo, legs: tuple[Traded, ...], traded: Traded) -> tuple[Traded, ...]:
+    known = legs or tuple(Traded(leg.instrument_id, _ZERO, _ZERO) for leg in combo.legs)
+    return tuple(
+        Traded(each.instrument_id, each.qty + traded.qty, each.notional + traded.notional)
+        if each.instrument_id == traded.instrument_id
+        else each
+        for each in known
+    )
+
+
+def _of_legs(combo: Combo, legs: tuple[Traded, ...]) -> tuple[Decimal, Decimal]:
+    # Whole combinations only: a leg that is ahead of the others has traded nothing of one yet.
+    qty = min(traded.qty // abs(leg.ratio) for leg, traded in zip(combo.legs, legs, strict=True))
+    if qty <= 0:
+        return _ZERO, _ZERO
+    px = sum((leg.ratio * traded.notional / traded.qty for leg, traded in zip(combo.legs, legs, strict=True)), _ZERO)
+    return qty, qty * px
 
 
 def _cancel_asked(before: Tracked, after: Tracked) -> Tracked:
     if before.order.is_cancel_asked or after is before:
         return after
-    return Tracked(replace(after.order, is_cancel_asked=True), after.notional, after.change, after.due)
+    return Tracked(replace(after.order, is_cancel_asked=True), after.notional, after.change, after.due, after.legs)
 
 
 def adopted(tracked: Tracked, fact: Fact, text: str) -> Tracked:
@@ -155,7 +194,7 @@ def _moved(
         text=text or order.text,
         ts_updated_ns=fact.ts_init_ns,
     )
-    return Tracked(changed, tracked.notional, change, None if status.is_done else due)
+    return Tracked(changed, tracked.notional, change, None if status.is_done else due, tracked.legs)
 
 
 def _change_answered(tracked: Tracked, report: Report, status: OrdStatus) -> tuple[OrderRequest, OrderRequest | None]:
@@ -173,7 +212,7 @@ def _noted(tracked: Tracked, fact: OrderWarned, text: str) -> Tracked:
     if text == tracked.order.text:
         return tracked
     order = replace(tracked.order, text=text, ts_updated_ns=fact.ts_init_ns)
-    return Tracked(order, tracked.notional, tracked.change, tracked.due)
+    return Tracked(order, tracked.notional, tracked.change, tracked.due, tracked.legs)
 
 
 def _forked(tracked: Tracked, fact: OrderForked) -> Tracked:
@@ -184,7 +223,7 @@ def _forked(tracked: Tracked, fact: OrderForked) -> Tracked:
     if not new and text == order.text:
         return tracked
     order = replace(order, perm_ids=(*order.perm_ids, *new), text=text, ts_updated_ns=fact.ts_init_ns)
-    return Tracked(order, tracked.notional, tracked.change, tracked.due)
+    return Tracked(order, tracked.notional, tracked.change, tracked.due, tracked.legs)
 
 
 def _replacing(tracked: Tracked, fact: ReplaceRequested) -> Tracked:
@@ -195,4 +234,4 @@ def _replacing(tracked: Tracked, fact: ReplaceRequested) -> Tracked:
     if order.status is OrdStatus.UNKNOWN:
         return tracked  # nobody may change what nobody knows
     order = replace(order, status=status, ts_updated_ns=fact.ts_init_ns)
-    return Tracked(order, tracked.notional, fact.request, tracked.due)
+    return Tracked(order, tracked.notional, fact.request, tracked.due, tracked.legs)

@@ -12,6 +12,7 @@ from decimal import Decimal
 from math import isfinite
 from threading import Lock
 
+from ibfloor.model.combo import leg_side
 from ibfloor.model.fact import AnyFact
 from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
 from ibfloor.model.instrument import Instrument
@@ -22,6 +23,7 @@ from ibfloor.model.money import Currency
 from ibfloor.model.order import Order, OrderRequest, Refusal, Refused, Side
 from ibfloor.portfolio.valuation import Mark, Rates
 from ibfloor.risk.brackets import check_and_reserve_all
+from ibfloor.risk.combos import check_and_reserve_combo, check_replace_combo
 from ibfloor.risk.gate import PriceReference, RiskGate
 from ibfloor.risk.kill import KillState
 from ibfloor.risk.usage import RiskUsage
@@ -46,6 +48,10 @@ class SharedGate:
 
     def check_and_reserve(self, request: OrderRequest, instrument: Instrument) -> Refusal | None:
         """Reserve the order's worst case, or say why not."""
+        if instrument.legs:
+            references = self._references(request, instrument)
+            with self._lock:
+                return check_and_reserve_combo(self._gate, request, instrument, references, self._clock.now_ns())
         reference = self._reference(request)
         with self._lock:
             verdict = self._gate.check_and_reserve(request, instrument, reference, self._clock.now_ns())
@@ -59,6 +65,10 @@ class SharedGate:
 
     def check_replace(self, request: OrderRequest, instrument: Instrument) -> Refusal | None:
         """Reserve a working order's new worst case, or say why not."""
+        if instrument.legs:
+            references = self._references(request, instrument)
+            with self._lock:
+                return check_replace_combo(self._gate, request, instrument, references, self._clock.now_ns())
         reference = self._reference(request)
         with self._lock:
             verdict = self._gate.check_replace(request, instrument, reference, self._clock.now_ns())
@@ -199,11 +209,17 @@ class SharedGate:
         with self._lock:
             return self._gate.usage(self._clock.now_ns())
 
+    def _references(self, request: OrderRequest, instrument: Instrument) -> list[PriceReference | None]:
+        return [self._price(leg.instrument.instrument_id, leg_side(request.side, leg.ratio)) for leg in instrument.legs]
+
     def _reference(self, request: OrderRequest) -> PriceReference | None:
-        quote = self._quote(request.instrument_id)
+        return self._price(request.instrument_id, request.side)
+
+    def _price(self, instrument_id: InstrumentId, side: Side) -> PriceReference | None:
+        quote = self._quote(instrument_id)
         if quote is None:
             return None
-        px = quote.ask_px if request.side is Side.BUY else quote.bid_px
+        px = quote.ask_px if side is Side.BUY else quote.bid_px
         if not isfinite(px):
             return None
-        return PriceReference(Decimal(repr(px)), quote.ts_event_ns, doubt=self.doubt(request.instrument_id))
+        return PriceReference(Decimal(repr(px)), quote.ts_event_ns, doubt=self.doubt(instrument_id))

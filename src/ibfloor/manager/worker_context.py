@@ -10,6 +10,7 @@ from ibfloor.data.bar_size import parse_bar_size
 from ibfloor.data.subscriber import Kind, Subscriber
 from ibfloor.execution.ticket import BracketTicket, OrderTicket
 from ibfloor.execution.trade_manager import TradeManager
+from ibfloor.manager.combos import Combos
 from ibfloor.manager.services import Services
 from ibfloor.model.fact import InstrumentDefined
 from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
@@ -54,6 +55,7 @@ class WorkerContext:
         self.book = Book(strategy=strategy)
         """The own book, replaced by the worker at every notice."""
         self.is_warming = False
+        self._combos = Combos(services.data.instrument, services.data.by_id, lambda: trade.working)
         self._defined: set[InstrumentId] = set()
 
     @property
@@ -79,7 +81,9 @@ class WorkerContext:
     def instrument(self, which: Contract | InstrumentId) -> Instrument | None:
         """Return the broker's definition; ``None`` while it is not known yet."""
         data = self._services.data
-        return data.instrument(which) if isinstance(which, Contract) else data.by_id(which)
+        if isinstance(which, Contract):
+            return self._combos.of(which) if which.legs else data.instrument(which)
+        return self._combos.by_id(which) if which < 0 else data.by_id(which)
 
     def position(self, contract: Contract) -> Position:
         """Return the strategy's own position."""
@@ -129,6 +133,8 @@ class WorkerContext:
         # The books settle a trade by its kind of security: they must know it before the first fill.
         if instrument.instrument_id in self._defined:
             return
+        for leg in instrument.legs:
+            self._define(leg.instrument)
         self._defined.add(instrument.instrument_id)
         now_ns = self.clock.now_ns()
         self._on_define(InstrumentDefined(ts_event_ns=now_ns, ts_init_ns=now_ns, instrument=instrument))

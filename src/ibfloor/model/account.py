@@ -31,6 +31,8 @@ class ListedOrder(msgspec.Struct, frozen=True, kw_only=True):
     cum_qty: Decimal = Decimal(0)
     text: str = ""
     symbols: tuple[str, ...] = ()
+    combo: Combo | None = None
+    """Of an order for a combination; its instrument id is then the broker's one for all of them."""
 
 
 class AccountPosition(msgspec.Struct, frozen=True, kw_only=True):

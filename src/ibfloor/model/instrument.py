@@ -32,6 +32,13 @@ class SecurityType(StrEnum):
     COMBO = "BAG"
 
 
+class ContractLeg(msgspec.Struct, frozen=True, kw_only=True):
+    """A leg of a combination; ``ratio`` is below zero for one that is sold when the combination is bought."""
+
+    contract: Contract
+    ratio: int
+
+
 class Contract(msgspec.Struct, frozen=True, kw_only=True):
     """What a strategy asks for; the broker resolves it to one ``Instrument`` or refuses."""
 
@@ -45,6 +52,13 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     right: str = ""
     multiplier: str = ""
     trading_class: str = ""
+    legs: tuple[ContractLeg, ...] = ()
+    """Of a combination alone."""
+    is_guaranteed: bool = True
+    """Whether a combination's legs must fill together."""
+    tick: Decimal | None = None
+    """A combination's price step, which no broker tells: the finest of its legs where it is not given."""
+    is_roll: bool = False
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.symbol, self.expiry, self.right) if part)
@@ -105,6 +119,13 @@ def Forex(pair: str, *, exchange: str = "IDEALPRO") -> Contract:  # noqa: N802
     )
 
 
+class Leg(msgspec.Struct, frozen=True, kw_only=True):
+    """A leg of a combination as the broker defines it; ``ratio`` as in ``ContractLeg``."""
+
+    instrument: Instrument
+    ratio: int
+
+
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     """A contract the broker knows: its key, its grid and its clockwork."""
 
@@ -120,6 +141,10 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     exchange: str = "SMART"
     primary_exchange: str = ""
     rules: ContractRules = NO_RULES
+    last_trade_date: str = ""
+    """``YYYYMMDD`` of what expires, where the broker tells it."""
+    legs: tuple[Leg, ...] = ()
+    """Of a combination alone."""
 
     def tick_at(self, px: Decimal) -> Decimal:
         """Return by how much an order's price may step at a price."""

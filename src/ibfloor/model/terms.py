@@ -7,7 +7,7 @@ from enum import IntEnum
 
 import msgspec
 
-from ibfloor.model.ids import ClientOrderId
+from ibfloor.model.ids import ClientOrderId, InstrumentId
 
 
 class OcaKind(IntEnum):
@@ -36,6 +36,25 @@ class Algo(msgspec.Struct, frozen=True, kw_only=True):
     params: tuple[tuple[str, str], ...] = ()
 
 
+class ComboLeg(msgspec.Struct, frozen=True, kw_only=True):
+    """A leg of a combination: a contract and how many of it one combination has, below zero for a sold one."""
+
+    instrument_id: InstrumentId
+    ratio: int
+
+
+class Combo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an order for a combination trades: all its legs, in proportion."""
+
+    legs: tuple[ComboLeg, ...]
+    exchange: str = "SMART"
+    min_tick: Decimal = Decimal("0.01")
+    is_guaranteed: bool = True
+    """Whether the broker must fill the legs together; else a leg may fill alone."""
+    is_roll: bool = False
+    """Whether it moves a position from one future to the next: other entries in both wait."""
+
+
 class OrderTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An order's less common terms. An order without any carries ``None`` instead: it is the fast one."""
 
@@ -54,6 +73,8 @@ class OrderTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     bracket: ClientOrderId = ClientOrderId("")
     """The entry this order belongs to: its take-profit, its stop, or what replaced one."""
     algo: Algo | None = None
+    combo: Combo | None = None
+    """Of an order for a combination; its instrument id is then that of no contract."""
 
 
 PLAIN = OrderTerms()

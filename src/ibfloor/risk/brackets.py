@@ -20,6 +20,8 @@ def check_and_reserve_all(
     gate: RiskGate, orders: Sequence[tuple[OrderRequest, Instrument, PriceReference | None]], now_ns: int
 ) -> Refusal | None:
     """Reserve the worst case of orders that belong together, the entry of a bracket first, or of none of them."""
+    if any(instrument.legs for _, instrument, _ in orders):
+        return Refusal(rule=RULE, text="a combination is no part of a bracket or a group: send it alone")
     taken: list[ClientOrderId] = []
     entry, _, market = orders[0]
     for request, instrument, reference in orders:

@@ -26,7 +26,7 @@ from ibfloor.risk.intents import UsedIntents
 from ibfloor.risk.limits import RiskLimits
 from ibfloor.risk.permission import Permissions
 from ibfloor.risk.previews import Previews
-from ibfloor.risk.reservations import Reservations
+from ibfloor.risk.reservations import Reservations, parts_of
 from ibfloor.risk.rules import RULES
 from ibfloor.risk.usage import RiskUsage, Tally
 
@@ -106,7 +106,7 @@ class RiskGate:
         allowed = self.permissions
         if allowed.holds:
             why = allowed.shut_reason
-        elif allowed.kills and (text := allowed.kill_text(request.strategy, request.instrument_id)):
+        elif allowed.kills and (text := self._kill_text(request)):
             why = text
         elif request.strategy in allowed.paused and not allowed.kill.is_latched:
             why = f"{request.strategy} is paused: {allowed.paused[request.strategy]}"
@@ -173,6 +173,10 @@ class RiskGate:
         buckets = [(name, bucket) for name, bucket in self._buckets.items() if bucket is not None]
         return self._tally.usage(self.limits, self.exposures, self.permissions, buckets, now_ns)
 
+    def _kill_text(self, request: OrderRequest) -> str | None:
+        texts = (self.permissions.kill_text(request.strategy, key) for key, _, _ in parts_of(request))
+        return next((text for text in texts if text), None)
+
     def _ask(self, request: OrderRequest, context: RuleContext) -> Refusal | None:
         for _, rule in RULES:
             refusal = rule(request, context)
@@ -181,11 +185,14 @@ class RiskGate:
         return None
 
     def _take(self, request: OrderRequest, context: RuleContext) -> None:
-        self._tally.approved(request, context)
-        self.permissions.name(context.instrument)
         for bucket in (context.bucket, context.account_bucket):
             if bucket is not None:
                 bucket.take(context.now_ns)
+        self._note(request, context)
+
+    def _note(self, request: OrderRequest, context: RuleContext) -> None:
+        self._tally.approved(request, context)
+        self.permissions.name(context.instrument)
         if context.worst_px is not None:
             unit_px = abs(context.worst_px) * context.instrument.multiplier
             self.exposures.price(request.instrument_id, unit_px, context.instrument.currency)

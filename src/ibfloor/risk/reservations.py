@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from ibfloor.model.combo import leg_side
 from ibfloor.model.fact import Fact, ReplaceRequested
 from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
 from ibfloor.model.order import Order, OrderRequest, OrdStatus, Side
@@ -142,7 +143,8 @@ class Reservations:
         change = outstanding - reservation.outstanding
         if change:
             reservation.outstanding = outstanding
-            self._exposures.reserve(request.strategy, request.instrument_id, request.side, change)
+            for instrument_id, side, ratio in parts_of(request):
+                self._exposures.reserve(request.strategy, instrument_id, side, change * ratio)
 
     def _adjust_unit(self, key: UnitKey, request: OrderRequest, outstanding: Decimal) -> None:
         unit = self._units.get(key)
@@ -175,6 +177,14 @@ class Reservations:
     def _entry_qty(self, request: OrderRequest) -> Decimal | None:
         entry = self._open.get(request.asks.bracket)
         return None if entry is None else entry.cum_qty
+
+
+def parts_of(request: OrderRequest) -> tuple[tuple[InstrumentId, Side, int], ...]:
+    """Return what an order trades: its contract, or every leg of its combination, with side and ratio."""
+    combo = None if request.terms is None else request.terms.combo
+    if combo is None:
+        return ((request.instrument_id, request.side, 1),)
+    return tuple((leg.instrument_id, leg_side(request.side, leg.ratio), abs(leg.ratio)) for leg in combo.legs)
 
 
 def _unit_key(request: OrderRequest) -> UnitKey | None:

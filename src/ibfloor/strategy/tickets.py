@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import assert_never
 
 from ibfloor.execution.ticket import OrderTicket
+from ibfloor.model.combo import combo_terms
 from ibfloor.model.instrument import Instrument
 from ibfloor.model.moment import from_datetime
 from ibfloor.model.order import OrdType, TimeInForce
@@ -116,6 +117,7 @@ def _terms(order: AnyOrder, instrument: Instrument, until_ns: int | None) -> Ord
         limit_offset=_distance(order.offset, instrument) if isinstance(order, TrailLimit) else None,
         peg_offset=_distance(order.offset, instrument) if isinstance(order, Relative) else None,
         algo=getattr(order, "algo", None),
+        combo=combo_terms(instrument) if instrument.legs else None,
     )
     return None if terms == PLAIN else terms
 

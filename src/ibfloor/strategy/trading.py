@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from ibfloor.execution.ticket import BracketTicket, OrderTicket
 from ibfloor.model.ids import ClientOrderId
-from ibfloor.model.instrument import Contract
+from ibfloor.model.instrument import Contract, Instrument
 from ibfloor.model.margin import MarginImpact
 from ibfloor.model.money import Currency
 from ibfloor.model.order import Accepted, Order, OrdStatus, Refusal, Refused, Side, TimeInForce
@@ -132,6 +132,8 @@ class Trading(Seat):
         before closing it. Refused while an order of the contract is UNKNOWN: it may have filled.
         """
         try:
+            if contract.legs:
+                raise Unfit("target", "a combination has no position: give each leg its own target", contract)
             change = whole_qty(qty) - self._expected_position(contract)
         except Unfit as unfit:
             return self._refuse(unfit.refusal)
@@ -201,18 +203,40 @@ class Trading(Seat):
         instrument = self.floor.instrument(order.contract)
         if instrument is None:
             raise Unfit("instrument", f"the broker has not defined {order.contract} yet", order.contract)
-        return ticket_of(order, instrument)
+        ticket = ticket_of(order, instrument)
+        if not ticket.ord_type.protects and (rolled := self._rolled_with(instrument)) is not None:
+            raise Unfit("roll", f"{rolled.cl_ord_id} rolls it: other orders wait until that is done", order.contract)
+        return ticket
+
+    def _rolled_with(self, instrument: Instrument) -> Order | None:
+        meant = {leg.instrument.instrument_id for leg in instrument.legs} or {instrument.instrument_id}
+        for order in self.orders:
+            combo = order.request.asks.combo
+            if combo is not None and combo.is_roll and any(leg.instrument_id in meant for leg in combo.legs):
+                return order
+        return None
 
     def _expected_position(self, contract: Contract) -> Decimal:
         expected = self.position(contract).qty
-        for order in self.orders_of(contract):
+        for order, ratio in self._orders_with(contract):
             if order.status is OrdStatus.UNKNOWN:
                 raise Unfit("unknown order", f"the broker is being asked what became of {order.cl_ord_id}", contract)
             request = order.request
             is_waiting = request.ord_type.waits or request.asks.bracket or order.status is OrdStatus.PENDING_CANCEL
             if not is_waiting:
-                expected += order.leaves_qty * request.side.sign
+                expected += order.leaves_qty * request.side.sign * ratio
         return expected
+
+    def _orders_with(self, contract: Contract) -> Iterator[tuple[Order, int]]:
+        instrument = self.floor.instrument(contract)
+        for order in self.orders if instrument is not None else ():
+            assert instrument is not None
+            combo = order.request.asks.combo
+            for leg in () if combo is None else combo.legs:
+                if leg.instrument_id == instrument.instrument_id:
+                    yield order, leg.ratio
+            if order.request.instrument_id == instrument.instrument_id:
+                yield order, 1
 
     def _refuse(self, refusal: Refusal, order_id: ClientOrderId = _NOT_SENT) -> Refused:
         self.log.warning("order refused", rule=refusal.rule, text=refusal.text, asked=refusal.asked)

@@ -7,14 +7,18 @@ from decimal import Decimal, InvalidOperation
 import ib_async
 
 from ibfloor.model.ids import InstrumentId
-from ibfloor.model.instrument import Contract, Instrument, SecurityType
+from ibfloor.model.instrument import Contract, Instrument, Leg, SecurityType
 from ibfloor.model.money import Currency
 from ibfloor.model.order import OrdStatus, OrdType, Side
+from ibfloor.model.terms import Combo, ComboLeg
 
 UNSET_DOUBLE = 1.7976931348623157e308
 UNSET_INT = 2147483647
 _UNSET_TEXTS = frozenset({"", "1.7976931348623157E308", "1.7976931348623157e+308", "1.7976931348623157e308"})
 _ABSURD = Decimal("1e300")
+
+NON_GUARANTEED = ("NonGuaranteed", "1")
+"""The routing parameter by which the legs of a combination may fill alone."""
 
 STATUSES = {
     "ApiPending": OrdStatus.PENDING_NEW,
@@ -107,11 +111,33 @@ def request_contract(contract: Contract) -> ib_async.Contract:
 def order_contract(instrument: Instrument) -> ib_async.Contract:
     """Return the contract to trade or watch: by conId, so that it cannot be mistaken."""
     contract = request_contract(instrument.contract)
+    if instrument.legs:
+        contract.exchange = instrument.exchange
+        contract.comboLegs = [_combo_leg(leg, instrument.exchange) for leg in instrument.legs]
+        return contract
     contract.conId = instrument.instrument_id
     contract.exchange = instrument.exchange
     contract.primaryExchange = instrument.primary_exchange
     contract.localSymbol = instrument.local_symbol
     return contract
+
+
+def _combo_leg(leg: Leg, exchange: str) -> ib_async.ComboLeg:
+    side = Side.BUY if leg.ratio > 0 else Side.SELL
+    key = leg.instrument.instrument_id
+    return ib_async.ComboLeg(conId=key, ratio=abs(leg.ratio), action=side.value, exchange=exchange)
+
+
+def to_combo(theirs: ib_async.Contract, params: list[ib_async.TagValue]) -> Combo | None:
+    """Return what an order that IB listed trades of a combination; ``None`` for one of a single contract."""
+    if theirs.secType != SecurityType.COMBO or not theirs.comboLegs:
+        return None
+    legs = [
+        ComboLeg(instrument_id=InstrumentId(leg.conId), ratio=leg.ratio * to_side(leg.action).sign)
+        for leg in theirs.comboLegs
+    ]
+    is_guaranteed = NON_GUARANTEED not in [(each.tag, each.value) for each in params]
+    return Combo(legs=tuple(legs), exchange=theirs.exchange or "SMART", is_guaranteed=is_guaranteed)
 
 
 def to_contract(theirs: ib_async.Contract) -> Contract:
@@ -148,7 +174,13 @@ def to_instrument(details: ib_async.ContractDetails, asked: Contract | None = No
         time_zone=details.timeZoneId or "US/Eastern",
         exchange=theirs.exchange or "SMART",
         primary_exchange=theirs.primaryExchange,
+        last_trade_date=_whole_date(theirs.lastTradeDateOrContractMonth),
     )
+
+
+def _whole_date(text: str) -> str:
+    day = text.partition(" ")[0]
+    return day if len(day) == 8 and day.isdigit() else ""
 
 
 def position_instrument(theirs: ib_async.Contract) -> Instrument:

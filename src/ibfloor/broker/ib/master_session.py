@@ -10,12 +10,13 @@ from typing import Any
 from ib_async import Contract, ExecutionFilter, Order, OrderState
 
 from ibfloor.broker.ib.client import LeanClient, LeanHandler
-from ibfloor.broker.ib.convert import number, position_instrument, to_ord_type, to_side, to_status
+from ibfloor.broker.ib.convert import number, position_instrument, to_combo, to_ord_type, to_side, to_status
 from ibfloor.broker.ib.order_messages import (
     COMMISSION,
     EXEC_DETAILS,
     ORDER_STATUS,
     StatusMessage,
+    Summaries,
     read_fee,
     read_fill,
     read_status,
@@ -59,6 +60,7 @@ class IbMasterSession(IbSession):
         self._one_snapshot = asyncio.Lock()
         self._one_list = asyncio.Lock()
         self._statuses: dict[int, StatusMessage] = {}
+        self._summaries = Summaries()
         self._values: list[tuple[str, str, str]] = []
 
     @property
@@ -205,6 +207,8 @@ class IbMasterSession(IbSession):
         self._requests.add(_COMPLETED, (contract, order, state))
 
     def _on_execution(self, fields: list[bytes]) -> None:
+        if self._summaries.is_execution(fields):
+            return
         fill = read_fill(fields, None, naive_zone=self._settings.naive_zone, now_ns=self._clock.now_ns())
         req_id = int(fields[1])
         if self._requests.is_open(req_id):
@@ -214,7 +218,7 @@ class IbMasterSession(IbSession):
             self._tell(fill)
 
     def _on_commission(self, fields: list[bytes]) -> None:
-        if fee := read_fee(fields, self._clock.now_ns()):
+        if not self._summaries.is_fee(fields) and (fee := read_fee(fields, self._clock.now_ns())):
             self._requests.add(_FEES, fee)
             reach("account.commission")
             self._tell(fee)
@@ -292,6 +296,7 @@ class IbMasterSession(IbSession):
             cum_qty=cum_qty,
             text=state.warningText or state.completedStatus,
             symbols=(contract.symbol, contract.localSymbol),
+            combo=to_combo(contract, order.smartComboRoutingParams),
         )
 
 

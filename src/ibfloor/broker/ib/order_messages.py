@@ -101,6 +101,27 @@ def _is_plain(fields: list[bytes], shift: int) -> bool:
     )
 
 
+class Summaries:
+    """Executions of combinations as a whole: their legs come as executions of their own, and those are booked.
+
+    Owner: the session's thread.
+    """
+
+    def __init__(self) -> None:
+        self._exec_ids: set[bytes] = set()
+
+    def is_execution(self, fields: list[bytes]) -> bool:
+        """Tell whether message 11 is of a combination as a whole."""
+        if fields[5] != b"BAG":
+            return False
+        self._exec_ids.add(fields[14])
+        return True
+
+    def is_fee(self, fields: list[bytes]) -> bool:
+        """Tell whether message 59 is of a combination as a whole."""
+        return fields[2] in self._exec_ids
+
+
 def read_fill(fields: list[bytes], known: ClientOrderId | None, *, naive_zone: str, now_ns: int) -> OrderFilled:
     """Read message 11 into a fill, by its orderRef first, else as an execution of ``known``."""
     order_ref = fields[26].decode(errors="backslashreplace")

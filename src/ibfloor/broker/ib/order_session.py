@@ -17,6 +17,7 @@ from ibfloor.broker.ib.order_messages import (
     OPEN_ORDER,
     ORDER_STATUS,
     OpenMessage,
+    Summaries,
     read_fee,
     read_fill,
     read_open_order,
@@ -73,6 +74,7 @@ class IbOrderSession(IbSession):
         self._unanswered: dict[int, _Unanswered] = {}
         self._told: dict[ClientOrderId, OrderReported] = {}
         self._cancels_due: set[int] = set()
+        self._summaries = Summaries()
         self._next_id = 1
         self.recheck: Callable[[OrderRequest], Refusal | None] = lambda request: None
         """Asked again when an order that waited for the message budget is about to leave."""
@@ -259,6 +261,8 @@ class IbOrderSession(IbSession):
         self._report(cl_ord_id, status, message.perm_id, told.cum_qty if told else _ZERO, message.text)
 
     def _on_execution(self, fields: list[bytes]) -> None:
+        if self._summaries.is_execution(fields):
+            return
         known = self._intents.get(int(fields[2] or 0)) if fields[22] == b"%d" % self._client_id else None
         fill = read_fill(fields, known, naive_zone=self._settings.naive_zone, now_ns=self._clock.now_ns())
         self._answered(int(fields[2] or 0), OrdStatus.PARTIALLY_FILLED, None)
@@ -267,7 +271,7 @@ class IbOrderSession(IbSession):
         reach("read.execution.queued")
 
     def _on_commission(self, fields: list[bytes]) -> None:
-        if fee := read_fee(fields, self._clock.now_ns()):
+        if not self._summaries.is_fee(fields) and (fee := read_fee(fields, self._clock.now_ns())):
             reach("read.commission")
             self._tell(fee)
             reach("read.commission.queued")

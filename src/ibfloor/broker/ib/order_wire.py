@@ -8,7 +8,7 @@ from typing import Any
 import ib_async
 from ib_async.client import Client
 
-from ibfloor.broker.ib.convert import order_contract, plain
+from ibfloor.broker.ib.convert import NON_GUARANTEED, order_contract, plain
 from ibfloor.broker.ib.times import format_utc
 from ibfloor.model.errors import ConnectivityError
 from ibfloor.model.instrument import Instrument
@@ -85,6 +85,8 @@ def _put_terms(order: ib_async.Order, terms: OrderTerms) -> None:
     if terms.algo is not None:
         order.algoStrategy = terms.algo.name
         order.algoParams = [ib_async.TagValue(tag, value) for tag, value in terms.algo.params]
+    if terms.combo is not None and not terms.combo.is_guaranteed:
+        order.smartComboRoutingParams = [ib_async.TagValue(*NON_GUARANTEED)]
 
 
 def encoded(encoder: Encoder, order_id: int, instrument: Instrument, order: ib_async.Order) -> bytes:
