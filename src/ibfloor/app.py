@@ -32,6 +32,7 @@ from ibfloor.ledger.lock import FloorLock
 from ibfloor.ledger.paths import LedgerPaths
 from ibfloor.manager.account_board import AccountBoard
 from ibfloor.manager.account_thread import AccountThread
+from ibfloor.manager.book_marker import BookMarker
 from ibfloor.manager.commands import CommandDesk
 from ibfloor.manager.desk import spec_of
 from ibfloor.manager.ending import Ending
@@ -196,6 +197,7 @@ class Floor:
             on_account=self._take_account,
         )
         self._account = AccountThread(master, reconciler, on_failure=self._fail, thread=ground.loop_thread("account"))
+        self._marker = BookMarker(queue, self._marks, self._portfolio.rates_now, clock, tz=DAY_ZONE)
         self._mailroom = Mailroom(state, queue)
         self._screen = Screen(state, self._portfolio, self._board, clock)
         self._mark_keeper = MarkKeeper(self.data, state.instruments)
@@ -204,6 +206,7 @@ class Floor:
             self._after_fact,  # the gate first: who is told of a fact may send an order at once
             watch.observe,
             self._mark_keeper.observe,
+            self._marker.observe,
             self._screen.observe,
             self._mailroom.observe,
         )
@@ -266,7 +269,8 @@ class Floor:
         self._is_open = True
         windows = RestartWindows(settings.gateway, self._gate, self._queue, self._clock, settle=self._account.settle)
         kills = self._kill_switch
-        for work in (kills.finish(), kills.enforce(), self._mend(), orphans.look_after(), windows.watch()):
+        own = (self._mend(), self._marker.keep())
+        for work in (kills.finish(), kills.enforce(), orphans.look_after(), windows.watch(), *own):
             stack.callback(guarded.create_task(work).cancel)
 
     def _make_kill_switch(self) -> KillSwitch:
@@ -335,7 +339,9 @@ class Floor:
 
     async def wind_up(self) -> FloorSummary:
         """Stop the strategies, settle with the broker once more, and sum up."""
-        return await self.ending.wind_up()
+        summary = await self.ending.wind_up()
+        await self._marker.mark(is_last=True)
+        return summary
 
     async def _settle_first(self) -> None:
         settled = asyncio.wrap_future(self._account.settle())
