@@ -8,7 +8,21 @@ from typing import Annotated, NoReturn
 import typer
 
 from ibfloor import __version__
-from ibfloor.cli import demo, doctor, gateway, init, kill, ledger, login, password, run, status, strategy, tables
+from ibfloor.cli import (
+    demo,
+    doctor,
+    gateway,
+    init,
+    kill,
+    ledger,
+    login,
+    password,
+    run,
+    statement,
+    status,
+    strategy,
+    tables,
+)
 from ibfloor.cli.exit_codes import ExitCode, exit_code_of
 from ibfloor.cli.options import examples
 from ibfloor.model.errors import FloorError
@@ -32,7 +46,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for group in (init, run, demo, gateway, status, tables, kill, doctor, login, password):
+for group in (init, run, demo, gateway, status, tables, statement, kill, doctor, login, password):
     group.register(app)
 app.add_typer(strategy.app)
 app.add_typer(ledger.app)
