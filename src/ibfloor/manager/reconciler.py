@@ -8,6 +8,7 @@ stands in three snapshots in a row: a fill may be on its way while a snapshot is
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from decimal import Decimal
 from itertools import count
@@ -23,7 +24,7 @@ from ibfloor.manager.message_queue import MessageQueue
 from ibfloor.manager.portfolio_manager import PortfolioManager
 from ibfloor.model.account import BrokerSnapshot
 from ibfloor.model.errors import BrokerRejected, ConnectivityError
-from ibfloor.model.fact import BreakFound, Reconciled
+from ibfloor.model.fact import BreakFound, Reconciled, SessionState
 from ibfloor.model.ids import AccountId, StrategyId
 from ibfloor.model.moment import Clock
 from ibfloor.model.money import Currency
@@ -118,7 +119,7 @@ class Reconciler:
             except (ConnectivityError, BrokerRejected) as error:
                 log.warning("reconciliation postponed", reason=str(error))
                 self._asked |= asked
-                await asyncio.sleep(RETRY_S)
+                await self._woken_within(RETRY_S)
                 continue
             for name, strategy in asked - self._asked:
                 self._holds.lift(name, strategy)
@@ -130,11 +131,12 @@ class Reconciler:
     async def _pause(self) -> None:
         if self._asked or self._waiters:
             return
-        try:
-            async with asyncio.timeout(self._period_s):
+        await self._woken_within(self._period_s)
+
+    async def _woken_within(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
                 await self._wake.wait()
-        except TimeoutError:
-            return
 
     async def _settle(self, *, thorough: bool) -> bool:
         for tries in count(1):
@@ -154,7 +156,7 @@ class Reconciler:
 
     async def _pass(self) -> PassOutcome:
         asked_at = await asyncio.wrap_future(self._queue.ask(lambda state: state.orders.changes))
-        snapshot = await self._session.snapshot()
+        snapshot = await self._ask_broker()
         self._on_account(snapshot.account, snapshot.base_currency)
         reach("settle.asked")
         facts = await asyncio.wrap_future(self._queue.ask(lambda _: self._portfolio.settle(snapshot, asked_at)))
@@ -166,6 +168,17 @@ class Reconciler:
         self._suspect(outcome.differences)
         reach("settle.compared")
         return outcome
+
+    async def _ask_broker(self) -> BrokerSnapshot:
+        # A gateway without IB lists what it knew before: an order that it holds back meanwhile is on no list.
+        self._check_is_whole()
+        snapshot = await self._session.snapshot()
+        self._check_is_whole()
+        return snapshot
+
+    def _check_is_whole(self) -> None:
+        if self._session.state is SessionState.DEGRADED:
+            raise ConnectivityError("the gateway is without IB, or in doubt: what it lists proves nothing")
 
     def _compare(self, state: FloorState, snapshot: BrokerSnapshot) -> PassOutcome:
         return PassOutcome(
