@@ -21,6 +21,10 @@ class Params(StrategyParams):
     cover_until_ns: int = 0
     """Up to this market time exits of brackets stay, though nothing new is sent."""
     qty_max: int = 40
+    told: str = ""
+    """In a soak: the file where fills go, one execution id a line."""
+    rest_s: float = 0.0
+    """In a soak: it trades for so many market seconds, then does nothing for as long."""
 
 
 class Trader(Strategy[Params]):
@@ -49,13 +53,21 @@ class Trader(Strategy[Params]):
             return
         working = [order for order in self.orders if order.status is not OrdStatus.PENDING_CANCEL]
         draw = self.random.random()
-        if len(working) >= 5 or (working and draw < 0.2):
+        if draw > 0.94 and len(working) < 4:
+            self._burst(working)
+        elif len(working) >= 5 or (working and draw < 0.2):
             self.cancel(self.random.choice(working))
         elif working and draw < 0.35:
             self._change(self.random.choice(working))
         else:
-            for _ in range(BURST if draw > 0.9 else 1):  # what one handler sends, nobody has heard of between
-                self._enter()
+            self._enter()
+
+    def _burst(self, working: list[Order]) -> None:
+        # What one handler sends, nobody has heard of in between: the gate alone keeps the limits.
+        for order in working:
+            self.replace(order, qty=self.params.qty_max)
+        for _ in range(BURST):
+            self._enter()
 
     def _enter(self) -> None:
         symbol = self.random.choice(self.params.symbols)

@@ -165,6 +165,7 @@ _ALL: tuple[Trouble, ...] = (
            _often("in:place_order", 0.2)),
     _fault("cancel-unknown", "10147 for every other cancel", _NOT_FOUND, _often("in:cancel_order", 0.5)),
     _fault("cancel-refused", "10148 for every other cancel", _NOT_NOW, _often("in:cancel_order", 0.5)),
+    _fault("order-swallowed", "one order or change in four vanishes", do.Drop(), _often("in:place_order", 0.25)),
     _fault("cancel-swallowed", "every third cancel vanishes", do.Drop(), _often("in:cancel_order", 0.33)),
     _fault("validation", "321 for one order in five, changes included", _VALIDATION, _often("in:place_order", 0.2)),
     _fault("open-order-lost", "half of all openOrder messages vanish", do.Drop(),
