@@ -33,6 +33,7 @@ from ibfloor.ledger.paths import LedgerPaths
 from ibfloor.manager.account_board import AccountBoard
 from ibfloor.manager.account_thread import AccountThread
 from ibfloor.manager.book_marker import BookMarker
+from ibfloor.manager.booking_desk import BookingDesk
 from ibfloor.manager.commands import CommandDesk
 from ibfloor.manager.desk import spec_of
 from ibfloor.manager.ending import Ending
@@ -240,8 +241,14 @@ class Floor:
         )
         stack.callback(self._strategies.abandon)
         self._kill_switch = self._make_kill_switch()
+        bookings = BookingDesk(
+            self._queue,
+            self._clock,
+            strategies=lambda: [desk.name for desk in self._strategies.desks_now()],
+            settle=self._account.settle,
+        )
         self.commands = CommandDesk(
-            self._strategies, self._kill_switch, self._queue, self._clock, shut_down=self._over.set
+            self._strategies, self._kill_switch, self._queue, self._clock, bookings, shut_down=self._over.set
         )
         stack.enter_context(self._journal)
         await stack.enter_async_context(self._ledger)

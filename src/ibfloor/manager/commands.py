@@ -10,6 +10,7 @@ from typing import assert_never
 import msgspec
 import structlog
 
+from ibfloor.manager.booking_desk import BookingDesk
 from ibfloor.manager.desk import StrategySpec
 from ibfloor.manager.kill_switch import KillSwitch
 from ibfloor.manager.message_queue import MessageQueue
@@ -20,11 +21,13 @@ from ibfloor.model.command import (
     CancelAll,
     CancelOrder,
     CommandResult,
+    ConfirmBooking,
     Denied,
     Done,
     FlattenKilled,
     Kill,
     PauseStrategy,
+    PreviewBooking,
     ResumeStrategy,
     Shutdown,
     StartAll,
@@ -53,6 +56,7 @@ class CommandDesk:
         kill_switch: KillSwitch,
         queue: MessageQueue,
         clock: Clock,
+        bookings: BookingDesk,
         *,
         shut_down: Callable[[], None],
     ) -> None:
@@ -60,6 +64,7 @@ class CommandDesk:
         self._kill_switch = kill_switch
         self._queue = queue
         self._clock = clock
+        self._bookings = bookings
         self._shut_down = shut_down
 
     async def carry_out(self, command: AnyCommand) -> CommandResult:
@@ -118,6 +123,10 @@ class CommandDesk:
             case Unkill():
                 place = checked_place(command.scope, command.target)
                 return await self._kill_switch.reset(place, command.actor, command.reason, command.passphrase)
+            case PreviewBooking():
+                return await self._bookings.preview(command)
+            case ConfirmBooking():
+                return await self._bookings.confirm(command)
             case Shutdown():
                 self._shut_down()
                 return Done("the floor is shutting down")

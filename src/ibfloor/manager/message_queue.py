@@ -110,6 +110,23 @@ class MessageQueue:
         self._incoming.put(lambda: respond(answer, lambda: question(self._state)))
         return answer
 
+    def decide(self, question: Callable[[FloorState], tuple[T, AnyFact | None]]) -> Future[T]:
+        """Answer a question and apply the fact it comes to in one step: no other fact gets between.
+
+        The answer fails with ``LedgerError`` while the journal takes nothing.
+        """
+        answer: Future[T] = Future()
+        self._incoming.put(lambda: respond(answer, lambda: self._decide(question)))
+        return answer
+
+    def _decide(self, question: Callable[[FloorState], tuple[T, AnyFact | None]]) -> T:
+        if self._is_stuck:
+            raise LedgerError("the fact journal cannot be written: nothing was booked")
+        found, fact = question(self._state)
+        if fact is not None:
+            self._take(fact)
+        return found
+
     def _take(self, item: AnyFact | _Work) -> None:
         if not isinstance(item, Fact):
             item()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from ibfloor.model.booking import AnyBooking, BookingPreview
 from ibfloor.model.ids import ClientOrderId, StrategyId
 
 
@@ -93,6 +94,21 @@ class Unkill(Command, frozen=True, kw_only=True):
     """The risk officer's; never written down with the command."""
 
 
+class PreviewBooking(Command, frozen=True, kw_only=True):
+    """Work out what a booking would do, and change nothing; answered by ``Previewed``."""
+
+    booking: AnyBooking
+    reason: str
+    break_key: str = ""
+    """The break it is to resolve."""
+
+
+class ConfirmBooking(Command, frozen=True, kw_only=True):
+    """Book what was previewed; refused when the books it touches have moved on since."""
+
+    preview_id: str
+
+
 class Shutdown(Command, frozen=True, kw_only=True):
     """Stop all strategies, settle, and end the floor."""
 
@@ -110,6 +126,8 @@ AnyCommand = (
     | Kill
     | FlattenKilled
     | Unkill
+    | PreviewBooking
+    | ConfirmBooking
     | Shutdown
 )
 
@@ -126,4 +144,11 @@ class Denied(msgspec.Struct, frozen=True, tag=True):
     text: str
 
 
-CommandResult = Done | Denied
+class Previewed(msgspec.Struct, frozen=True, tag=True):
+    """What a booking would do, in words and in figures."""
+
+    text: str
+    preview: BookingPreview
+
+
+CommandResult = Done | Denied | Previewed
