@@ -69,7 +69,11 @@ class CashLeg(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults
 
 
 class SplitLeg(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
-    """Every lot of a book's position gets ``new`` for each ``old``, at the same cost."""
+    """Every lot of a book's position gets ``new`` for each ``old``, at the same cost.
+
+    There is one for every book that holds the instrument. A trade of before that becomes known later is
+    split in whichever book it is.
+    """
 
     strategy: StrategyId
     instrument_id: InstrumentId

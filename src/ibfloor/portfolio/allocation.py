@@ -34,13 +34,13 @@ def in_units(amount: Decimal, exact: Mapping[StrategyId, Decimal], unit: Decimal
     return {name: part for name, part in parts.items() if part}
 
 
-def to_whole(quantities: Mapping[StrategyId, Decimal]) -> dict[StrategyId, Decimal]:
+def to_whole(quantities: Mapping[StrategyId, Decimal], total: Decimal) -> dict[StrategyId, Decimal]:
     """Return by how much each book's quantity changes when the account keeps whole shares alone.
 
     The account loses its fraction, toward zero. Books come out whole as well: what one gives up for that
-    another gets, so that their sum is what the account keeps.
+    another gets, so that their sum is what the account keeps. ``total`` is the account's quantity: the sum
+    of the books', but for what was rounded off them.
     """
-    total = sum(quantities.values(), _ZERO)
     kept = total.quantize(_ONE, ROUND_DOWN)
     whole = {name: qty.quantize(_ONE, ROUND_FLOOR) for name, qty in sorted(quantities.items())}
     missing = int(kept - sum(whole.values(), _ZERO))

@@ -51,6 +51,7 @@ class Books:
         self._made: dict[StrategyId, Book] = {}
         self._fees_pending = 0
         self._income: dict[StrategyId, dict[EntryKind, Amounts]] = {}
+        self._splits: dict[InstrumentId, dict[str, Entry]] = {}
         self.entries = EntryLog()
 
     def apply(self, fact: Fact) -> bool:
@@ -108,13 +109,11 @@ class Books:
     def position_at(self, strategy: StrategyId, instrument_id: InstrumentId, ts_ns: int) -> Position | None:
         """Return a position as it was when a book entry of that time found it; ``None`` where none was ever held."""
         holding = self._holdings.get(strategy, {}).get(instrument_id)
-        if holding is None or holding.is_blank:
-            return None
-        return holding.position_at(ts_ns, self._settlement(instrument_id))
+        return None if holding is None else holding.position_at(ts_ns, self._settlement(instrument_id))
 
     def instruments_held(self) -> set[InstrumentId]:
         """Return every instrument that any book holds or has held."""
-        return {key for held in self._holdings.values() for key, holding in held.items() if not holding.is_blank}
+        return {instrument_id for held in self._holdings.values() for instrument_id in held}
 
     def cash_total(self) -> Amounts:
         """Return the cash over all books, by currency."""
@@ -134,7 +133,7 @@ class Books:
         by_instrument: dict[InstrumentId, list[Holding]] = {}
         for held in self._holdings.values():
             for instrument_id, holding in held.items():
-                if self._settlement(instrument_id) is Settlement.VARIATION and not holding.is_blank:
+                if self._settlement(instrument_id) is Settlement.VARIATION:
                     by_instrument.setdefault(instrument_id, []).append(holding)
         for holdings in by_instrument.values():
             ours = sum((holding.fold().realised for holding in holdings), _ZERO)
@@ -179,15 +178,18 @@ class Books:
         assert fill is not None
         assert entry is not None
         owner = execution.owner
-        held = self._holdings[owner]
-        held[fill.instrument_id].remove(entry)
+        self._holdings[owner][fill.instrument_id].remove(entry)
         self._count(execution, -1)
-        if held[fill.instrument_id].is_empty:  # a book that never was leaves no trace
-            del held[fill.instrument_id]
-        if not held:
-            del self._holdings[owner]
+        self._forget_blank(owner, fill.instrument_id)
         if not self._fills[owner]:
             self._fees.pop(owner, None)
+
+    def _forget_blank(self, strategy: StrategyId, instrument_id: InstrumentId) -> None:
+        held = self._holdings[strategy]
+        if held[instrument_id].is_blank:  # a book that never was leaves no trace
+            del held[instrument_id]
+        if not held:
+            del self._holdings[strategy]
 
     def _count(self, execution: _Execution, sign: int) -> None:
         owner = execution.owner
@@ -230,34 +232,42 @@ class Books:
 
     def _book(self, entry: BookEntry, sign: int) -> None:
         for number, leg in enumerate(entry.legs):
-            self._made.pop(leg.strategy, None)
-            if isinstance(leg, CashLeg):
-                self._book_cash(entry.kind, leg, sign)
-                continue
             key = f"{entry.entry_id}#{number:05}"
-            if isinstance(leg, PositionLeg):
-                booked = Entry(entry.ts_event_ns, False, key, leg.qty, leg.px, 1, 1, leg.opened_ns, leg.lot, leg.value)
-                holding = self._holding(leg.strategy, leg.instrument_id, leg.currency, leg.multiplier)
-            else:
-                booked = Entry(entry.ts_event_ns, False, key, _ZERO, _ZERO, leg.new, leg.old)
-                holding = self._holding_to_split(leg)
-            if sign > 0:
-                holding.add(booked)
-                continue
-            holding.remove(booked)
-            if holding.is_empty:
-                del self._holdings[leg.strategy][leg.instrument_id]
+            match leg:
+                case CashLeg():
+                    self._book_cash(entry.kind, leg, sign)
+                case PositionLeg():
+                    self._book_position(entry.ts_event_ns, key, leg, sign)
+                case SplitLeg():
+                    self._book_split(entry, key, leg, sign)
+            self._made.pop(leg.strategy, None)
+
+    def _book_position(self, ts_ns: int, key: str, leg: PositionLeg, sign: int) -> None:
+        booked = Entry(ts_ns, False, key, leg.qty, leg.px, 1, 1, leg.opened_ns, leg.lot, leg.value)
+        if sign > 0:
+            self._holding(leg.strategy, leg.instrument_id, leg.currency, leg.multiplier).add(booked)
+        else:
+            self._holdings[leg.strategy][leg.instrument_id].remove(booked)
+            self._forget_blank(leg.strategy, leg.instrument_id)
+
+    def _book_split(self, entry: BookEntry, key: str, leg: SplitLeg, sign: int) -> None:
+        # One split for all books, whoever the legs name: also for those that learn of an older trade later.
+        splits = self._splits.setdefault(leg.instrument_id, {})
+        if (entry.entry_id in splits) == (sign > 0):
+            return
+        booked = splits.setdefault(entry.entry_id, Entry(entry.ts_event_ns, False, key, _ZERO, _ZERO, leg.new, leg.old))
+        if sign < 0:
+            del splits[entry.entry_id]
+        for strategy, held in self._holdings.items():
+            if (holding := held.get(leg.instrument_id)) is not None:
+                (holding.add if sign > 0 else holding.remove)(booked)
+                self._made.pop(strategy, None)
 
     def _book_cash(self, kind: EntryKind, leg: CashLeg, sign: int) -> None:
         amounts = self._cash_moved.setdefault(leg.strategy, {})
         if kind in INCOME_KINDS:
             amounts = self._income.setdefault(leg.strategy, {}).setdefault(kind, {})
         add_to(amounts, leg.amount.currency, leg.amount.amount * sign)
-
-    def _holding_to_split(self, leg: SplitLeg) -> Holding:
-        # A split may come before what it splits: currency and multiplier come with that.
-        held = self._holdings.get(leg.strategy, {}).get(leg.instrument_id)
-        return held or self._holding(leg.strategy, leg.instrument_id, Currency(""), Decimal(1))
 
     def _apply_definition(self, instrument: Instrument) -> bool:
         known = self._instruments.get(instrument.instrument_id)
@@ -275,8 +285,8 @@ class Books:
         holding = held.get(instrument_id)
         if holding is None:
             holding = held[instrument_id] = Holding(instrument_id, currency, multiplier, self._lots)
-        elif holding.is_blank:  # only a split was known of it so far
-            holding.define(currency, multiplier)
+            for split in self._splits.get(instrument_id, {}).values():
+                holding.add(split)
         return holding
 
     def _make(self, strategy: StrategyId) -> Book:
@@ -285,8 +295,6 @@ class Books:
         realised: Amounts = {}
         positions = {}
         for instrument_id, holding in sorted(self._holdings.get(strategy, {}).items()):
-            if holding.is_blank:
-                continue
             position = holding.position(self._settlement(instrument_id))
             positions[instrument_id] = position
             add_to(realised, holding.currency, position.realised)
@@ -321,7 +329,7 @@ class Books:
     def _exchanged(self, strategy: StrategyId) -> Amounts:
         amounts: Amounts = {}
         for instrument_id, holding in self._holdings.get(strategy, {}).items():
-            if self._settlement(instrument_id) is Settlement.EXCHANGED and not holding.is_blank:
+            if self._settlement(instrument_id) is Settlement.EXCHANGED:
                 fold = holding.fold()
                 add_to(amounts, holding.currency, -fold.traded_value)
                 add_to(amounts, Currency(self._instruments[instrument_id].contract.symbol), fold.traded_qty)

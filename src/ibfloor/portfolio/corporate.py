@@ -40,13 +40,8 @@ def split(
     if new <= 0 or old <= 0 or new == old:
         raise ActionError(f"{new} for {old} is no split")
     positions = _positions(books, instrument_id, head.ts_event_ns)
-    # Books that are flat now may still learn of a trade from before: it is split as well.
-    legs: list[Leg] = [
-        SplitLeg(strategy=name, instrument_id=instrument_id, new=new, old=old) for name in books.strategies()
-    ]
-    if px_in_lieu is not None:
-        after = {name: share(each.qty, Decimal(new), Decimal(old)) for name, each in positions.items()}
-        legs += _in_lieu(after, next(iter(positions.values())), px_in_lieu)
+    legs: list[Leg] = [SplitLeg(strategy=name, instrument_id=instrument_id, new=new, old=old) for name in positions]
+    legs += _rounded(positions, next(iter(positions.values())), new, old, px_in_lieu)
     return head.entry(EntryKind.SPLIT, legs)
 
 
@@ -80,9 +75,7 @@ def reorganised(
         if cash.get(name):
             legs.append(cash_leg(name, cash[name], position.currency, instrument_id))
     for piece in pieces:
-        if piece.px_in_lieu is not None:
-            after = {name: _pieces_of(each, piece) for name, each in positions.items()}
-            legs += _in_lieu(after, _like(piece.instrument), piece.px_in_lieu)
+        legs += _rounded(positions, _like(piece.instrument), piece.new, piece.old, piece.px_in_lieu)
     return head.entry(EntryKind.MERGER, legs)
 
 
@@ -177,8 +170,17 @@ def _pieces_of(position: Position, piece: Piece) -> Decimal:
     return share(position.qty, Decimal(piece.new), Decimal(piece.old))
 
 
-def _in_lieu(after: Mapping[StrategyId, Decimal], like: Position, px: Decimal) -> Iterable[Leg]:
-    for name, change in to_whole(after).items():
+def _rounded(
+    positions: Mapping[StrategyId, Position], like: Position, new: int, old: int, px: Decimal | None
+) -> Iterable[Leg]:
+    after = {name: share(each.qty, Decimal(new), Decimal(old)) for name, each in positions.items()}
+    total = share(sum((each.qty for each in positions.values()), _ZERO), Decimal(new), Decimal(old))
+    if px is None:  # books of thirds add up to the account's thirds
+        lost = total - sum(after.values(), _ZERO)
+        if lost:
+            yield position_leg(next(iter(after)), like, lost, _ZERO)
+        return
+    for name, change in to_whole(after, total).items():
         value = change * px * like.multiplier
         yield position_leg(name, like, change, value)
         if value and like.settlement is Settlement.PAID:

@@ -119,12 +119,6 @@ class Holding:
         self._moves -= not entry.is_split
         self._return_to(place)
 
-    def define(self, currency: Currency, multiplier: Decimal) -> None:
-        """Take what only its first trade tells, where a split came before it."""
-        self.currency, self.multiplier = currency, multiplier
-        self._kept.clear()
-        self._return_to(0)
-
     def position(self, settlement: Settlement) -> Position:
         """Return the position as of the last entry."""
         fold = self.fold()
@@ -158,11 +152,6 @@ class Holding:
     def entries(self) -> tuple[Entry, ...]:
         """Return the history in the order of events."""
         return tuple(self._entries)
-
-    @property
-    def is_empty(self) -> bool:
-        """Tell whether nothing ever happened here, or all of it was taken back."""
-        return not self._entries
 
     @property
     def is_blank(self) -> bool:

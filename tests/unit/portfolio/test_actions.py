@@ -165,7 +165,7 @@ def test_parts_are_whole_cents_near_their_share_and_add_up(amount: Decimal, weig
     )
 )
 def test_whole_shares_of_books_are_those_of_the_account(quantities: dict[StrategyId, Decimal]) -> None:
-    changes = to_whole(quantities)
+    changes = to_whole(quantities, sum(quantities.values(), D(0)))
     after = {name: qty + changes.get(name, D(0)) for name, qty in quantities.items()}
     total = sum(quantities.values(), D(0))
     assert all(qty == int(qty) for qty in after.values())

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ibfloor.model.entry import BookEntry, EntryKind, PositionLeg, SplitLeg
@@ -103,6 +103,7 @@ def test_all_methods_earn_the_same_in_all(trades: list[tuple[int, Decimal]], mar
     assert len(totals) == len(quantities) == 1
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 20), st.booleans()), min_size=1, max_size=60), st.data())
 def test_kept_folds_change_nothing(facts: Any, trades: list[tuple[int, bool]], data: st.DataObject) -> None:
     """A long history, so that folds are kept, then late ones anywhere in it."""
