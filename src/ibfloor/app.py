@@ -68,6 +68,7 @@ from ibfloor.model.ids import AccountId
 from ibfloor.model.kill import ACCOUNT
 from ibfloor.model.money import USD, Currency
 from ibfloor.ops.children import Children
+from ibfloor.ops.day_end import DayEnd
 from ibfloor.ops.ibc import gateway_kept_up
 from ibfloor.ops.log_tail import LogTail
 from ibfloor.ops.logging import floor_logging
@@ -125,6 +126,7 @@ async def _live(
 ) -> FloorSummary:
     async with gateway_kept_up(settings), AsyncExitStack() as stack:
         floor = Floor(settings, paths, clock)
+        day_end = DayEnd(settings, clock, tz=DAY_ZONE, last_day=floor.last_day)
         stack.enter_context(floor.signals())
         await floor.open(stack)
         publisher = floor.publisher(tail)
@@ -133,6 +135,7 @@ async def _live(
         try:
             floor.start_strategies()  # trading waits for no process beside it
             await children.open(stack)
+            await stack.enter_async_context(day_end)
             if on_ready is not None:
                 on_ready(FloorReady(login_url=children.login_url, pid=os.getpid()))
             if open_browser and children.login_url:
@@ -321,6 +324,11 @@ class Floor:
         publisher.kill_rows = self._kill_switch.board.rows
         publisher.has_risk_officer = self._kill_switch.has_officer
         return publisher
+
+    @property
+    def last_day(self) -> str:
+        """Return the last trading day that the journal knows of; empty before the first."""
+        return "" if self._state.day is None else self._state.day.day
 
     def start_strategies(self) -> None:
         """Start the strategies that start with the floor, unless the kill switch is latched."""
