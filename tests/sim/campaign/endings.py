@@ -46,7 +46,9 @@ def quantities_agree(found: Evidence) -> Iterator[str]:
     for row in found.report.executions:
         theirs[row.order_ref] += row.qty
     for order in found.state.orders:
-        there = theirs.get(order.cl_ord_id, Decimal(0))
+        combo = order.request.asks.combo
+        each = 1 if combo is None else sum(abs(leg.ratio) for leg in combo.legs)  # its legs alone are executions
+        there = theirs.get(order.cl_ord_id, Decimal(0)) / each
         if order.cum_qty != there and not found.may_break:
             yield f"{order.cl_ord_id} filled {order.cum_qty} here, {there} at the broker"
 
