@@ -199,18 +199,17 @@ def _limits() -> RiskLimits:
     return RiskLimits(
         version=1,
         base_currency=USD,
-        account=AccountLimits(
-            max_gross_exposure=huge, max_position_qty=huge, order_rate_per_s=Decimal(100_000), order_burst=100_000
-        ),
+        account=AccountLimits(max_gross_exposure=huge, order_rate_per_s=Decimal(100_000), order_burst=Decimal(100_000)),
         strategy=StrategyLimits(
             max_order_qty=Decimal(1000),
             max_order_notional=huge,
             max_position_qty=huge,
             max_position_notional=huge,
             collar_pct=Decimal(5),
-            quote_age_max_ns=10**12,
+            quote_age_max_s=Decimal(1000),
             order_rate_per_s=Decimal(100_000),
-            order_burst=100_000,
+            order_burst=Decimal(100_000),
+            max_account_position_qty=huge,
         ),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,14 @@ PURPOSES = {
     "gateway": "Where IB Gateway or TWS listens, and who we are to it.",
     "ibc": "How IBC starts IB Gateway, where `launcher` above says so ([how to](ibc.md)).",
     "clock": "Whose time is market time.",
-    "risk": "What one strategy may do at most, and the whole floor. Every limit must be written down.",
+    "risk": "What may be traded at most. The most specific limit wins: that of the instrument, then of its class, then "
+    'of the strategy, then the one here; `"off"` in a table switches a limit of `[risk]` off there.',
     "recorder": "The process that stores market data.",
     "web": "The process that serves the pages. They are served on loopback; from elsewhere, use a tunnel.",
     "restart": "What happens to a strategy that raises.",
     "stop": "How long each step of a stop may take.",
     "books": "How books are valued, and when they are compared with the account.",
+    "kill": "What the kill switches may do.",
     "orphans": "Working orders whose strategy does not come up with the floor.",
     "strategy": "One strategy; the table may be repeated. `[strategy.risk]` below it replaces limits of `[risk]`.",
 }
@@ -93,7 +96,24 @@ def configuration_page() -> str:
         rows = [_row(field.alias or key, field) for key, field in model.model_fields.items()]
         table = "\n".join(["| key | default | meaning |", "|---|---|---|", *rows])
         parts.append(f"## `{name}`\n\n{PURPOSES[section]}\n\n{table}\n")
+        if section == "risk":
+            parts.append(_risk_tables())
     return "\n".join(parts)
+
+
+def _risk_tables() -> str:
+    from ibfloor.config.risk import AccountRisk, InstrumentRisk
+
+    rows = [_row(key, field) for key, field in AccountRisk.model_fields.items()]
+    table = "\n".join(["| key | default | meaning |", "|---|---|---|", *rows])
+    keys = ", ".join(f"`{key}`" for key in InstrumentRisk.model_fields)
+    return (
+        "### `[risk.account]`\n\nWhat all strategies together may do at most, beside `max_gross_exposure`.\n\n"
+        f"{table}\n\n"
+        '### `[risk.strategy.NAME]`, `[risk.class.FUT]`, `[risk.instrument."ESZ6"]`\n\n'
+        "A strategy's table takes every key of `[risk]` but `max_gross_exposure`. Those of classes and instruments "
+        f"take: {keys}.\n"
+    )
 
 
 def _row(key: str, field: Any) -> str:
@@ -103,8 +123,12 @@ def _row(key: str, field: Any) -> str:
 def _default(field: Any) -> str:
     if field.is_required():
         return "must be given"
+    from ibfloor.config.risk import AccountRisk
+
     value = field.get_default(call_default_factory=True)
     match value:
+        case Decimal():
+            return f"`{value:f}`"
         case None | "" | {}:
             return "none"
         case bool():
@@ -113,6 +137,8 @@ def _default(field: Any) -> str:
             return f"`{value:g}`"
         case str() | Path():
             return f'`"{value}"`'
+        case AccountRisk():
+            return "see below"
         case _:
             return "those of `[risk]`"
 

@@ -164,7 +164,12 @@ class Floor:
         self._failure: BaseException | None = None
         self._is_open = False
         self._is_ledger_held = False
-        restored = restore(settings.home, limits_of(settings, USD), settings.books.lots)
+        restored = restore(
+            settings.home,
+            limits_of(settings, USD),
+            settings.books.lots,
+            is_live=settings.floor.mode is Mode.LIVE,
+        )
         self._state = state = restored.state
         self._unseen = restored.unseen
         durability: Durability = "power" if settings.floor.durability == "power" else "process"
@@ -188,7 +193,7 @@ class Floor:
         )
         self._board = AccountBoard()
         self._marks = Marks(self.data, USD, self._board.rates, clock, rate_max_age_s=settings.books.rate_max_age_s)
-        self._gate = SharedGate(restored.gate, self.data.quote, clock)
+        self._gate = SharedGate(restored.gate, self.data.quote, clock, queue.put)
         self._master = master = clients.master_session(self._board.take, on_read_only=self._take_read_only)
         self._portfolio = PortfolioManager(state, self._marks, self._gate, clock, tz=DAY_ZONE)
         reconciler = Reconciler(

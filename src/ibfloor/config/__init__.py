@@ -2,6 +2,7 @@
 
 from ibfloor.config.books import BooksSection
 from ibfloor.config.loading import load_home, load_settings
+from ibfloor.config.risk import AccountRisk, InstrumentRisk, RiskOverrides, RiskSection
 from ibfloor.config.sections import (
     ClockSection,
     ClockSource,
@@ -17,8 +18,6 @@ from ibfloor.config.sections import (
     OrphansSection,
     RecorderSection,
     RestartSection,
-    RiskOverrides,
-    RiskSection,
     StopPolicy,
     StopSection,
     StrategySection,
@@ -27,6 +26,7 @@ from ibfloor.config.sections import (
 )
 
 __all__ = [
+    "AccountRisk",
     "BooksSection",
     "ClockSection",
     "ClockSource",
@@ -36,6 +36,7 @@ __all__ = [
     "FloorSettings",
     "GatewaySection",
     "IbcSection",
+    "InstrumentRisk",
     "Launcher",
     "Mode",
     "OrphanPolicy",

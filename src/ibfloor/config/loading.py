@@ -14,8 +14,11 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ibfloor.config.lines import KeyPath, line_of
-from ibfloor.config.sections import ClockSource, FloorSettings, Launcher, Mode, RiskOverrides
+from ibfloor.config.risk import AccountRisk, InstrumentRisk, RiskOverrides
+from ibfloor.config.sections import ClockSource, FloorSettings, Launcher, Mode
 from ibfloor.model.errors import ConfigError
+from ibfloor.model.ids import StrategyId
+from ibfloor.model.instrument import SecurityType
 
 ENV_PREFIX = "IBFLOOR_"
 IBC_PATHS = {"path": "/opt/ibc", "tws_path": "~/Jts", "settings_path": None, "ini": None}
@@ -173,6 +176,7 @@ def _contradictions(settings: FloorSettings) -> Iterator[Problem]:
             'IBC needs to know what to start: write version = "1037", or the one installed, in [ibc]',
         )
     yield from _strategy_contradictions(settings)
+    yield from _risk_contradictions(settings)
 
 
 def _strategy_contradictions(settings: FloorSettings) -> Iterator[Problem]:
@@ -187,6 +191,24 @@ def _strategy_contradictions(settings: FloorSettings) -> Iterator[Problem]:
                 ("strategy", index, "file"),
                 f"there is no file {strategy.file}; a relative path starts at floor.toml's folder",
             )
+
+
+def _risk_contradictions(settings: FloorSettings) -> Iterator[Problem]:
+    known = {section.name: section for section in settings.strategies}
+    for name in settings.risk.strategy:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            meant = f'did you mean "{close[0]}"?' if close else f"there are: {', '.join(known) or 'none'}"
+            yield ("risk", "strategy", name), f'there is no [[strategy]] named "{name}"; {meant}'
+        elif known[StrategyId(name)].risk.model_fields_set:
+            yield (
+                ("risk", "strategy", name),
+                f'"{name}" has limits in [strategy.risk] below its [[strategy]] too: keep them in one place',
+            )
+    kinds = [kind.value for kind in SecurityType]
+    for name in settings.risk.of_class:
+        if name not in kinds:
+            yield ("risk", "class", name), f'"{name}" is no kind of security: write one of {", ".join(kinds)}'
 
 
 def _problem(details: ErrorDetails) -> Problem:
@@ -216,6 +238,12 @@ def _model_at(path: KeyPath) -> type[BaseModel] | None:
             return FloorSettings
         case ("strategy", int(), "risk"):
             return RiskOverrides
+        case ("risk", "account"):
+            return AccountRisk
+        case ("risk", "strategy", str()):
+            return RiskOverrides
+        case ("risk", "class" | "instrument", str()):
+            return InstrumentRisk
         case (str() as name,) | (str() as name, int()):
             return section_models().get(name)
         case _:
@@ -264,6 +292,11 @@ def _key_text(path: KeyPath) -> str:
     match tuple(path):
         case ("strategy", int(index), *rest):
             return " ".join([f"[[strategy]] number {index + 1}", ".".join(map(str, rest))]).rstrip()
+        case ("risk", "account", *rest) if rest:
+            return f"[risk.account] {rest[0]}"
+        case ("risk", "strategy" | "class" | "instrument" as kind, str(name), *rest):
+            table = f'[risk.{kind}."{name}"]' if kind == "instrument" else f"[risk.{kind}.{name}]"
+            return f"{table} {'.'.join(map(str, rest))}".rstrip()
         case (section,):
             return f"[{section}]"
         case (section, *rest):

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt
 
 from ibfloor.config.books import BooksSection
-from ibfloor.config.fields import ClientId, Limit, Port, Positive, Seconds, Section, Zone, not_bool
+from ibfloor.config.fields import ClientId, Port, Positive, Seconds, Section, Zone, not_bool
+from ibfloor.config.risk import RiskOverrides, RiskSection
 from ibfloor.model.errors import ConfigError
 from ibfloor.model.ids import AccountId, StrategyId
 
@@ -189,43 +190,6 @@ class ClockSection(Section):
     )
 
 
-class RiskSection(Section):
-    """``[risk]``: what one strategy may do at most, and the whole floor. Each limit must be written down."""
-
-    max_order_qty: Limit = Field(description='Largest quantity of one order, in shares or contracts; "off" for none.')
-    max_order_notional: Limit = Field(description='Largest value of one order, in account currency; "off" for none.')
-    max_position_qty: Limit = Field(
-        description='Largest position of one strategy in one instrument, working orders included; "off" for none.'
-    )
-    max_position_notional: Limit = Field(
-        description='Largest value of such a position, in account currency; "off" for none.'
-    )
-    collar_pct: Limit = Field(
-        description='Largest distance of an order price from the market, in percent; "off" for none.'
-    )
-    quote_age_max_s: Seconds = Field(2.0, description="Oldest quote an entry may rest on, in market seconds.")
-    order_rate_per_s: Positive = Field(description="Orders a strategy may send per market second, sustained.")
-    order_burst: Annotated[StrictInt, Field(ge=1)] = Field(
-        description="Orders a strategy may send at once before the rate holds."
-    )
-    max_gross_exposure: Limit = Field(
-        description='Largest gross exposure of the whole floor, in account currency; "off" for none.'
-    )
-
-
-class RiskOverrides(Section):
-    """``[strategy.risk]``: limits of one strategy that replace those of ``[risk]``."""
-
-    max_order_qty: Limit = Field(None, description="As in [risk].")
-    max_order_notional: Limit = Field(None, description="As in [risk].")
-    max_position_qty: Limit = Field(None, description="As in [risk].")
-    max_position_notional: Limit = Field(None, description="As in [risk].")
-    collar_pct: Limit = Field(None, description="As in [risk].")
-    quote_age_max_s: Seconds = Field(2.0, description="As in [risk].")
-    order_rate_per_s: Positive = Field(Decimal(1), description="As in [risk].")
-    order_burst: Annotated[StrictInt, Field(ge=1)] = Field(1, description="As in [risk].")
-
-
 class RecorderSection(Section):
     """``[recorder]``: the process that stores market data. ``path`` is absolute after ``load_settings``."""
 
@@ -346,10 +310,14 @@ class FloorSettings(Section):
         """Return the floor's home folder."""
         return self.floor.home
 
+    def overrides_of(self, strategy: StrategyId) -> RiskOverrides:
+        """Return what one strategy has of its own: of ``[risk.strategy.NAME]``, or below the strategy itself."""
+        own = self.risk.strategy.get(strategy)
+        if own is None:
+            own = next((section.risk for section in self.strategies if section.name == strategy), RiskOverrides())
+        return own
+
     def risk_of(self, strategy: StrategyId) -> RiskSection:
         """Return the limits of one strategy: those of ``[risk]``, replaced where it has its own."""
-        for section in self.strategies:
-            if section.name == strategy:
-                overrides = {field: getattr(section.risk, field) for field in section.risk.model_fields_set}
-                return self.risk.model_copy(update=overrides)
-        return self.risk
+        own = self.overrides_of(strategy)
+        return self.risk.model_copy(update={field: getattr(own, field) for field in own.model_fields_set})

@@ -48,9 +48,11 @@ from ibfloor.model.lots import LotMethod
 from ibfloor.model.marking import BooksMarked
 from ibfloor.model.moment import NS_PER_S
 from ibfloor.model.order import Order
+from ibfloor.model.risk_fact import RiskNote
 from ibfloor.portfolio.books import Books
 from ibfloor.risk import kill
 from ibfloor.risk.kill import KillState
+from ibfloor.risk.memory import RiskMemory
 
 REMEMBERED_NS = 14 * 24 * 3600 * NS_PER_S
 """How long the order table keeps orders that are done: twice as long as the broker itself can tell of them."""
@@ -109,6 +111,7 @@ class FloorState:
         self.marked: BooksMarked | None = None
         self.capital: dict[StrategyId, CapitalAllocated] = {}
         self.capital_rules: dict[StrategyId, CapitalRuled] = {}
+        self.risk = RiskMemory()
         self.fills: dict[str, OrderFilled] = {}
         """The newest revision of every execution, by its root."""
 
@@ -170,6 +173,8 @@ class FloorState:
                 self.capital_rules[fact.strategy] = fact
             case KillLatched() | KillChecked() | KillReset():
                 kill.all_after(self.kills, fact)
+            case RiskNote():
+                self.risk.apply(fact)
             case (
                 OrderReported()
                 | OrderWarned()

@@ -45,9 +45,9 @@ class Restored(msgspec.Struct, frozen=True):
     unseen: Unseen
 
 
-def restore(home: Path, limits: RiskLimits, lots: LotMethod = LotMethod.FIFO) -> Restored:
+def restore(home: Path, limits: RiskLimits, lots: LotMethod = LotMethod.FIFO, *, is_live: bool = False) -> Restored:
     """Fold the ledger into orders, books and reservations. Raises ``LedgerError`` when it is damaged."""
-    state, gate = FloorState(lots), RiskGate(limits)
+    state, gate = FloorState(lots), RiskGate(limits, is_live=is_live)
     reach("restore.begun")
     with recover(home) as recovered:
         reach("restore.folded")

@@ -2,35 +2,50 @@
 
 from __future__ import annotations
 
-from ibfloor.config import FloorSettings, RiskSection
-from ibfloor.model.moment import NS_PER_S
+from decimal import Decimal
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from ibfloor.config import FloorSettings
 from ibfloor.model.money import Currency
-from ibfloor.risk.limits import AccountLimits, RiskLimits, StrategyLimits
+from ibfloor.risk.limits import AccountLimits, LimitValue, Patches, RiskLimits, Scope, ScopeKind, StrategyLimits
+from ibfloor.risk.parameters import OF_ACCOUNT, OF_INSTRUMENT, OF_STRATEGY
 
 
 def limits_of(settings: FloorSettings, base: Currency) -> RiskLimits:
     """Return the gate's limits, version 1."""
+    risk = settings.risk
+    patches: Patches = {}
+    for kind, tables in ((ScopeKind.CLASS, risk.of_class), (ScopeKind.INSTRUMENT, risk.instrument)):
+        patches |= {Scope(kind, name): _own(table) for name, table in tables.items()}
+    for section in settings.strategies:
+        patches[Scope(ScopeKind.STRATEGY, section.name)] = _own(settings.overrides_of(section.name))
+    common: dict[str, LimitValue] = {name: _exact(getattr(risk, name)) for name in OF_INSTRUMENT | OF_STRATEGY}
+    account: dict[str, LimitValue] = {
+        name: _exact(getattr(risk if name == "max_gross_exposure" else risk.account, name)) for name in OF_ACCOUNT
+    }
     return RiskLimits(
         version=1,
         base_currency=base,
-        account=AccountLimits(max_gross_exposure=settings.risk.max_gross_exposure),
-        strategy=_strategy_limits(settings.risk),
-        overrides={
-            section.name: _strategy_limits(settings.risk_of(section.name))
-            for section in settings.strategies
-            if section.risk.model_fields_set
-        },
+        account=_made(AccountLimits, account),
+        strategy=_made(StrategyLimits, common),
+        patches={scope: values for scope, values in patches.items() if values},
     )
 
 
-def _strategy_limits(section: RiskSection) -> StrategyLimits:
-    return StrategyLimits(
-        max_order_qty=section.max_order_qty,
-        max_order_notional=section.max_order_notional,
-        max_position_qty=section.max_position_qty,
-        max_position_notional=section.max_position_notional,
-        collar_pct=section.collar_pct,
-        quote_age_max_ns=int(section.quote_age_max_s * NS_PER_S),
-        order_rate_per_s=section.order_rate_per_s,
-        order_burst=section.order_burst,
-    )
+def _own(section: BaseModel) -> dict[str, LimitValue]:
+    return {name: _exact(getattr(section, name)) for name in section.model_fields_set}
+
+
+def _exact(value: object) -> LimitValue:
+    if value is None or isinstance(value, bool | Decimal):
+        return value
+    return Decimal(str(value))
+
+
+T = TypeVar("T")
+
+
+def _made(kind: type[T], values: dict[str, LimitValue]) -> T:
+    return kind(**values)

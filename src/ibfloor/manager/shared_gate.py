@@ -12,6 +12,8 @@ from decimal import Decimal
 from math import isfinite
 from threading import Lock
 
+from ibfloor.manager.gate_limits import GateLimits
+from ibfloor.manager.gate_sizes import GateSizes
 from ibfloor.model.combo import leg_side
 from ibfloor.model.fact import AnyFact
 from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
@@ -29,19 +31,27 @@ from ibfloor.risk.kill import KillState
 from ibfloor.risk.usage import RiskUsage
 
 KILL = "kill"
-ROOM = Decimal("0.99")  # of a notional limit: the price may move before the order is judged
 
 
 class SharedGate:
     """``RiskGate`` for many threads; prices it judges by come from the newest quote."""
 
-    def __init__(self, gate: RiskGate, quote: Callable[[InstrumentId], Quote | None], clock: Clock) -> None:
+    def __init__(
+        self,
+        gate: RiskGate,
+        quote: Callable[[InstrumentId], Quote | None],
+        clock: Clock,
+        sink: Callable[[AnyFact], None] = lambda fact: None,
+    ) -> None:
         self._gate = gate
         self._quote = quote
         self.doubt: Callable[[InstrumentId], str] = lambda _: ""
         """Why the newest quote of an instrument is not to be traded on; empty where it is. Set before the start."""
         self._clock = clock
+        self._sink = sink
         self._lock = Lock()
+        self.limits = GateLimits(gate, self._lock, clock)
+        self.sizes = GateSizes(gate, self._lock, quote, clock)
         self.previews = gate.previews
         """What the broker said of orders before they are sent; safe from any thread."""
         self._strategy_holds: dict[StrategyId, dict[str, str]] = {}
@@ -51,24 +61,31 @@ class SharedGate:
         if instrument.legs:
             references = self._references(request, instrument)
             with self._lock:
-                return check_and_reserve_combo(self._gate, request, instrument, references, self._clock.now_ns())
+                refusal = check_and_reserve_combo(self._gate, request, instrument, references, self._clock.now_ns())
+            self._tell_trips()
+            return refusal
         reference = self._reference(request)
         with self._lock:
             verdict = self._gate.check_and_reserve(request, instrument, reference, self._clock.now_ns())
+        self._tell_trips()
         return verdict.reason if isinstance(verdict, Refused) else None
 
     def check_and_reserve_all(self, orders: Sequence[tuple[OrderRequest, Instrument]]) -> Refusal | None:
         """Reserve the worst case of orders that belong together, or of none of them and say why."""
         judged = [(request, instrument, self._reference(request)) for request, instrument in orders]
         with self._lock:
-            return check_and_reserve_all(self._gate, judged, self._clock.now_ns())
+            refusal = check_and_reserve_all(self._gate, judged, self._clock.now_ns())
+        self._tell_trips()
+        return refusal
 
     def check_replace(self, request: OrderRequest, instrument: Instrument) -> Refusal | None:
         """Reserve a working order's new worst case, or say why not."""
         if instrument.legs:
             references = self._references(request, instrument)
             with self._lock:
-                return check_replace_combo(self._gate, request, instrument, references, self._clock.now_ns())
+                refusal = check_replace_combo(self._gate, request, instrument, references, self._clock.now_ns())
+            self._tell_trips()
+            return refusal
         reference = self._reference(request)
         with self._lock:
             verdict = self._gate.check_replace(request, instrument, reference, self._clock.now_ns())
@@ -78,31 +95,6 @@ class SharedGate:
         """Say why a reserved order must not go out after all: the gate was shut meanwhile."""
         with self._lock:
             return self._gate.recheck(request)
-
-    def largest_order(self, strategy: StrategyId, instrument: Instrument) -> Decimal | None:
-        """Return the largest quantity that the limits of one order let pass now; ``None`` for no limit."""
-        quote = self._quote(instrument.instrument_id)
-        known = [] if quote is None else [px for px in (quote.bid_px, quote.ask_px) if isfinite(px)]
-        px = Decimal(repr(max(known))) if known else None
-        with self._lock:
-            limits, rate = self._gate.limits.of(strategy), self._gate.exposures.rate(instrument.currency)
-        sizes = [limits.max_order_qty] if limits.max_order_qty is not None else []
-        if limits.max_order_notional is not None and px and rate:
-            sizes.append(max(limits.max_order_notional * ROOM // (px * instrument.multiplier * rate), Decimal(1)))
-        return min(sizes, default=None)
-
-    def bound(self, strategy: StrategyId, instrument: Instrument, side: Side, collar_pct: Decimal) -> Decimal | None:
-        """Return the worst price at which a position may be closed; ``None`` without a fresh quote to bound it by."""
-        quote = self._quote(instrument.instrument_id)
-        px = float("nan") if quote is None else quote.ask_px if side is Side.BUY else quote.bid_px
-        with self._lock:
-            limits = self._gate.limits.of(strategy)
-        if quote is None or not isfinite(px) or self._clock.now_ns() - quote.ts_event_ns > limits.quote_age_max_ns:
-            return None
-        pct = collar_pct if limits.collar_pct is None else min(collar_pct, limits.collar_pct * ROOM)
-        market = Decimal(repr(px))
-        bound = instrument.round_price(market + abs(market) * pct / 100 * side.sign, side)
-        return bound if bound * market > 0 else market  # a spread's price may be near zero: never across it
 
     @property
     def open_reservations(self) -> int:
@@ -211,6 +203,15 @@ class SharedGate:
 
     def _references(self, request: OrderRequest, instrument: Instrument) -> list[PriceReference | None]:
         return [self._price(leg.instrument.instrument_id, leg_side(request.side, leg.ratio)) for leg in instrument.legs]
+
+    def _tell_trips(self) -> None:
+        if not self._gate.trips:
+            return
+        with self._lock:
+            trips = tuple(self._gate.trips)
+            self._gate.trips.clear()
+        for fact in trips:
+            self._sink(fact)
 
     def _reference(self, request: OrderRequest) -> PriceReference | None:
         return self._price(request.instrument_id, request.side)

@@ -116,7 +116,7 @@ class WayOut:
             side = Side.SELL if held.qty > 0 else Side.BUY
             limit_px = None
             if part.collar_pct is not None:
-                limit_px = self._services.gate.bound(self._context.strategy, instrument, side, part.collar_pct)
+                limit_px = self._services.gate.sizes.bound(self._context.strategy, instrument, side, part.collar_pct)
                 if limit_px is None:
                     log.error("not closed: there is no fresh price to bound it by", contract=str(instrument.contract))
                     continue
@@ -124,7 +124,7 @@ class WayOut:
 
     def _send(self, instrument: Instrument, side: Side, left: Decimal, limit_px: Decimal | None) -> None:
         while left > 0:  # in pieces that the limits of one order let pass
-            piece = min(left, self._services.gate.largest_order(self._context.strategy, instrument) or left)
+            piece = min(left, self._services.gate.sizes.largest_order(self._context.strategy, instrument) or left)
             ticket = OrderTicket(
                 instrument=instrument,
                 side=side,

@@ -18,6 +18,7 @@ from ibfloor.model.instrument import Instrument
 from ibfloor.model.marking import BooksMarked
 from ibfloor.model.money import Currency, Money
 from ibfloor.model.order import OrderRequest, OrdStatus, Refusal, Side
+from ibfloor.model.risk_fact import LimitsChanged, PeakReached, RestrictionLifted, TradingRestricted
 
 
 class InstrumentDefined(Fact, frozen=True, kw_only=True):
@@ -313,4 +314,8 @@ AnyFact = (
     | CommandTaken
     | ClientAssigned
     | FillsTold
+    | LimitsChanged
+    | TradingRestricted
+    | RestrictionLifted
+    | PeakReached
 )

@@ -12,11 +12,12 @@ class TokenBucket:
 
     __slots__ = ("_ns_per_token", "_paid_until_ns", "_span_ns", "burst")
 
-    def __init__(self, rate_per_s: Decimal, burst: int) -> None:
+    def __init__(self, rate_per_s: Decimal, burst: int, before: TokenBucket | None = None) -> None:
         self.burst = burst
         self._ns_per_token = int(NS_PER_S / rate_per_s)
         self._span_ns = self._ns_per_token * burst
-        self._paid_until_ns = -(1 << 62)
+        # What is used of a bucket that this one replaces stays used.
+        self._paid_until_ns: int = -(1 << 62) if before is None else before._paid_until_ns
 
     def used(self, now_ns: int) -> int:
         """Return how many of the burst's tokens are taken now, rounded up."""

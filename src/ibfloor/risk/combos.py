@@ -17,6 +17,7 @@ from ibfloor.model.order import OrderRequest, OrdType, Refusal, TimeInForce
 from ibfloor.model.terms import PLAIN
 from ibfloor.risk.context import PriceReference, RuleContext
 from ibfloor.risk.gate import RiskGate
+from ibfloor.risk.seats import Seat
 
 RULE = "combo"
 _ZERO = Decimal(0)
@@ -24,7 +25,7 @@ _HUNDRED = Decimal(100)
 _TYPES = (OrdType.MARKET, OrdType.LIMIT)
 References = Sequence[PriceReference | None]
 """Of each leg, the price on the side it trades at."""
-Parts = list[tuple[OrderRequest, RuleContext]]
+Parts = list[tuple[Seat, OrderRequest, RuleContext]]
 
 
 def check_and_reserve_combo(
@@ -34,7 +35,7 @@ def check_and_reserve_combo(
     refusal, parts = _judge(gate, request, instrument, references, now_ns, request.order_qty, is_new=True)
     if refusal is None:
         _approve(gate, parts)
-        gate.reservations.open(request)
+        gate._open(request)
     return refusal
 
 
@@ -71,13 +72,16 @@ def _judge(
             break
         part, more = _part(request, leg, reference), added * abs(leg.ratio)
         is_repeated = is_new and gate._intents.has(request.strategy, request.cl_ord_id)
-        context = gate._context(part, leg.instrument, reference, now_ns, more, is_repeated=is_repeated)
-        refusal = gate._ask(part, context)
+        seat = gate.seats.seat(part.strategy, leg.instrument)
+        context = gate._context(
+            seat, part, leg.instrument, reference, now_ns, more, is_change=not is_new, is_repeated=is_repeated
+        )
+        refusal = gate._ask(seat, part, context)
         if refusal is not None:
             refusal = replace(refusal, text=f"leg {leg.instrument.local_symbol}: {refusal.text}")
         elif context.worst_px is not None:
             gate.mark(leg.instrument, context.worst_px)
-        parts.append((part, context))
+        parts.append((seat, part, context))
         # The next leg is judged with this one reserved: limits of the account hold for all together.
         gate.exposures.reserve(part.strategy, part.instrument_id, part.side, more)
         held.append((part, more))
@@ -87,11 +91,11 @@ def _judge(
 
 
 def _approve(gate: RiskGate, parts: Parts) -> None:
-    request, context = parts[0]
+    seat, request, context = parts[0]
     gate._intents.add(request.strategy, request.cl_ord_id)
-    gate._take(request, context)
-    for request, context in parts[1:]:
-        gate._note(request, context)
+    gate._take(seat, request, context)
+    for seat, request, context in parts[1:]:
+        gate._note(seat, request, context)
 
 
 def _part(request: OrderRequest, leg: Leg, reference: PriceReference | None) -> OrderRequest:

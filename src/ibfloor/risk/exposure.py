@@ -14,7 +14,7 @@ _ZERO = Decimal(0)
 class Slot:
     """One instrument in one book, or in all books together."""
 
-    __slots__ = ("buys", "currency", "exposure", "qty", "sells", "unit_px")
+    __slots__ = ("buys", "currency", "exposure", "high", "low", "pending", "qty", "sells", "unit_margin", "unit_px")
 
     def __init__(self) -> None:
         self.qty = self.buys = self.sells = _ZERO
@@ -22,6 +22,12 @@ class Slot:
         """Last price known times the multiplier, in ``currency``."""
         self.currency = Currency("")
         self.exposure: Decimal | None = _ZERO
+        self.high = self.low = _ZERO
+        """Signed value if all buys fill, and if all sells do, in the base currency; 0 where it is not known."""
+        self.unit_margin: Decimal | None = None
+        """Initial margin of one more, in the base currency; ``None`` where nobody has told it."""
+        self.pending: Decimal | None = _ZERO
+        """Initial margin of what may come to be held beyond what is."""
 
     @property
     def worst(self) -> Decimal:
@@ -50,7 +56,7 @@ class Exposures:
         self._slots: dict[InstrumentId, dict[StrategyId, Slot]] = {}
         self._account: dict[InstrumentId, Slot] = {}
         self._unpriced: set[InstrumentId] = set()
-        self._gross = _ZERO
+        self._gross = self._high = self._low = self._pending = _ZERO
 
     def rate(self, currency: Currency) -> Decimal | None:
         """Return what one unit of a currency is worth in the base currency."""
@@ -103,6 +109,41 @@ class Exposures:
             return None
         return self._gross - (self._account[instrument_id].exposure or _ZERO) + exposure
 
+    def net_with(self, instrument_id: InstrumentId, side: Side, exposure: Decimal) -> Decimal | None:
+        """Return the account's worst net exposure on a side if one instrument's, signed, were another.
+
+        ``None`` when a part is not known.
+        """
+        if self._unpriced and self._unpriced != {instrument_id}:
+            return None
+        slot = self._account[instrument_id]
+        if side is Side.BUY:
+            return self._high - slot.high + exposure
+        return self._low - slot.low + exposure
+
+    @property
+    def net(self) -> Decimal | None:
+        """Return the account's worst net exposure, the larger of both sides; ``None`` when a part is not known."""
+        return None if self._unpriced else max(self._high, self._low, key=abs)
+
+    @property
+    def pending_margin(self) -> Decimal | None:
+        """Return the initial margin of all pending orders together; ``None`` when a part is not known."""
+        return None if self._unpriced else self._pending
+
+    def pending_with(self, instrument_id: InstrumentId, margin: Decimal) -> Decimal | None:
+        """Return ``pending_margin`` if one instrument's were another."""
+        if self._unpriced and self._unpriced != {instrument_id}:
+            return None
+        return self._pending - (self._account[instrument_id].pending or _ZERO) + margin
+
+    def margin(self, instrument_id: InstrumentId, unit_margin: Decimal) -> None:
+        """Take the newest initial margin of one more of an instrument, in the base currency."""
+        slot = self.account_slot(instrument_id)
+        if slot.unit_margin != unit_margin:
+            slot.unit_margin = unit_margin
+            self._value(instrument_id, slot)
+
     def price(self, instrument_id: InstrumentId, unit_px: Decimal, currency: Currency) -> None:
         """Take an instrument's newest price, multiplier included."""
         slot = self.account_slot(instrument_id)
@@ -135,17 +176,29 @@ class Exposures:
         self._value(instrument_id, account)
 
     def _value(self, instrument_id: InstrumentId, account: Slot) -> None:
-        before = account.exposure
-        worst = account.worst
-        rate = self.rate(account.currency)
+        was_known = account.exposure is not None
+        self._gross -= account.exposure or _ZERO
+        self._high -= account.high
+        self._low -= account.low
+        self._pending -= account.pending or _ZERO
+        account.high = account.low = _ZERO
+        worst, rate = account.worst, self.rate(account.currency)
         if not worst:
-            account.exposure = _ZERO
+            account.exposure = account.pending = _ZERO
         elif account.unit_px is None or rate is None:
-            account.exposure = None
-        else:
-            account.exposure = worst * account.unit_px * rate
-        self._gross += (account.exposure or _ZERO) - (before or _ZERO)
-        if account.exposure is None:
+            account.exposure = account.pending = None
             self._unpriced.add(instrument_id)
-        elif before is None:
+            return
+        else:
+            unit = account.unit_px * rate
+            account.exposure = worst * unit
+            account.high = (account.qty + account.buys) * unit
+            account.low = (account.qty - account.sells) * unit
+            more = worst - abs(account.qty)
+            account.pending = more * (unit if account.unit_margin is None else account.unit_margin) if more else _ZERO
+            self._gross += account.exposure
+            self._high += account.high
+            self._low += account.low
+            self._pending += account.pending
+        if not was_known:
             self._unpriced.discard(instrument_id)

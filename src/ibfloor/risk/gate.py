@@ -12,28 +12,46 @@ from decimal import Decimal
 
 import msgspec
 
-from ibfloor.model.entry import BookEntry, PositionLeg, SplitLeg
-from ibfloor.model.fact import BreakCleared, BreakFound, Fact, OrderFilled, OrderRefused, OrderSubmitted, PositionMoved
-from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId, exec_root
+from ibfloor.model.entry import BookEntry
+from ibfloor.model.fact import (
+    BreakCleared,
+    BreakFound,
+    Fact,
+    OrderFilled,
+    OrderRefused,
+    OrderRejected,
+    OrderReported,
+    OrderSubmitted,
+    PositionMoved,
+)
+from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
 from ibfloor.model.instrument import Instrument
 from ibfloor.model.money import Currency
-from ibfloor.model.order import Order, OrderRequest, Refusal, Refused
+from ibfloor.model.order import Order, OrderRequest, OrdStatus, Refusal, Refused, Side
+from ibfloor.model.risk_fact import LimitsChanged, Restraint, RestrictionLifted, TradingRestricted
 from ibfloor.risk import kill
-from ibfloor.risk.bucket import TokenBucket
-from ibfloor.risk.context import PriceReference, RuleContext
+from ibfloor.risk.confirmations import Confirmations
+from ibfloor.risk.context import Desk, PriceReference, RuleContext
 from ibfloor.risk.exposure import Exposures
+from ibfloor.risk.figures import MarketFigures
+from ibfloor.risk.holdings import Holdings
 from ibfloor.risk.intents import UsedIntents
 from ibfloor.risk.limits import RiskLimits
+from ibfloor.risk.limits_in_force import LimitsInForce
+from ibfloor.risk.margin import MarginBook
 from ibfloor.risk.permission import Permissions
 from ibfloor.risk.previews import Previews
 from ibfloor.risk.reservations import Reservations, parts_of
-from ibfloor.risk.rules import RULES
+from ibfloor.risk.rules import DISABLING, FAULTS, fat_finger, shape
+from ibfloor.risk.seats import Seat, Seats
 from ibfloor.risk.usage import RiskUsage, Tally
+from ibfloor.risk.working import WorkingBook
 
 __all__ = ["Approved", "PriceReference", "RiskGate"]
 
 _ZERO = Decimal(0)
 _POSITION_KEY = "position:"
+_TAKEN = frozenset({OrdStatus.NEW, OrdStatus.PARTIALLY_FILLED, OrdStatus.FILLED})
 
 
 class Approved(msgspec.Struct, frozen=True):
@@ -46,19 +64,36 @@ class Approved(msgspec.Struct, frozen=True):
 class RiskGate:
     """Every order's one way out. ``permissions`` holds what is shut, paused, locked or killed."""
 
-    def __init__(self, limits: RiskLimits) -> None:
+    def __init__(self, limits: RiskLimits, *, is_live: bool = False) -> None:
         self.limits = limits
         """In force; every approval records their version."""
+        self.in_force = LimitsInForce(limits)
         self.permissions = Permissions()
         self.exposures = Exposures(limits.base_currency)
         self.reservations = Reservations(self.exposures)
         self.previews = Previews()
         """What the broker said of orders that were not sent yet."""
+        self.margin = MarginBook()
+        self.figures: dict[InstrumentId, MarketFigures] = {}
+        """Each instrument's usual day, as far as history told it."""
+        self.confirmations = Confirmations()
+        self.trips: list[TradingRestricted] = []
+        """Facts of what a rule did to a strategy, for whoever journals them; taken and cleared by them."""
+        self.losses: dict[StrategyId, tuple[Decimal, Decimal]] = {}
+        """What each strategy has lost today, and fallen from its best, as last valued."""
+        self._working = WorkingBook()
+        self._desk = Desk(
+            exposures=self.exposures,
+            permissions=self.permissions,
+            working=self._working,
+            margin=self.margin,
+            previews=self.previews,
+            reservations=self.reservations,
+            is_live=is_live,
+        )
+        self.seats = Seats(limits, self._desk)
+        self._holdings = Holdings(self.exposures, self.margin)
         self._intents = UsedIntents()
-        self._executions: dict[str, tuple[int, StrategyId, InstrumentId, Decimal]] = {}
-        self._buckets: dict[StrategyId, TokenBucket | None] = {}
-        self._exits: dict[StrategyId, TokenBucket | None] = {}
-        self._account_bucket = _bucket(limits.account.order_rate_per_s, limits.account.order_burst)
         self._tally = Tally()
 
     def set_rates(self, to_base: Mapping[Currency, Decimal]) -> None:
@@ -73,32 +108,40 @@ class RiskGate:
         self, request: OrderRequest, instrument: Instrument, reference: PriceReference | None, now_ns: int
     ) -> Approved | Refused:
         """Reserve a new order's worst case, or say which rule refuses it; market time in ns."""
+        if (flaw := shape.check_basics(request, instrument)) is not None:
+            return Refused(request.cl_ord_id, self._tally.refused(flaw))
         is_repeated = self._intents.has(request.strategy, request.cl_ord_id)
         added = request.order_qty if request.terms is None else self.reservations.added_by(request)
-        context = self._context(request, instrument, reference, now_ns, added, is_repeated=is_repeated)
-        refusal = self._ask(request, context)
+        seat = self.seats.seat(request.strategy, instrument)
+        context = self._context(seat, request, instrument, reference, now_ns, added, is_repeated=is_repeated)
+        refusal = self._ask(seat, request, context)
         if refusal is not None:
             return Refused(request.cl_ord_id, refusal)
         self._intents.add(request.strategy, request.cl_ord_id)
-        self._take(request, context)
-        self.reservations.open(request)
+        self._take(seat, request, context)
+        self._open(request)
+        self._working.put(request)
         return Approved(request, self.limits.version)
 
     def check_replace(
         self, request: OrderRequest, instrument: Instrument, reference: PriceReference | None, now_ns: int
     ) -> Approved | Refused:
         """Reserve the larger of a working order's old and new worst case; every rule is asked again."""
+        if (flaw := shape.check_basics(request, instrument)) is not None:
+            return Refused(request.cl_ord_id, self._tally.refused(flaw))
         reservation = self.reservations.get(request.cl_ord_id)
         if reservation is None or not _is_same_order(request, reservation.request):
             text = f"{request.cl_ord_id} is no working order with this instrument and side"
             return Refused(request.cl_ord_id, self._tally.refused(Refusal(rule="replace", text=text)))
         added = max(request.order_qty - reservation.cum_qty - reservation.outstanding, _ZERO)
-        context = self._context(request, instrument, reference, now_ns, added, is_repeated=False)
-        refusal = self._ask(request, context)
+        seat = self.seats.seat(request.strategy, instrument)
+        context = self._context(seat, request, instrument, reference, now_ns, added, is_change=True)
+        refusal = self._ask(seat, request, context)
         if refusal is not None:
             return Refused(request.cl_ord_id, refusal)
-        self._take(request, context)
+        self._take(seat, request, context)
         self.reservations.change(request)
+        self._working.put_nearer(request)
         return Approved(request, self.limits.version)
 
     def recheck(self, request: OrderRequest) -> Refusal | None:
@@ -117,32 +160,53 @@ class RiskGate:
 
     def release(self, cl_ord_id: ClientOrderId) -> None:
         """Give back the reservation of an order that was certainly not sent."""
+        reservation = self.reservations.get(cl_ord_id)
+        if reservation is not None:
+            self.seats.activity(reservation.request.strategy).open_orders.discard(cl_ord_id)
+        self._working.remove(cl_ord_id)
         self.reservations.close(cl_ord_id)
 
     def release_replace(self, cl_ord_id: ClientOrderId) -> None:
         """Give back the reservation of a change that was certainly not sent."""
         self.reservations.drop_change(cl_ord_id)
+        reservation = self.reservations.get(cl_ord_id)
+        if reservation is not None:
+            self._working.put(reservation.request)
 
     def apply(self, fact: Fact, order: Order | None = None) -> None:
         """Take a fact that is news, with the order as it is after it (from the order table)."""
         match fact:
             case OrderFilled():
-                self._apply_execution(fact)
+                self._holdings.fill(fact)
             case PositionMoved():
-                self._apply_position(fact.strategy, fact.instrument_id, fact.qty)
-                self.exposures.price(fact.instrument_id, abs(fact.px) * fact.multiplier, fact.currency)
+                self._holdings.move(fact)
             case BookEntry():
-                self._apply_entry(fact)
-            case OrderSubmitted() | OrderRefused():
+                self._holdings.enter(fact)
+            case OrderSubmitted():
                 self._intents.add(fact.request.strategy, fact.request.cl_ord_id)
+                self.seats.habits(fact.request.strategy, fact.request.instrument_id).note_size(fact.request.order_qty)
+            case OrderRefused():
+                self._intents.add(fact.request.strategy, fact.request.cl_ord_id)
+                self.confirmations.note(fact)
             case BreakFound() if fact.key.startswith(_POSITION_KEY):
                 self.lock(InstrumentId(int(fact.key.removeprefix(_POSITION_KEY))), fact.text)
             case BreakCleared() if fact.key.startswith(_POSITION_KEY):
                 self.unlock(InstrumentId(int(fact.key.removeprefix(_POSITION_KEY))))
+            case LimitsChanged():
+                if self.in_force.apply(fact):
+                    self.limits = self.in_force.now
+                    self.seats.change(self.limits)
+            case TradingRestricted():
+                self.permissions.restrain(fact)
+            case RestrictionLifted():
+                self.permissions.lift(fact.strategy)
+                activity = self.seats.activity(fact.strategy)
+                activity.rejects = 0
+                activity.entries.clear()
             case _:
                 kill.all_after(self.permissions.kills, fact)
         if order is not None:
-            self.reservations.follow(order, fact)
+            self._follow(order, fact)
 
     def block(self, name: str, reason: str) -> None:
         """Let nothing pass until the hold of this name is lifted."""
@@ -170,104 +234,139 @@ class RiskGate:
 
     def usage(self, now_ns: int) -> tuple[RiskUsage, ...]:
         """Return every rule with its limit and how much of it is used, for the screen."""
-        buckets = [(name, bucket) for name, bucket in self._buckets.items() if bucket is not None]
-        return self._tally.usage(self.limits, self.exposures, self.permissions, buckets, now_ns)
+        return self._tally.usage(self.limits, self._desk, self.seats, now_ns)
 
     def _kill_text(self, request: OrderRequest) -> str | None:
         texts = (self.permissions.kill_text(request.strategy, key) for key, _, _ in parts_of(request))
         return next((text for text in texts if text), None)
 
-    def _ask(self, request: OrderRequest, context: RuleContext) -> Refusal | None:
-        for _, rule in RULES:
-            refusal = rule(request, context)
+    def _ask(self, seat: Seat, request: OrderRequest, context: RuleContext) -> Refusal | None:
+        for check in seat.checks:
+            refusal = check(request, context)
             if refusal is not None:
+                self._after_refusal(seat, request, context, refusal)
                 return self._tally.refused(refusal)
         return None
 
-    def _take(self, request: OrderRequest, context: RuleContext) -> None:
-        for bucket in (context.bucket, context.account_bucket):
-            if bucket is not None:
-                bucket.take(context.now_ns)
-        self._note(request, context)
+    def _after_refusal(self, seat: Seat, request: OrderRequest, context: RuleContext, refusal: Refusal) -> None:
+        if refusal.rule in DISABLING:
+            fact = TradingRestricted(
+                ts_event_ns=context.now_ns,
+                ts_init_ns=context.now_ns,
+                strategy=request.strategy,
+                restraint=Restraint.DISABLED,
+                rule=refusal.rule,
+                reason=refusal.text.partition(";")[0],
+            )
+            self.permissions.restrain(fact)
+            self.trips.append(fact)
+        elif refusal.rule in FAULTS:
+            seat.activity.rejects += 1
 
-    def _note(self, request: OrderRequest, context: RuleContext) -> None:
+    def _open(self, request: OrderRequest) -> None:
+        self.reservations.open(request)
+        self.seats.activity(request.strategy).open_orders.add(request.cl_ord_id)
+
+    def _take(self, seat: Seat, request: OrderRequest, context: RuleContext) -> None:
+        now_ns = context.now_ns
+        for bucket in context.buckets:
+            if bucket is not None:
+                bucket.take(now_ns)
+        if not (context.is_change or context.is_reduction):
+            if seat.limits.repeat_entries_max is not None:
+                seat.activity.entries.append(now_ns)
+            if seat.limits.duplicate_window_s is not None:
+                seat.habits.note_sent(request, now_ns)
+            if context.is_confirmed and fat_finger.is_on(seat.limits, context.account):
+                self.confirmations.use(request)
+        self._note(seat, request, context)
+
+    def _note(self, seat: Seat, request: OrderRequest, context: RuleContext) -> None:
         self._tally.approved(request, context)
         self.permissions.name(context.instrument)
         if context.worst_px is not None:
             unit_px = abs(context.worst_px) * context.instrument.multiplier
             self.exposures.price(request.instrument_id, unit_px, context.instrument.currency)
+        if seat.wants.margin and context.unit_margin is not None:
+            self.exposures.margin(request.instrument_id, context.unit_margin)
+
+    def _follow(self, order: Order, fact: Fact) -> None:
+        self.reservations.follow(order, fact)
+        self.permissions.follow(order)
+        request = order.request
+        activity = self.seats.activity(request.strategy)
+        reservation = self.reservations.get(order.cl_ord_id)
+        if reservation is None:
+            self._working.remove(order.cl_ord_id)
+            activity.open_orders.discard(order.cl_ord_id)
+        else:
+            activity.open_orders.add(order.cl_ord_id)
+            if reservation.changed_qty is None and request.asks.combo is None:
+                self._working.put(request)
+        if isinstance(fact, OrderRejected) and fact.code and order.status is OrdStatus.REJECTED:
+            activity.rejects += 1
+        elif isinstance(fact, OrderFilled) or (isinstance(fact, OrderReported) and fact.status in _TAKEN):
+            activity.rejects = 0
 
     def _context(
         self,
+        seat: Seat,
         request: OrderRequest,
         instrument: Instrument,
         reference: PriceReference | None,
         now_ns: int,
         added_qty: Decimal,
         *,
-        is_repeated: bool,
+        is_change: bool = False,
+        is_repeated: bool = False,
     ) -> RuleContext:
-        return RuleContext(
-            limits=self.limits.of(request.strategy),
-            account=self.limits.account,
-            instrument=instrument,
-            reference=reference,
-            now_ns=now_ns,
-            worst_px=None if reference is None else _worst_px(request, reference.px),
-            rate=self.exposures.rate(instrument.currency),
-            added_qty=added_qty,
-            slot=self.exposures.slot(request.strategy, request.instrument_id),
-            account_slot=self.exposures.account_slot(request.instrument_id),
-            exposures=self.exposures,
-            permissions=self.permissions,
-            bucket=self._bucket_of(request.strategy),
-            account_bucket=None if request.strategy in self.permissions.leaving else self._account_bucket,
-            is_repeated=is_repeated,
+        context, side = seat.context, request.side
+        context.instrument, context.reference, context.now_ns = instrument, reference, now_ns
+        context.worst_px = worst_px = None if reference is None else _worst_px(request, reference.px)
+        context.rate = rate = self.exposures.rate(instrument.currency)
+        unit = None if worst_px is None or rate is None else abs(worst_px) * instrument.multiplier * rate
+        context.unit_value = unit
+        slot, account = context.slot, context.account_slot
+        context.added_qty = added_qty
+        if side is Side.BUY:
+            context.worst_on = slot.qty + slot.buys + added_qty
+            context.account_worst_on = account.qty + account.buys + added_qty
+            other = account.qty - account.sells
+        else:
+            context.worst_on = slot.qty - slot.sells - added_qty
+            context.account_worst_on = account.qty - account.sells - added_qty
+            other = account.qty + account.buys
+        context.account_worst = max(abs(context.account_worst_on), abs(other))
+        held = slot.qty
+        context.is_reduction = (
+            (context.worst_on >= 0 if side is Side.SELL else False)
+            if held > 0
+            else (side is Side.BUY and held < 0 and context.worst_on <= 0)
         )
+        context.is_change, context.is_repeated = is_change, is_repeated
+        if seat.wants.gross:
+            context.gross = (
+                None if unit is None else self.exposures.gross_with(request.instrument_id, context.account_worst * unit)
+            )
+        if seat.wants.preview:
+            self._fill_margin(seat, request, context)
+        context.figures = self.figures.get(request.instrument_id) if self.figures else None
+        leaving = self.permissions.leaving
+        context.buckets = seat.leaving if leaving and request.strategy in leaving else seat.entering
+        context.is_confirmed = bool(self.confirmations) and self.confirmations.has(request, now_ns)
+        return context
 
-    def _bucket_of(self, strategy: StrategyId) -> TokenBucket | None:
-        # On its way out it has a bucket of its own: what it used up before must not keep it in.
-        buckets = self._exits if strategy in self.permissions.leaving else self._buckets
-        if strategy not in buckets:
-            limits = self.limits.of(strategy)
-            buckets[strategy] = _bucket(limits.order_rate_per_s, limits.order_burst)
-        return buckets[strategy]
-
-    def _apply_execution(self, fact: OrderFilled) -> None:
-        root, revision = exec_root(fact.exec_id)
-        before = self._executions.get(root)
-        if before is not None:
-            if revision <= before[0]:
-                return
-            self._apply_position(before[1], before[2], -before[3])
-        qty = fact.last_qty * fact.side.sign
-        self._executions[root] = (revision, fact.strategy, fact.instrument_id, qty)
-        self._apply_position(fact.strategy, fact.instrument_id, qty)
-        if self.exposures.account_slot(fact.instrument_id).unit_px is None:
-            self.exposures.price(fact.instrument_id, abs(fact.last_px) * fact.multiplier, fact.currency)
-
-    def _apply_entry(self, entry: BookEntry) -> None:
-        split: dict[InstrumentId, SplitLeg] = {}
-        for leg in entry.legs:
-            if isinstance(leg, PositionLeg):
-                self._apply_position(leg.strategy, leg.instrument_id, leg.qty)
-                if leg.px and self.exposures.account_slot(leg.instrument_id).unit_px is None:
-                    self.exposures.price(leg.instrument_id, abs(leg.px) * leg.multiplier, leg.currency)
-            elif isinstance(leg, SplitLeg):
-                split[leg.instrument_id] = leg
-                qty = self.exposures.slot(leg.strategy, leg.instrument_id).qty
-                self._apply_position(leg.strategy, leg.instrument_id, qty * leg.new / leg.old - qty)
-        for key, leg in split.items():
-            slot = self.exposures.account_slot(key)
-            if slot.unit_px is not None:
-                self.exposures.price(key, slot.unit_px * leg.old / leg.new, slot.currency)
-
-    def _apply_position(self, strategy: StrategyId, instrument_id: InstrumentId, change: Decimal) -> None:
-        self.exposures.hold(strategy, instrument_id, change)
-
-
-def _bucket(rate_per_s: Decimal | None, burst: int) -> TokenBucket | None:
-    return None if rate_per_s is None else TokenBucket(rate_per_s, burst)
+    def _fill_margin(self, seat: Seat, request: OrderRequest, context: RuleContext) -> None:
+        impact = self.previews.latest(request.strategy, request.instrument_id, request.side)
+        is_fresh = impact is not None and context.now_ns - impact.ts_ns <= context.windows.preview_age_ns
+        context.preview = impact = impact if is_fresh else None
+        if not seat.wants.margin:
+            return
+        each = None if impact is None else impact.initial.change / impact.order_qty
+        if each is not None and each > 0:
+            context.unit_margin = each
+        else:
+            context.unit_margin = None if context.unit_value is None else context.unit_value * seat.margin_share
 
 
 def _worst_px(request: OrderRequest, market_px: Decimal) -> Decimal:

@@ -1,10 +1,12 @@
-"""Who may trade what now: holds on the whole gate, the kill switch, paused strategies, locked instruments."""
+"""Who may trade what now: holds on the whole gate, the kill switch, restrained strategies, locked instruments."""
 
 from __future__ import annotations
 
-from ibfloor.model.ids import InstrumentId, StrategyId
+from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
 from ibfloor.model.instrument import Instrument
 from ibfloor.model.kill import ACCOUNT, KillPlace, names_of
+from ibfloor.model.order import Order, OrdStatus
+from ibfloor.model.risk_fact import Restraint, TradingRestricted
 from ibfloor.risk.kill import OPEN, KillState
 
 
@@ -17,9 +19,17 @@ class Permissions:
         self.reducing: dict[str, str] = {}
         """Only orders that reduce pass while one is set: a drawdown, stale data."""
         self.paused: dict[StrategyId, str] = {}
+        self.disabled: dict[StrategyId, str] = {}
+        """Strategies that a guard took everything from, until a person gives it back."""
+        self.reducing_strategies: dict[StrategyId, str] = {}
+        """Strategies that a guard left only the way out."""
         self.leaving: set[StrategyId] = set()
         """Strategies on their way out: they may only reduce, at a rate of its own."""
         self.locks: dict[InstrumentId, str] = {}
+        self.doubts: dict[InstrumentId, set[ClientOrderId]] = {}
+        """Orders of unknown fate."""
+        self.markets: dict[InstrumentId, str] = {}
+        """Instruments whose market stands, or is not seen as it is: why."""
         self.kills: dict[KillPlace, KillState] = {}
         """The kill switches that are latched."""
         self.closing: set[KillPlace] = set()
@@ -59,3 +69,27 @@ class Permissions:
         if self.kill.is_latched:
             return f"kill switch: {self.kill.reason}"
         return "; ".join((*self.holds.values(), *self.reducing.values())) or None
+
+    def follow(self, order: Order) -> None:
+        """Lock the instrument of an order whose fate is not known, and unlock it once it is."""
+        instrument_id = order.request.instrument_id
+        doubts = self.doubts.get(instrument_id)
+        if order.status is OrdStatus.UNKNOWN:
+            self.doubts.setdefault(instrument_id, set()).add(order.cl_ord_id)
+        elif doubts is not None:
+            doubts.discard(order.cl_ord_id)
+            if not doubts:
+                del self.doubts[instrument_id]
+
+    def restrain(self, fact: TradingRestricted) -> None:
+        """Take a guard's restraint of a strategy."""
+        match fact.restraint:
+            case Restraint.DISABLED:
+                self.disabled[fact.strategy] = fact.reason
+            case Restraint.REDUCING:
+                self.reducing_strategies[fact.strategy] = fact.reason
+
+    def lift(self, strategy: StrategyId) -> None:
+        """Take a guard's restraint away."""
+        self.disabled.pop(strategy, None)
+        self.reducing_strategies.pop(strategy, None)

@@ -11,10 +11,11 @@ import msgspec
 from ibfloor.model.ids import StrategyId
 from ibfloor.model.order import OrderRequest, Refusal
 from ibfloor.risk.bucket import TokenBucket
-from ibfloor.risk.context import RuleContext
+from ibfloor.risk.context import Desk, RuleContext
 from ibfloor.risk.exposure import Exposures
-from ibfloor.risk.limits import RiskLimits
+from ibfloor.risk.limits import AccountLimits, RiskLimits
 from ibfloor.risk.permission import Permissions
+from ibfloor.risk.seats import Seats
 
 _ZERO = Decimal(0)
 
@@ -46,46 +47,63 @@ class Tally:
         """Remember an order that passed."""
         if request.order_qty > self._largest_qty:
             self._largest_qty = request.order_qty
-        if context.worst_px is not None and context.rate is not None:
-            notional = abs(request.order_qty * context.worst_px * context.instrument.multiplier * context.rate)
+        if context.unit_value is not None:
+            notional = request.order_qty * context.unit_value
             if notional > self._largest_notional:
                 self._largest_notional = notional
 
-    def usage(
-        self,
-        limits: RiskLimits,
-        exposures: Exposures,
-        permissions: Permissions,
-        buckets: Iterable[tuple[StrategyId, TokenBucket]],
-        now_ns: int,
-    ) -> tuple[RiskUsage, ...]:
+    def usage(self, limits: RiskLimits, desk: Desk, seats: Seats, now_ns: int) -> tuple[RiskUsage, ...]:
         """Return one row per rule."""
-        common = limits.strategy
+        common, account, exposures = limits.strategy, limits.account, desk.exposures
         rows = [
             self._row("max_order_qty", common.max_order_qty, self._largest_qty, "largest order"),
             self._row("max_order_notional", common.max_order_notional, self._largest_notional, "largest order"),
             self._position_row(limits, exposures),
-            self._row("max_gross_exposure", limits.account.max_gross_exposure, exposures.gross, "worst case"),
-            self._rate_row(limits, buckets, now_ns),
+            self._row("max_gross_exposure", account.max_gross_exposure, exposures.gross, "worst case"),
+            self._row("max_net_exposure", account.max_net_exposure, _magnitude(exposures.net), "worst case"),
+            self._leverage_row(account, desk),
+            self._margin_row(account, desk),
+            self._rate_row(limits, seats.entry_buckets, now_ns),
+            self._row("max_open_orders", account.max_open_orders, Decimal(len(desk.reservations)), "account"),
             self._plain("collar", "off" if common.collar_pct is None else f"{common.collar_pct} %", ""),
             self._plain("duplicate", "once", ""),
+            self._plain("fat_finger", _times(common.fat_finger_median), ""),
+            self._plain("self_trade", "allowed" if common.allow_self_trade else "refused", ""),
+            self._plain("repeated_execution", _shown(common.repeat_entries_max), ""),
+            self._plain("rejects_in_a_row", _shown(common.max_rejects_in_a_row), ""),
+            self._plain("restricted", "", ""),
             self._plain("shape", "", ""),
             self._plain("contract", "", ""),
             self._plain("hours", "", ""),
-            self._plain("lock", "", f"{len(permissions.locks)} locked"),
-            self._plain("permission", "", permissions.shut_reason or "open"),
+            self._plain("halted", "", f"{len(desk.permissions.markets)} halted"),
+            self._plain("lock", "", f"{len(desk.permissions.locks)} locked"),
+            self._plain("reducing", "", _names(desk.permissions.reducing_strategies)),
+            self._plain("permission", "", desk.permissions.shut_reason or _disabled(desk.permissions)),
             self._plain(
                 "kill",
                 "",
                 "latched"
-                if permissions.kill.is_latched
-                else f"{len(permissions.kills)} latched"
-                if permissions.kills
+                if desk.permissions.kill.is_latched
+                else f"{len(desk.permissions.kills)} latched"
+                if desk.permissions.kills
                 else "open",
             ),
             self._plain("replace", "", ""),
         ]
         return tuple(rows)
+
+    def _leverage_row(self, account: AccountLimits, desk: Desk) -> RiskUsage:
+        gross, equity = desk.exposures.gross, desk.margin.figures.equity
+        used = None if gross is None or not equity else round(gross / equity, 3)
+        return self._row("max_leverage", account.max_leverage, used, "worst case")
+
+    def _margin_row(self, account: AccountLimits, desk: Desk) -> RiskUsage:
+        pending, held, equity = desk.exposures.pending_margin, desk.margin.used, desk.margin.figures.equity
+        share = account.margin_budget_pct
+        limit = None if share is None or equity is None else round(equity * share / 100, 2)
+        used = None if pending is None or held is None else round(pending + held, 2)
+        row = self._row("margin", limit, used, "with all pending orders")
+        return row if share is None or equity is not None else msgspec.structs.replace(row, limit=f"{share:f} %")
 
     def _position_row(self, limits: RiskLimits, exposures: Exposures) -> RiskUsage:
         nearest, limit, share = _ZERO, limits.strategy.max_position_qty, _ZERO
@@ -99,7 +117,7 @@ class Tally:
         self, limits: RiskLimits, buckets: Iterable[tuple[StrategyId, TokenBucket]], now_ns: int
     ) -> RiskUsage:
         shares = [(bucket.used(now_ns) / bucket.burst, bucket.used(now_ns), bucket.burst) for _, bucket in buckets]
-        share, used, burst = max(shares, default=(0.0, 0, limits.strategy.order_burst))
+        share, used, burst = max(shares, default=(0.0, 0, int(limits.strategy.order_burst)))
         rate = limits.strategy.order_rate_per_s
         limit = "off" if rate is None else f"{rate} per s, {burst} at once"
         return RiskUsage(
@@ -123,3 +141,23 @@ class Tally:
 
     def _plain(self, rule: str, limit: str, used: str) -> RiskUsage:
         return RiskUsage(rule=rule, limit=limit, used=used, used_pct=None, refusals=self._refusals[rule])
+
+
+def _magnitude(value: Decimal | None) -> Decimal | None:
+    return None if value is None else abs(value)
+
+
+def _shown(limit: Decimal | None) -> str:
+    return "off" if limit is None else f"{limit:f}"
+
+
+def _times(limit: Decimal | None) -> str:
+    return "off" if limit is None else f"{limit:f} x the usual"
+
+
+def _names(strategies: Iterable[StrategyId]) -> str:
+    return ", ".join(sorted(strategies)) or "none"
+
+
+def _disabled(permissions: Permissions) -> str:
+    return f"disabled: {_names(permissions.disabled)}" if permissions.disabled else "open"

@@ -48,9 +48,9 @@ LIMITS = RiskLimits(
         max_position_qty=D(100),
         max_position_notional=None,
         collar_pct=D(5),
-        quote_age_max_ns=60_000_000_000,
+        quote_age_max_s=D(60),
         order_rate_per_s=None,
-        order_burst=1,
+        order_burst=D(1),
     ),
 )
 

@@ -20,16 +20,17 @@ D = Decimal
 LIMITS = RiskLimits(
     version=3,
     base_currency=USD,
-    account=AccountLimits(max_gross_exposure=D(100_000), max_position_qty=D(500)),
+    account=AccountLimits(max_gross_exposure=D(100_000)),
     strategy=StrategyLimits(
         max_order_qty=D(200),
         max_order_notional=D(25_000),
         max_position_qty=D(300),
         max_position_notional=D(35_000),
         collar_pct=D(5),
-        quote_age_max_ns=2_000_000_000,
+        quote_age_max_s=D(2),
         order_rate_per_s=None,
-        order_burst=1,
+        order_burst=D(1),
+        max_account_position_qty=D(500),
     ),
 )
 

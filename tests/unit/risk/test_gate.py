@@ -134,7 +134,7 @@ EVENTS = st.lists(
 def test_worst_case_never_exceeds_the_limit_under_any_interleaving(
     facts: Any, desk_with: Any, events: list[tuple[str, int, Side, int]]
 ) -> None:
-    desk = desk_with(max_position_qty=D(150), account={"max_position_qty": None, "max_gross_exposure": None})
+    desk = desk_with(max_position_qty=D(150), max_account_position_qty=None, account={"max_gross_exposure": None})
     sent: list[Any] = []
     left: dict[str, int] = {}  # what the broker may still fill of each order: the oracle, not our own state
     held = 0

@@ -134,7 +134,7 @@ def test_position_counts_everything_working_on_the_side(desk: Any, facts: Any) -
 
 
 def test_position_of_all_strategies_together_has_its_own_limit(desk_with: Callable[..., Any], facts: Any) -> None:
-    desk = desk_with(account={"max_position_qty": D(250)})
+    desk = desk_with(max_account_position_qty=D(250))
     assert rule_of(desk.send(facts.request(1, 200))) == "approved"
     assert rule_of(desk.send(facts.request(1, 51, strategy="pair"))) == "max_position"
     assert rule_of(desk.send(facts.request(2, 50, strategy="pair"))) == "approved"
@@ -170,7 +170,7 @@ def test_holding_of_unknown_worth_shuts_entries_not_exits(desk: Any, facts: Any)
 
 
 def test_rate_lets_the_burst_through_and_then_the_rate(desk_with: Callable[..., Any], facts: Any) -> None:
-    desk = desk_with(order_rate_per_s=D(2), order_burst=3)
+    desk = desk_with(order_rate_per_s=D(2), order_burst=D(3))
     answers = [rule_of(desk.ask(facts.request(number, 1))) for number in range(1, 5)]
     assert answers == ["approved"] * 3 + ["order_rate"]
     assert rule_of(desk.ask(facts.request(1, 1, strategy="pair"))) == "approved", "each strategy has its own"
@@ -179,7 +179,7 @@ def test_rate_lets_the_burst_through_and_then_the_rate(desk_with: Callable[..., 
 
 
 def test_account_has_a_rate_of_its_own(desk_with: Callable[..., Any], facts: Any) -> None:
-    desk = desk_with(account={"order_rate_per_s": D(1), "order_burst": 1})
+    desk = desk_with(account={"order_rate_per_s": D(1), "order_burst": D(1)})
     assert rule_of(desk.ask(facts.request(1, 1))) == "approved"
     assert rule_of(desk.ask(facts.request(1, 1, strategy="pair"))) == "order_rate"
 
@@ -217,7 +217,7 @@ def test_break_locks_entries_of_its_instrument_alone(desk: Any, facts: Any) -> N
 def test_only_reducing_orders_pass_while_the_floor_reduces(desk: Any, facts: Any) -> None:
     desk.take(facts.filled(50, side=Side.SELL))
     desk.gate.permissions.reducing["drawdown"] = "drawdown above 5 %"
-    assert rule_of(desk.ask(facts.request(1, 1, Side.SELL))) == "permission"
+    assert rule_of(desk.ask(facts.request(1, 1, Side.SELL))) == "reducing"
     assert rule_of(desk.ask(facts.request(2, 50))) == "approved"
 
 
@@ -250,14 +250,14 @@ def test_usage_shows_limits_use_and_refusals(desk: Any, facts: Any) -> None:
 def test_a_strategy_on_its_way_out_may_only_reduce_at_a_rate_of_its_own(
     desk_with: Callable[..., Any], facts: Any
 ) -> None:
-    desk = desk_with(order_rate_per_s=D(1), order_burst=2, account={"order_rate_per_s": D(1), "order_burst": 2})
+    desk = desk_with(order_rate_per_s=D(1), order_burst=D(2), account={"order_rate_per_s": D(1), "order_burst": D(2)})
     desk.send(facts.request(1, 100))
     desk.take(facts.filled(100))
     desk.send(facts.request(2, 1))
     assert rule_of(desk.ask(facts.request(3, 100, side=Side.SELL))) == "order_rate", "it has used up what it had"
     desk.gate.permissions.leaving.add(SMA)
-    assert rule_of(desk.ask(facts.request(4, 1))) == "permission"
-    assert rule_of(desk.ask(facts.request(5, 101, side=Side.SELL))) == "permission", "not through zero"
+    assert rule_of(desk.ask(facts.request(4, 1))) == "reducing"
+    assert rule_of(desk.ask(facts.request(5, 101, side=Side.SELL))) == "reducing", "not through zero"
     assert rule_of(desk.ask(facts.request(6, 60, side=Side.SELL))) == "approved"
     assert rule_of(desk.ask(facts.request(7, 40, side=Side.SELL))) == "approved"
     desk.gate.permissions.leaving.discard(SMA)

@@ -1,4 +1,4 @@
-"""Refuse prices far through the market, and entries without a fresh price to judge them by."""
+"""R3. Refuse prices far through the market, and entries without a fresh price to judge them by."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def check(request: OrderRequest, context: RuleContext) -> Refusal | None:
     """
     reference = context.reference
     if reference is None:
-        if context.is_reducing(request):
+        if context.is_reduction:
             return None
         return Refusal(rule=RULE, text="there is no market price to judge the order by")
     if request.ord_type is OrdType.MARKET:
-        return None if context.is_reducing(request) else _check_age(reference, context)
-    if not context.is_reducing(request) and (stale := _check_age(reference, context)) is not None:
+        return None if context.is_reduction else _check_age(reference, context)
+    if not context.is_reduction and (stale := _check_age(reference, context)) is not None:
         return stale
     limit = context.limits.collar_pct
     # A limit is worse the higher a buyer pays; a buyer's stop is wrong the further below the market it is,
@@ -34,18 +34,39 @@ def check(request: OrderRequest, context: RuleContext) -> Refusal | None:
     if px is None:
         return None
     through = (px - reference.px) * request.side.sign * (-1 if kind.protects else 1)
-    if kind.waits and through > 0 and not context.is_reducing(request):
+    if kind.waits and through > 0 and not context.is_reduction:
         return Refusal(
             rule=RULE,
             text=f"the {kind} order would trigger at once: the {reference.source} is {reference.px}",
             asked=str(px),
         )
-    if limit is None or through <= abs(reference.px) * limit / _HUNDRED:
+    if through <= 0:
+        return None
+    if limit is not None and through > abs(reference.px) * limit / _HUNDRED:
+        return Refusal(
+            rule=RULE,
+            text=f"the price is more than {limit} % through the {reference.source} of {reference.px}",
+            limit=f"{limit} %",
+            asked=str(px),
+        )
+    return _check_range(request, context, px, through)
+
+
+def _check_range(request: OrderRequest, context: RuleContext, px: Decimal, through: Decimal) -> Refusal | None:
+    times = context.limits.collar_atr
+    if times is None or context.is_reduction:
+        return None
+    usual = None if context.figures is None else context.figures.true_range
+    if usual is None:
+        text = "the average true range of a day is not known, and the order's price is limited by it"
+        return Refusal(rule=RULE, text=text, limit=f"{times:f} x ATR", asked=str(px))
+    if through <= times * usual:
         return None
     return Refusal(
         rule=RULE,
-        text=f"the price is more than {limit} % through the {reference.source} of {reference.px}",
-        limit=f"{limit} %",
+        text=f"the price is more than {times:f} average true ranges of {usual:.4f} through the market",
+        limit=f"{times * usual:.4f}",
+        used=f"{through:f}",
         asked=str(px),
     )
 
@@ -53,12 +74,12 @@ def check(request: OrderRequest, context: RuleContext) -> Refusal | None:
 def _check_age(reference: PriceReference, context: RuleContext) -> Refusal | None:
     if reference.doubt:
         return Refusal(rule=RULE, text=f"the last price is not to be trusted: {reference.doubt}")
-    age_ns, limit_ns = context.now_ns - reference.ts_ns, context.limits.quote_age_max_ns
-    if age_ns <= limit_ns:
+    age_ns = context.now_ns - reference.ts_ns
+    if age_ns <= context.windows.quote_age_ns:
         return None
     return Refusal(
         rule=RULE,
         text="the last price is too old to judge the order by",
-        limit=f"{limit_ns / NS_PER_S:g} s",
+        limit=f"{context.limits.quote_age_max_s:f} s",
         used=f"{age_ns / NS_PER_S:.1f} s",
     )

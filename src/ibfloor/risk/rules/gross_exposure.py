@@ -1,23 +1,27 @@
-"""Refuse what could take the account's gross exposure beyond its limit."""
+"""R9. Refuse what could take the account's gross exposure beyond its limit."""
 
 from __future__ import annotations
 
 from ibfloor.model.order import OrderRequest, Refusal
 from ibfloor.risk.context import RuleContext
+from ibfloor.risk.limits import AccountLimits, StrategyLimits
 
 RULE = "max_gross_exposure"
+
+
+def is_on(limits: StrategyLimits, account: AccountLimits) -> bool:
+    """Tell whether a limit of this rule is set."""
+    return account.max_gross_exposure is not None
 
 
 def check(request: OrderRequest, context: RuleContext) -> Refusal | None:
     """Refuse a worst case of the whole account above the limit, or one that nobody can value."""
     limit = context.account.max_gross_exposure
-    if limit is None or context.is_reducing(request):
+    if limit is None or context.is_reduction:
         return None
-    if context.worst_px is None or context.rate is None:
+    if context.unit_value is None:
         return Refusal(rule=RULE, text="the exposure is not known: no price or no rate", limit=str(limit))
-    worst = context.account_slot.worst_with(request.side, context.added_qty)
-    exposure = worst * abs(context.worst_px) * context.instrument.multiplier * context.rate
-    gross = context.exposures.gross_with(request.instrument_id, exposure)
+    gross = context.gross
     if gross is None:
         others = ", ".join(str(each) for each in sorted(context.exposures.unpriced - {request.instrument_id}))
         return Refusal(rule=RULE, text=f"the exposure is not known: no price or rate for {others}", limit=str(limit))

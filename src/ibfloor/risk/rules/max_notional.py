@@ -1,11 +1,17 @@
-"""Refuse an order worth more than allowed, or whose worth nobody knows."""
+"""R2. Refuse an order worth more than allowed, or whose worth nobody knows."""
 
 from __future__ import annotations
 
 from ibfloor.model.order import OrderRequest, Refusal
 from ibfloor.risk.context import RuleContext
+from ibfloor.risk.limits import AccountLimits, StrategyLimits
 
 RULE = "max_order_notional"
+
+
+def is_on(limits: StrategyLimits, account: AccountLimits) -> bool:
+    """Tell whether a limit of this rule is set."""
+    return limits.max_order_notional is not None
 
 
 def check(request: OrderRequest, context: RuleContext) -> Refusal | None:
@@ -16,14 +22,13 @@ def check(request: OrderRequest, context: RuleContext) -> Refusal | None:
     limit = context.limits.max_order_notional
     if limit is None:
         return None
-    if (context.worst_px is None or context.rate is None) and context.is_reducing(request):
-        return None
-    if context.worst_px is None:
-        return Refusal(rule=RULE, text="the order's value is not known: no price", limit=str(limit))
-    if context.rate is None:
-        currency = context.instrument.currency
-        return Refusal(rule=RULE, text=f"the order's value is not known: no rate for {currency}", limit=str(limit))
-    notional = abs(request.order_qty * context.worst_px * context.instrument.multiplier * context.rate)
+    unit = context.unit_value
+    if unit is None:
+        if context.is_reduction:
+            return None
+        what = "price" if context.worst_px is None else f"rate for {context.instrument.currency}"
+        return Refusal(rule=RULE, text=f"the order's value is not known: no {what}", limit=str(limit))
+    notional = request.order_qty * unit
     if notional <= limit:
         return None
     return Refusal(

@@ -1,11 +1,17 @@
-"""Refuse an order larger than the largest allowed."""
+"""R1. Refuse an order larger than the largest allowed."""
 
 from __future__ import annotations
 
 from ibfloor.model.order import OrderRequest, Refusal
 from ibfloor.risk.context import RuleContext
+from ibfloor.risk.limits import AccountLimits, StrategyLimits
 
 RULE = "max_order_qty"
+
+
+def is_on(limits: StrategyLimits, account: AccountLimits) -> bool:
+    """Tell whether a limit of this rule is set."""
+    return limits.max_order_qty is not None
 
 
 def check(request: OrderRequest, context: RuleContext) -> Refusal | None:

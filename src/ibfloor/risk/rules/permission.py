@@ -1,4 +1,4 @@
-"""Refuse while the gate is shut, the kill switch is latched, or the strategy is paused."""
+"""Refuse while the gate is shut, the kill switch is latched, or the strategy is paused or disabled."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ RULE = "permission"
 
 
 def check(request: OrderRequest, context: RuleContext) -> Refusal | None:
-    """Refuse what nobody may send now; orders that reduce pass where only entries are shut."""
+    """Refuse what nobody may send now."""
     allowed = context.permissions
     if allowed.holds:
         return Refusal(rule=RULE, text=f"the gate is shut: {'; '.join(allowed.holds.values())}")
@@ -21,9 +21,10 @@ def check(request: OrderRequest, context: RuleContext) -> Refusal | None:
         return Refusal(rule="kill", text=f"the kill switch{which} is latched by {kill.actor}: {kill.reason}")
     if request.strategy in allowed.paused:
         return Refusal(rule=RULE, text=f"{request.strategy} is paused: {allowed.paused[request.strategy]}")
-    if request.strategy in allowed.leaving and not context.is_reducing(request):
-        return Refusal(rule=RULE, text=f"{request.strategy} is being flattened: only orders that reduce may pass")
-    if allowed.reducing and not context.is_reducing(request):
-        reason = "; ".join(allowed.reducing.values())
-        return Refusal(rule=RULE, text=f"only orders that reduce a position may pass: {reason}")
+    if request.strategy in allowed.disabled and request.strategy not in allowed.leaving:
+        return Refusal(
+            rule=RULE,
+            text=f"{request.strategy} is disabled: {allowed.disabled[request.strategy]}; "
+            f"look into it, then: ibfloor strategy enable {request.strategy} REASON",
+        )
     return None

@@ -25,13 +25,18 @@ _PRICES = {
 """Whether an order has a limit, and a stop."""
 
 
-def check(request: OrderRequest, context: RuleContext) -> Refusal | None:
-    """Refuse quantities, prices and terms that the broker could not take, or that nobody can have meant."""
-    instrument, kind = context.instrument, request.ord_type
+def check_basics(request: OrderRequest, instrument: Instrument) -> Refusal | None:
+    """Refuse what cannot even be judged: no quantity, or another instrument."""
     if request.instrument_id != instrument.instrument_id:
         return _refusal(request, "the order names another instrument than it was checked against")
     if not request.order_qty.is_finite() or request.order_qty <= 0:
         return _refusal(request, "the quantity must be above zero")
+    return None
+
+
+def check(request: OrderRequest, context: RuleContext) -> Refusal | None:
+    """Refuse quantities, prices and terms that the broker could not take, or that nobody can have meant."""
+    instrument, kind = context.instrument, request.ord_type
     limit, stop = _PRICES[kind]
     if limit is (request.limit_px is None) or stop is (request.stop_px is None):
         return _refusal(request, f"the prices given do not fit an order of type {kind}")
