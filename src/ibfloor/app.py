@@ -36,6 +36,7 @@ from ibfloor.manager.book_marker import BookMarker
 from ibfloor.manager.booking_desk import BookingDesk
 from ibfloor.manager.commands import CommandDesk
 from ibfloor.manager.desk import spec_of
+from ibfloor.manager.equity_feed import EquityFeed
 from ibfloor.manager.ending import Ending
 from ibfloor.manager.floor_rows import LinkNow
 from ibfloor.manager.floor_state import Applied, FloorState
@@ -131,7 +132,7 @@ async def _live(
         await floor.open(stack)
         publisher = floor.publisher(tail)
         await publisher.refresh()  # the gate knows marks and rates before the first order
-        children = Children(settings, publisher, floor.commands, floor.data)
+        children = Children(settings, publisher, floor.commands, floor.data, floor.curves)
         try:
             floor.start_strategies()  # trading waits for no process beside it
             await children.open(stack)
@@ -207,6 +208,7 @@ class Floor:
         )
         self._account = AccountThread(master, reconciler, on_failure=self._fail, thread=ground.loop_thread("account"))
         self._marker = BookMarker(queue, self._marks, self._portfolio.rates_now, clock, tz=DAY_ZONE)
+        self.curves = EquityFeed(state)
         self._mailroom = Mailroom(state, queue)
         self._screen = Screen(state, self._portfolio, self._board, clock)
         self._mark_keeper = MarkKeeper(self.data, state.instruments)
@@ -216,6 +218,7 @@ class Floor:
             watch.observe,
             self._mark_keeper.observe,
             self._marker.observe,
+            self.curves.observe,
             self._screen.observe,
             self._mailroom.observe,
         )

@@ -60,10 +60,11 @@ class ViewChanges(Message, frozen=True, kw_only=True):
 
 
 class MarketColumns(Message, frozen=True, kw_only=True):
-    """Ticks or bars in columns, oldest first, for the recorder.
+    """Ticks, bars or points of equity curves in columns, oldest first, for the recorder.
 
     ``table`` is ``ticks`` (kind, instrument_id, ts_ns, px, qty; kind 1 bid, 2 ask, 4 last) or
-    ``bars`` (instrument_id, ts_ns, duration_ns, open, high, low, close, volume).
+    ``bars`` (instrument_id, ts_ns, duration_ns, open, high, low, close, volume) or ``equity`` (book, ts_ns, equity,
+    realised, unrealised, fees, income, flows; ``symbols`` names the books then).
     """
 
     table: str
@@ -78,6 +79,7 @@ class RecorderReport(Message, frozen=True, kw_only=True):
 
     ticks_stored: int
     bars_stored: int
+    points_stored: int = 0
     gaps: int
     detail: str = ""
 

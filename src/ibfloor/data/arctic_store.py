@@ -1,7 +1,8 @@
 """Market data in ArcticDB on LMDB.
 
 Libraries: ``ticks_live`` (a long table per hour), ``bars_live`` (a long table per day), ``bars_1m`` (one
-symbol ``c<instrument id>`` per contract, sealed from ``bars_live`` at day end, see ``sealing``).
+symbol ``c<instrument id>`` per contract, sealed from ``bars_live`` at day end, see ``sealing``), ``equity`` (a long
+table per month, see ``equity_table``).
 Live tables are indexed by the order of storing: a row that comes late has its own time in ``ts_ns``
 and the index of the row before it, because ArcticDB only appends forward.
 """
@@ -25,6 +26,7 @@ from ibfloor.data.bar_size import NS_PER_DAY, NS_PER_HOUR
 from ibfloor.data.pickle_guard import guard_pickles
 from ibfloor.data.store import (
     BAR_COLUMNS,
+    EQUITY_COLUMNS,
     KIND_GAP,
     TICK_COLUMNS,
     Column,
@@ -42,7 +44,7 @@ from ibfloor.model.moment import to_datetime
 
 guard_pickles()
 
-TICKS_LIVE, BARS_LIVE, BARS_1M = "ticks_live", "bars_live", "bars_1m"
+TICKS_LIVE, BARS_LIVE, BARS_1M, EQUITY = "ticks_live", "bars_live", "bars_1m", "equity"
 
 _opened: dict[Path, ArcticStore] = {}
 
@@ -80,7 +82,7 @@ class ArcticStore:
         """Store ticks; those an earlier process stored already are left out."""
         require_utc_ns(ticks["ts_ns"])
         return sum(
-            self._append(TICKS_LIVE, symbol, self._new_ticks(symbol, rows))
+            self.append_rows(TICKS_LIVE, symbol, self._new_ticks(symbol, rows))
             for symbol, rows in _split(ticks, NS_PER_HOUR, "%Y%m%dT%H")
         )
 
@@ -88,7 +90,7 @@ class ArcticStore:
         """Store bars; those stored already are left out."""
         require_utc_ns(bars["ts_ns"])
         return sum(
-            self._append(BARS_LIVE, symbol, self._new_bars(symbol, rows))
+            self.append_rows(BARS_LIVE, symbol, self._new_bars(symbol, rows))
             for symbol, rows in _split(bars, NS_PER_DAY, "%Y%m%d")
         )
 
@@ -132,8 +134,7 @@ class ArcticStore:
 
     def read_live(self, library: str, symbol: str) -> Table:
         """Return a whole table."""
-        columns = TICK_COLUMNS if library == TICKS_LIVE else BAR_COLUMNS
-        return _table(self._libraries[library].read(symbol).data, columns)
+        return _table(self._libraries[library].read(symbol).data, _COLUMNS.get(library, BAR_COLUMNS))
 
     def write(self, work: Callable[[Any], object], library: str) -> None:
         """Do something to a library; raises ``StoreBroken`` when nothing may be written after it."""
@@ -147,7 +148,8 @@ class ArcticStore:
         self._bar_keys.pop(symbol, None)
         self._last_tick_ns.pop(symbol, None)
 
-    def _append(self, library: str, symbol: str, rows: Table) -> int:
+    def append_rows(self, library: str, symbol: str, rows: Table) -> int:
+        """Put rows at a table's end; what is stored already is the caller's to leave out. Return how many."""
         count = row_count(rows)
         if count == 0:
             return 0
@@ -230,7 +232,8 @@ class ArcticStore:
             raise StoreError(f"the market store refused a write: {error}") from error
 
 
-_LIBRARIES = (TICKS_LIVE, BARS_LIVE, BARS_1M)
+_LIBRARIES = (TICKS_LIVE, BARS_LIVE, BARS_1M, EQUITY)
+_COLUMNS = {TICKS_LIVE: TICK_COLUMNS, EQUITY: EQUITY_COLUMNS}
 
 
 def sealed_symbol(instrument_id: int) -> str:

@@ -5,7 +5,17 @@ from __future__ import annotations
 import math
 
 from ibfloor.control.protocol import MarketColumns
-from ibfloor.data.store import BAR_COLUMNS, KIND_GAP, TICK_COLUMNS, StoreError, Table, as_table, concat, row_count
+from ibfloor.data.store import (
+    BAR_COLUMNS,
+    EQUITY_COLUMNS,
+    KIND_GAP,
+    TICK_COLUMNS,
+    StoreError,
+    Table,
+    as_table,
+    concat,
+    row_count,
+)
 from ibfloor.model.moment import NS_PER_MINUTE
 
 
@@ -56,3 +66,8 @@ def bar_table(message: MarketColumns) -> Table:
     if any(duration_ns != NS_PER_MINUTE for duration_ns in message.columns.get("duration_ns", ())):
         raise StoreError("only 1-minute bars are stored: longer ones are made of them")
     return as_table(message.columns, BAR_COLUMNS)
+
+
+def equity_table(message: MarketColumns) -> Table:
+    """Return a message's points of equity curves; raises ``StoreError`` for columns that are none."""
+    return as_table(message.columns, EQUITY_COLUMNS)

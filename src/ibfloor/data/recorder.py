@@ -2,7 +2,7 @@
 
 The only writer of ArcticDB: a full disk can crash ArcticDB, and its big writes would stall the floor.
 A crash loses at most one flush interval of ticks; bars are told again by the floor and skipped where
-they are stored already.
+they are stored already. Points of equity curves that are missing are read from the journal at start.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ import msgspec
 from ibfloor.control.client import ControlClient
 from ibfloor.control.protocol import MarketColumns, RecorderReport
 from ibfloor.data.disk_guard import disk_problem
-from ibfloor.data.record_buffer import RecordBuffer, bar_table, tick_table
-from ibfloor.data.store import MarketStore, StoreBroken, StoreError
+from ibfloor.data.equity_points import BOOK_NAMES, missing_points
+from ibfloor.data.record_buffer import RecordBuffer, bar_table, equity_table, tick_table
+from ibfloor.data.store import CurveStore, MarketStore, StoreBroken, StoreError, Table
 from ibfloor.data.symbol_names import SymbolNames
 from ibfloor.model.errors import ConnectivityError, FloorError
+from ibfloor.model.lots import LotMethod
 
 EXIT_OK, EXIT_NO_ROOM, EXIT_FAILED = 0, 3, 1
 _LAST_WORDS_S = 0.25  # what the floor sent before it asked the recorder to end is still on its way
@@ -47,6 +49,8 @@ class RecorderSettings(msgspec.Struct, frozen=True, kw_only=True):
     tick_rows_max: int = 250_000
     bar_flush_s: float = 2.0
     map_size: str = "64GB"
+    lots: LotMethod = LotMethod.FIFO
+    """By which lots of a position close: equity curves read from the journal need it."""
     parent_pipe: bool = False
     """End when standard input ends: the parent is gone, or wants it so."""
 
@@ -54,13 +58,17 @@ class RecorderSettings(msgspec.Struct, frozen=True, kw_only=True):
 class Recorder:
     """Buffers columns and writes them when they are due. Owner: the recorder's loop."""
 
-    def __init__(self, settings: RecorderSettings, store: MarketStore) -> None:
+    def __init__(self, settings: RecorderSettings, store: MarketStore, curves: CurveStore) -> None:
         self._settings = settings
         self._store = store
+        self._curves = curves
         self._ticks = RecordBuffer(flush_s=settings.tick_flush_s, rows_max=settings.tick_rows_max)
         self._bars = RecordBuffer(flush_s=settings.bar_flush_s, rows_max=settings.tick_rows_max)
+        self._points = RecordBuffer(flush_s=settings.bar_flush_s, rows_max=settings.tick_rows_max)
+        self._is_caught_up = False
         self._names = SymbolNames(Path(settings.path))
-        self._stored_ticks = self._stored_bars = self._gaps = 0
+        self._book_names = SymbolNames(Path(settings.path), BOOK_NAMES)
+        self._stored_ticks = self._stored_bars = self._stored_points = self._gaps = 0
         self._detail = ""
         self.changed = asyncio.Event()
         """Set when something was buffered: the next flush may be due earlier."""
@@ -68,7 +76,7 @@ class Recorder:
     @property
     def due_s(self) -> float:
         """Return the monotonic time of the next flush; infinity while nothing is buffered."""
-        return min(self._ticks.due_s, self._bars.due_s)
+        return min(self._ticks.due_s, self._bars.due_s, self._points.due_s if self._is_caught_up else math.inf)
 
     def require_room(self) -> None:
         """Raise ``NoRoom`` when the disk is nearly full."""
@@ -82,6 +90,11 @@ class Recorder:
     def take(self, message: MarketColumns, now_s: float) -> None:
         """Buffer a message; what is no market table is refused, and told in the next report."""
         try:
+            if message.table == "equity":
+                self._points.add(equity_table(message), now_s)
+                self._book_names.learn(message.symbols)
+                self.changed.set()
+                return
             if message.table == "bars":
                 self._bars.add(bar_table(message), now_s)
             else:
@@ -101,44 +114,73 @@ class Recorder:
                 self._stored_bars += self._store.append_bars(bars)
             if self._ticks.due_s <= now_s and (ticks := self._ticks.take()) is not None:
                 self._stored_ticks += self._store.append_ticks(ticks)
+            if self._is_caught_up and self._points.due_s <= now_s and (points := self._points.take()) is not None:
+                self._stored_points += self._curves.append(points)
         except StoreBroken:
             raise
         except StoreError as error:
             self._detail = str(error)
         self._names.save()
+        self._book_names.save()
         detail, self._detail = self._detail, ""
         return self.report(detail)
+
+    def take_missing(self, points: Table, names: dict[int, str], now_s: float) -> None:
+        """Take what the journal tells of equity curves and the store has not: it goes before all newer points."""
+        newer = self._points.take()
+        for table in (points, newer):
+            if table is not None:
+                self._points.add(table, now_s)
+        self._book_names.learn(names)
+        self._is_caught_up = True
+        self.changed.set()
 
     def report(self, detail: str = "") -> RecorderReport:
         """Return how far the recorder is."""
         return RecorderReport(
-            ticks_stored=self._stored_ticks, bars_stored=self._stored_bars, gaps=self._gaps, detail=detail
+            ticks_stored=self._stored_ticks,
+            bars_stored=self._stored_bars,
+            points_stored=self._stored_points,
+            gaps=self._gaps,
+            detail=detail,
         )
 
 
-async def record(settings: RecorderSettings, store: MarketStore, on_ready: Callable[[], None]) -> None:
+Missing = Callable[[], tuple[Table, dict[int, str]]]
+"""Returns the points of equity curves that the store lacks, and the books' names; runs on a thread of its own."""
+
+
+async def record(
+    settings: RecorderSettings, store: MarketStore, curves: CurveStore, missing: Missing, on_ready: Callable[[], None]
+) -> None:
     """Record until the floor goes away or the process is asked to end; what is buffered is written first.
 
     Raises ``ConnectivityError`` when there is no floor, ``NoRoom`` and ``StoreBroken`` as ``flush`` does.
     """
-    recorder = Recorder(settings, store)
+    recorder = Recorder(settings, store, curves)
     asked_to_end = _asked_to_end(settings.parent_pipe)
     async with ControlClient.connect(Path(settings.home), name="recorder") as client:
         on_ready()
         recorder.require_room()
         reading = asyncio.create_task(_read(recorder, client))
+        catching_up = asyncio.create_task(_catch_up(recorder, missing))
         flushing = asyncio.create_task(_flush_when_due(recorder, client))
         ending = asyncio.create_task(asked_to_end.wait())
         await asyncio.wait({reading, flushing, ending}, return_when=asyncio.FIRST_COMPLETED)
         if ending.done():
             await asyncio.wait({reading}, timeout=_LAST_WORDS_S)
-        for task in (reading, flushing, ending):
+        for task in (reading, flushing, ending, catching_up):
             task.cancel()
         _, failure, _ = await asyncio.gather(reading, flushing, ending, return_exceptions=True)
         if isinstance(failure, FloorError) and not isinstance(failure, ConnectivityError):
             await _report(client, recorder.report(str(failure)))
             raise failure
         await _report(client, recorder.flush(math.inf))
+
+
+async def _catch_up(recorder: Recorder, missing: Missing) -> None:
+    points, names = await asyncio.to_thread(missing)
+    recorder.take_missing(points, names, asyncio.get_running_loop().time())
 
 
 def _asked_to_end(is_parent_watched: bool) -> asyncio.Event:
@@ -185,8 +227,12 @@ def run_recorder(settings: RecorderSettings, on_ready: Callable[[], None] = lamb
     try:
         # Only here: importing ArcticDB takes a second and 100 MB.
         from ibfloor.data.arctic_store import open_store
+        from ibfloor.data.equity_table import EquityTable
 
-        asyncio.run(record(settings, open_store(Path(settings.path), map_size=settings.map_size), on_ready))
+        store = open_store(Path(settings.path), map_size=settings.map_size)
+        curves = EquityTable(store, Path(settings.path))
+        last_ns, home = curves.last_ns(), Path(settings.home)
+        asyncio.run(record(settings, store, curves, lambda: missing_points(home, settings.lots, last_ns), on_ready))
     except FloorError as error:
         sys.stderr.write(f"recorder: {error}\n")
         return EXIT_NO_ROOM if isinstance(error, NoRoom) else EXIT_FAILED

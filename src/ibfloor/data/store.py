@@ -36,6 +36,16 @@ BAR_COLUMNS: ColumnTypes = {
     "close": np.float64,
     "volume": np.float64,
 }
+EQUITY_COLUMNS: ColumnTypes = {
+    "book": np.int64,
+    "ts_ns": np.int64,
+    "equity": np.float64,
+    "realised": np.float64,
+    "unrealised": np.float64,
+    "fees": np.float64,
+    "income": np.float64,
+    "flows": np.float64,
+}
 KIND_GAP = 0
 """A row that says ``qty`` ticks are missing here, of any instrument."""
 
@@ -78,6 +88,13 @@ class MarketStore(Protocol):
 
     def ranges(self) -> list[StoredRange]:
         """Return what is stored."""
+
+
+class CurveStore(Protocol):
+    """A place for equity curves. Owner: one thread of one process."""
+
+    def append(self, rows: Table) -> int:
+        """Store points, of each book in order of time; return how many were new."""
 
 
 def as_table(columns: Mapping[str, Sequence[float | int] | Column], kinds: ColumnTypes) -> Table:

@@ -15,8 +15,8 @@ _FILE = "symbols.json"
 class SymbolNames:
     """Names by instrument id. Owner: the recorder's loop; readers make their own."""
 
-    def __init__(self, folder: Path) -> None:
-        self._file = folder / _FILE
+    def __init__(self, folder: Path, file: str = _FILE) -> None:
+        self._file = folder / file
         self._names: dict[int, str] | None = None
         self._is_changed = False
 

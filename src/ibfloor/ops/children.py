@@ -16,7 +16,9 @@ from ibfloor.control.endpoint import endpoint_path
 from ibfloor.control.protocol import RecorderReport
 from ibfloor.control.server import ControlServer
 from ibfloor.data.manager import DataManager
+from ibfloor.data.recorder_feed import ColumnSink
 from ibfloor.manager.commands import CommandDesk
+from ibfloor.manager.equity_feed import EquityFeed
 from ibfloor.manager.market_bridge import MarketBridge
 from ibfloor.manager.processes import ChildProcess, Ready
 from ibfloor.manager.publisher import Publisher
@@ -30,10 +32,18 @@ NOTHING_STORED = RecorderReport(ticks_stored=0, bars_stored=0, gaps=0)
 class Children:
     """Starts, feeds and ends what runs beside the floor. Owner: the main loop."""
 
-    def __init__(self, settings: FloorSettings, publisher: Publisher, commands: CommandDesk, data: DataManager) -> None:
+    def __init__(
+        self,
+        settings: FloorSettings,
+        publisher: Publisher,
+        commands: CommandDesk,
+        data: DataManager,
+        curves: EquityFeed,
+    ) -> None:
         self._settings = settings
         self._publisher = publisher
         self._data = data
+        self._curves = curves
         self._login_token = secrets.token_urlsafe(24)
         self._recorded = NOTHING_STORED
         self._stored_before = 0
@@ -54,7 +64,7 @@ class Children:
             "recorder",
             lambda: _python("ibfloor.data"),
             first_input=self._recorder_settings,
-            on_ready=lambda ready: self._data.record_to(self._bridge),
+            on_ready=lambda ready: self._feed(self._bridge),
             on_end=self._recorder_ended,
         )
         self.login_url = ""
@@ -82,7 +92,7 @@ class Children:
 
     async def close(self) -> None:
         """End the processes; the recorder stores what it has first. Doing it twice is once."""
-        self._data.record_to(None)
+        self._feed(None)
         await asyncio.gather(self._recorder.stop(), self._web.stop())
         self._publishing.cancel()
 
@@ -96,13 +106,17 @@ class Children:
         self._publisher.web_url = f"http://{self._settings.web.host}:{ready['port']}"
         self.login_url = f"{self._publisher.web_url}/login#{self._login_token}"
 
+    def _feed(self, sink: ColumnSink | None) -> None:
+        self._data.record_to(sink)
+        self._curves.connect(sink)
+
     def _take_report(self, report: RecorderReport) -> None:
         self._recorded = report
 
     def _recorder_ended(self) -> None:
         self._stored_before += self._recorded.bars_stored  # the next one counts from zero
         self._recorded = NOTHING_STORED
-        self._data.record_to(None)
+        self._feed(None)
         self._bridge.clear()
 
     def _web_settings(self) -> str:
@@ -125,6 +139,7 @@ class Children:
             "home": str(self._settings.home),
             "path": str(recorder.path),
             "min_free_gb": recorder.min_free_gb,
+            "lots": self._settings.books.lots,
             "parent_pipe": True,
         }
         return msgspec.json.encode(fields).decode() + "\n"
