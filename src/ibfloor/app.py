@@ -48,6 +48,7 @@ from ibfloor.manager.mailroom import Mailroom
 from ibfloor.manager.mark_keeper import MarkKeeper
 from ibfloor.manager.marks import Marks
 from ibfloor.manager.message_queue import MessageQueue
+from ibfloor.manager.nightly import NightlyComparison
 from ibfloor.manager.orphans import Orphans
 from ibfloor.manager.portfolio_manager import PortfolioManager
 from ibfloor.manager.publisher import Publisher
@@ -63,6 +64,7 @@ from ibfloor.manager.shared_gate import KILL, SharedGate
 from ibfloor.manager.strategy_manager import StrategyManager
 from ibfloor.manager.summary import FloorSummary
 from ibfloor.manager.supervision import RestartPolicy
+from ibfloor.model.account import AccountReported
 from ibfloor.model.errors import ConfigError, ConnectivityError, LedgerError
 from ibfloor.model.fact import SessionChanged
 from ibfloor.model.ids import AccountId
@@ -195,9 +197,9 @@ class Floor:
         self._board = AccountBoard()
         self._marks = Marks(self.data, USD, self._board.rates, clock, rate_max_age_s=settings.books.rate_max_age_s)
         self._gate = SharedGate(restored.gate, self.data.quote, clock, queue.put)
-        self._master = master = clients.master_session(self._board.take, on_read_only=self._take_read_only)
-        self._portfolio = PortfolioManager(state, self._marks, self._gate, clock, tz=DAY_ZONE)
-        reconciler = Reconciler(
+        self._master = master = clients.master_session(self._take_report, on_read_only=self._take_read_only)
+        self._portfolio = PortfolioManager(state, self._marks, self._gate, clock, self._board, tz=DAY_ZONE)
+        self._reconciler = reconciler = Reconciler(
             master,
             self._portfolio,
             queue,
@@ -285,36 +287,23 @@ class Floor:
         self.ending = Ending(self._strategies, self._queue, self._marks, self.data, settle=self._account.settle)
         stack.enter_context(self._kill_switch.watching(guarded))
         self._is_open = True
+        nightly = NightlyComparison(settings.books, self._clock, settle=self._account.settle)
         windows = RestartWindows(settings.gateway, self._gate, self._queue, self._clock, settle=self._account.settle)
         kills = self._kill_switch
         own = (self._mend(), self._marker.keep())
-        for work in (kills.finish(), kills.enforce(), orphans.look_after(), windows.watch(), *own):
+        for work in (kills.finish(), kills.enforce(), orphans.look_after(), windows.watch(), nightly.watch(), *own):
             stack.callback(guarded.create_task(work).cancel)
 
-    def _make_kill_switch(self) -> KillSwitch:
-        settings, account, strategies = self._settings, self._account, self._strategies
-        hand = KillHand(
-            account,
-            strategies,
-            self._queue,
-            self._gate,
-            self.data.by_id,
-            collar_pct=settings.kill.flatten_collar_pct,
-        )
-        return KillSwitch(
-            self._latches,
-            self._gate,
-            self._queue,
-            strategies,
-            self._clock,
-            hand,
-            settle=account.settle,
-            officer=RiskOfficer(settings.home, self._ground.monotonic),
-            is_live=settings.floor.mode is Mode.LIVE,
-            ground=self._ground,
-        )
+    def end(self) -> None:
+        """End in good order."""
+        self._over.set()
 
-    def publisher(self, tail: LogTail) -> Publisher:
+    def beat_for(self, dog: GuardDog, stack: AsyncExitStack) -> None:
+        """Keep the heartbeat going that the watchdog listens to: main loop and queue prove that they live."""
+        beating = dog.keep(lambda: self._queue.ask(lambda _: None))
+        stack.callback(self._tasks.create_task(beating).cancel)
+
+    def publisher(self, tail: LogTail, dog: GuardDog | None = None) -> Publisher:
         """Return the one that makes the screen's rows."""
         publisher = Publisher(
             self._screen,
@@ -407,6 +396,11 @@ class Floor:
 
     def _link_now(self) -> LinkNow:
         return LinkNow(self._clients.messages_per_s, self._master.round_trip_ms)
+
+    def _take_report(self, report: AccountReported) -> None:
+        self._board.take(report)
+        if not report.is_asked:
+            self._reconciler.account_told()
 
     def _take_account(self, account: AccountId, base: Currency) -> None:
         if self._settings.floor.mode is Mode.PAPER and not account.startswith(PAPER_ACCOUNT_PREFIX):

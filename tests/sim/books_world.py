@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
+import sys
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack
 from datetime import date
@@ -160,6 +162,16 @@ class BooksWorld:
         self._loop.kill(self._life)
         self.network.bury(self._life)
 
+    def bury(self) -> None:
+        """Let the lives that were killed be forgotten: their coroutines end here, when nothing can see it."""
+        hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+        try:
+            self._dead.clear()
+            self.network.links.clear()
+            gc.collect()
+        finally:
+            sys.unraisablehook = hook
+
     async def settle(self) -> bool:
         """Have books and account compared until they agree or a break stands."""
         return bool(await asyncio.wrap_future(self.floor._account.settle()))
@@ -216,6 +228,7 @@ def play(folder: Path, scene: Callable[[BooksWorld], Coroutine[Any, Any, None]],
 
     async def whole(loop: VirtualLoop) -> None:
         made = BooksWorld(loop, folder / "home", **world)
+        worlds.append(made)
         async with made.server:
             await made.start_floor()
             try:
@@ -223,6 +236,8 @@ def play(folder: Path, scene: Callable[[BooksWorld], Coroutine[Any, Any, None]],
             finally:
                 await made.end_floor()
 
+    worlds: list[BooksWorld] = []
     with virtual_loop() as loop:
         contextvars.copy_context().run(lambda: loop.run_until_complete(whole(loop)))
     assert loop.errors == []
+    worlds.pop().bury()

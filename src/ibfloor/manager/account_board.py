@@ -40,6 +40,11 @@ class AccountBoard:
         """Return the exchange rates as last told, each with its time; none where the account's base is another."""
         return tuple(self._rates.values()) if base == self._base else ()
 
+    def amounts(self, *keys: str) -> dict[tuple[str, Currency], Decimal]:
+        """Return figures as last told, by their names and currencies."""
+        rows = [(item, _number(text)) for key in keys for item, text in _told(self._values, key)]
+        return {(name, Currency(currency)): number for (name, currency), number in rows if number is not None}
+
     def amount(self, key: str) -> Decimal | None:
         """Return a figure in the account's own currency; ``None`` when it was not reported."""
         return next((_number(text) for _, text in _told(self._values, key)), None)

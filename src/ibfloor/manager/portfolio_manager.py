@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import tzinfo
 
 from ibfloor.execution.recovery import Settlement, forks, settle
+from ibfloor.manager.account_board import AccountBoard
+from ibfloor.manager.break_causes import BreakCauses
 from ibfloor.manager.floor_state import FloorState
 from ibfloor.manager.marks import Marks
 from ibfloor.manager.shared_gate import SharedGate
@@ -18,14 +20,17 @@ from ibfloor.model.ids import UNASSIGNED, ClientOrderId, InstrumentId, StrategyI
 from ibfloor.model.moment import Clock, to_datetime
 from ibfloor.portfolio.fx import RateNow
 from ibfloor.portfolio.performance import Performance, advance, resumed
-from ibfloor.portfolio.reconciliation import Difference, compare, opening
+from ibfloor.portfolio.reconciliation import Difference, break_facts, compare, opening
 from ibfloor.portfolio.valuation import Valuation, value, value_account
 
 
 class PortfolioManager:
     """Values the books and compares them with the account; invents no price, rate or owner."""
 
-    def __init__(self, state: FloorState, marks: Marks, gate: SharedGate, clock: Clock, *, tz: tzinfo) -> None:
+    def __init__(
+        self, state: FloorState, marks: Marks, gate: SharedGate, clock: Clock, board: AccountBoard, *, tz: tzinfo
+    ) -> None:
+        self._causes = BreakCauses(state, marks, board, tz=tz)
         self._state = state
         self._marks = marks
         self._gate = gate
@@ -113,9 +118,26 @@ class PortfolioManager:
             if times > 1
         ]
 
+    def break_facts(self, differences: tuple[Difference, ...], snapshot: BrokerSnapshot) -> tuple[AnyFact, ...]:
+        """Return what there is to tell of breaks: new ones with their likely cause, and those that are gone."""
+        state, now_ns = self._state, self._clock.now_ns()
+        explained = self._causes.explain(differences, snapshot, now_ns) if differences else {}
+        resolved = {
+            entry.break_key: entry.entry_id
+            for entry in state.books.entries
+            if (broken := state.breaks.get(entry.break_key)) is not None
+            and entry.ts_init_ns >= broken.ts_event_ns
+            and state.books.entries.reversed_by(entry.entry_id) is None
+        }
+        return tuple(
+            break_facts(differences, now_ns, open_breaks=state.breaks, explained=explained, resolved_by=resolved)
+        )
+
     def compare(self, snapshot: BrokerSnapshot) -> tuple[Difference, ...]:
         """Return where books and account differ, once the snapshot's facts are applied."""
-        return tuple(compare(self._state.books, snapshot))
+        differences = tuple(compare(self._state.books, snapshot))
+        self._causes.note(differences, snapshot)
+        return differences
 
     def _advance(self, account: Valuation) -> None:
         known = self._state.day

@@ -24,18 +24,20 @@ from ibfloor.manager.message_queue import MessageQueue
 from ibfloor.manager.portfolio_manager import PortfolioManager
 from ibfloor.model.account import BrokerSnapshot
 from ibfloor.model.errors import BrokerRejected, ConnectivityError
-from ibfloor.model.fact import BreakFound, Reconciled, SessionState
+from ibfloor.model.fact import AnyFact, BreakFound, Reconciled, SessionState
 from ibfloor.model.ids import AccountId, StrategyId
 from ibfloor.model.moment import Clock
 from ibfloor.model.money import Currency
 from ibfloor.portfolio.performance import Performance
-from ibfloor.portfolio.reconciliation import Difference, break_facts
+from ibfloor.portfolio.reconciliation import Difference
 
 CONFIRMATIONS = 3
 RECHECK_S = 0.7
 QUIET_S = 2.0
 RETRY_S = 3.0
 FORK_TRIES = 10
+UPDATE_GAP_S = 5.0
+"""At least so long after a pass the next comes that only an account update asks for: they come with every fill."""
 
 log = structlog.get_logger("reconciler")
 
@@ -54,8 +56,8 @@ class PassOutcome(msgspec.Struct, frozen=True):
     """What one pass found."""
 
     differences: tuple[Difference, ...]
-    broken: frozenset[str]
-    """Keys of the breaks that stood before."""
+    breaks: tuple[AnyFact, ...]
+    """What there is to tell of breaks, if the differences are real."""
     unknown: int
     positions: int
     curve: Performance | None
@@ -74,6 +76,7 @@ class Reconciler:
         *,
         period_s: float,
         on_account: Callable[[AccountId, Currency], None],
+        page: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._session = session
         self._portfolio = portfolio
@@ -82,11 +85,14 @@ class Reconciler:
         self._clock = clock
         self._period_s = period_s
         self._on_account = on_account
+        self._page = page
         self._suspects: dict[str, tuple[Decimal, int]] = {}
         self._asked: set[tuple[str, StrategyId | None]] = {("start", None)}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
         self._waiters: list[Callable[[bool], None]] = []
+        self._later: asyncio.TimerHandle | None = None
+        self._passed_s = 0.0
         holds.hold("start", "not reconciled with the account yet")
 
     def request(self, name: str, text: str, strategy: StrategyId | None = None) -> None:
@@ -97,6 +103,10 @@ class Reconciler:
     def nudge(self) -> None:
         """Run a pass soon, entries stay open meanwhile: an order is in doubt; from any thread."""
         self._on_loop(self._wake.set)
+
+    def account_told(self) -> None:
+        """Compare soon, since the broker told of a change of the account by itself; from any thread."""
+        self._on_loop(self._tell_later)
 
     def settle_now(self, done: Callable[[bool], None]) -> None:
         """Run passes until books and account agree or a break stands, then call back; any thread."""
@@ -141,6 +151,7 @@ class Reconciler:
     async def _settle(self, *, thorough: bool) -> bool:
         for tries in count(1):
             outcome = await self._pass()
+            self._passed_s = asyncio.get_running_loop().time()
             if self._portfolio.has_forks and tries < FORK_TRIES:
                 await asyncio.sleep(RECHECK_S)
             elif (outcome.unknown or self._portfolio.has_doubts) and thorough:
@@ -181,9 +192,10 @@ class Reconciler:
             raise ConnectivityError("the gateway is without IB, or in doubt: what it lists proves nothing")
 
     def _compare(self, state: FloorState, snapshot: BrokerSnapshot) -> PassOutcome:
+        differences = self._portfolio.compare(snapshot)
         return PassOutcome(
-            self._portfolio.compare(snapshot),
-            frozenset(state.breaks),
+            differences,
+            self._portfolio.break_facts(differences, snapshot),
             len(state.orders.unknown()),
             len(snapshot.positions),
             self._portfolio.performance,
@@ -200,8 +212,13 @@ class Reconciler:
     def _report(self, outcome: PassOutcome) -> None:
         now_ns = self._clock.now_ns()
         found = outcome.differences
-        for fact in break_facts(found, found, outcome.broken, now_ns):
-            log.error("books and account differ" if isinstance(fact, BreakFound) else "break cleared", fact=fact)
+        for fact in outcome.breaks:
+            if isinstance(fact, BreakFound):
+                log.error("books and account differ", difference=fact.text, cause=fact.cause.lower(), why=fact.why)
+                if fact.ts_event_ns == fact.ts_init_ns:  # told for the first time
+                    self._page(f"books and account differ: {fact.text} (cause: {fact.cause.lower()})")
+            else:
+                log.warning("break cleared", fact=fact)
             self._queue.put(fact)
         reconciled = Reconciled(
             ts_event_ns=now_ns,
@@ -213,6 +230,17 @@ class Reconciler:
         if (curve := outcome.curve) is not None:  # so that a restart knows the peak, and where the last day ended
             reconciled = msgspec.structs.replace(reconciled, equity=curve.equity, peak=curve.peak, flows=curve.flows)
         self._queue.put(reconciled)
+
+    def _tell_later(self) -> None:
+        loop = self._loop
+        if loop is None or self._later is not None:
+            return
+        wait_s = max(0.0, self._passed_s + UPDATE_GAP_S - loop.time())
+        self._later = loop.call_later(wait_s, self._wake_later)
+
+    def _wake_later(self) -> None:
+        self._later = None
+        self._wake.set()
 
     def _ask(self, name: str, strategy: StrategyId | None) -> None:
         self._asked.add((name, strategy))

@@ -65,3 +65,5 @@ class AccountReported(msgspec.Struct, frozen=True, kw_only=True):
     account: AccountId
     values: tuple[tuple[str, str, str], ...]
     """(key, value, currency) as IB names them."""
+    is_asked: bool = False
+    """Whether it answers a question; else the broker tells of it by itself."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from enum import StrEnum
 
 import msgspec
 
@@ -125,6 +126,27 @@ AnyBooking = (
     | ExerciseOption
     | UndoEntry
 )
+
+
+class BreakCause(StrEnum):
+    """Why books and account differ, as far as the evidence goes."""
+
+    MANUAL_TRADE = "MANUAL_TRADE"
+    """Somebody traded past the floor, and not every execution of it was told."""
+    MISSED_EXECUTION = "MISSED_EXECUTION"
+    BUST = "BUST"
+    """The venue took an execution back."""
+    SPLIT = "SPLIT"
+    EXPIRY = "EXPIRY"
+    EXERCISE = "EXERCISE"
+    ASSIGNMENT = "ASSIGNMENT"
+    DIVIDEND = "DIVIDEND"
+    INTEREST = "INTEREST"
+    DEPOSIT = "DEPOSIT"
+    WITHDRAWAL = "WITHDRAWAL"
+    FEE = "FEE"
+    """An execution's fee that is still to come."""
+    UNKNOWN = "UNKNOWN"
 
 
 class PreviewLine(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from ibfloor.model.arrival import Arrival
+from ibfloor.model.booking import AnyBooking, BreakCause
 from ibfloor.model.capital import CapitalAllocated, CapitalRuled
 from ibfloor.model.entry import BookEntry
 from ibfloor.model.fact_base import Fact as Fact
@@ -150,6 +151,11 @@ class BreakFound(Fact, frozen=True, kw_only=True):
     ours: Decimal
     theirs: Decimal
     text: str
+    cause: BreakCause = BreakCause.UNKNOWN
+    why: str = ""
+    """What speaks for the cause, for the person who is to judge it."""
+    proposal: AnyBooking | None = None
+    """The booking that would end it, where the evidence is enough for one. A person previews and confirms it."""
 
 
 class BreakCleared(Fact, frozen=True, kw_only=True):

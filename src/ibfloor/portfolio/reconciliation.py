@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 import msgspec
 
 from ibfloor.model.account import BrokerSnapshot
+from ibfloor.model.booking import AnyBooking, BreakCause
 from ibfloor.model.fact import (
     AnyFact,
     BreakCleared,
@@ -39,6 +40,14 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+class Explained(msgspec.Struct, frozen=True, kw_only=True):
+    """What a difference most likely comes from, what speaks for it, and the booking that would end it."""
+
+    cause: BreakCause = BreakCause.UNKNOWN
+    why: str = ""
+    proposal: AnyBooking | None = None
+
+
 def compare(books: Books, snapshot: BrokerSnapshot, *, cash_tolerance: Decimal = CASH_TOLERANCE) -> list[Difference]:
     """Return every difference: positions exactly, cash within the tolerance; sorted by key.
 
@@ -59,22 +68,48 @@ def confirmed(before: Iterable[Difference], now: Iterable[Difference]) -> list[D
 
 
 def break_facts(
-    found: Iterable[Difference], all_now: Iterable[Difference], open_keys: Collection[str], now_ns: int
+    found: Iterable[Difference],
+    now_ns: int,
+    *,
+    open_breaks: Mapping[str, BreakFound],
+    explained: Mapping[str, Explained] = {},
+    resolved_by: Mapping[str, str] = {},
 ) -> list[AnyFact]:
-    """Return the facts for confirmed differences not yet open, and for open breaks that are gone."""
-    gone = set(open_keys) - {each.key for each in all_now}
-    facts: list[AnyFact] = [
-        BreakFound(
-            ts_event_ns=now_ns, ts_init_ns=now_ns, key=each.key, ours=each.ours, theirs=each.theirs, text=each.text
-        )
-        for each in found
-        if each.key not in open_keys
-    ]
-    facts += [
-        BreakCleared(ts_event_ns=now_ns, ts_init_ns=now_ns, key=key, reason="books and account agree again")
-        for key in sorted(gone)
-    ]
+    """Return the facts for confirmed differences that are news, and for open breaks that are gone.
+
+    An open break is told again when its size or its cause has changed. ``resolved_by`` names the book
+    entries that were booked for a break.
+    """
+    found = list(found)
+    facts: list[AnyFact] = []
+    for each in found:
+        known = open_breaks.get(each.key)
+        fact = _broken(each, explained.get(each.key, Explained()), known.ts_event_ns if known else now_ns, now_ns)
+        if known is None or _judged(known) != _judged(fact):
+            facts.append(fact)
+    for key in sorted(set(open_breaks) - {each.key for each in found}):
+        entry_id = resolved_by.get(key)
+        reason = f"resolved by entry {entry_id}" if entry_id else "books and account agree again"
+        facts.append(BreakCleared(ts_event_ns=now_ns, ts_init_ns=now_ns, key=key, reason=reason))
     return facts
+
+
+def _judged(fact: BreakFound) -> tuple[Decimal, BreakCause, bool]:
+    return fact.theirs - fact.ours, fact.cause, fact.proposal is None
+
+
+def _broken(found: Difference, explained: Explained, since_ns: int, now_ns: int) -> BreakFound:
+    return BreakFound(
+        ts_event_ns=since_ns,
+        ts_init_ns=now_ns,
+        key=found.key,
+        ours=found.ours,
+        theirs=found.theirs,
+        text=found.text,
+        cause=explained.cause,
+        why=explained.why,
+        proposal=explained.proposal,
+    )
 
 
 def opening(snapshot: BrokerSnapshot, now_ns: int) -> list[AnyFact]:

@@ -6,13 +6,14 @@ from decimal import Decimal
 from typing import Any
 
 from ibfloor.model.account import AccountPosition, BrokerSnapshot
+from ibfloor.model.booking import BreakCause
 from ibfloor.model.fact import BreakCleared, BreakFound, CashMoved, PositionMoved
 from ibfloor.model.ids import UNASSIGNED, InstrumentId
 from ibfloor.model.instrument import Instrument, SecurityType
 from ibfloor.model.money import USD, Currency, Money
 from ibfloor.model.order import Side
 from ibfloor.portfolio.books import Books
-from ibfloor.portfolio.reconciliation import break_facts, compare, confirmed, opening
+from ibfloor.portfolio.reconciliation import Explained, break_facts, compare, confirmed, opening
 
 D = Decimal
 SPY = InstrumentId(756733)
@@ -99,9 +100,18 @@ def test_only_a_difference_that_keeps_its_size_is_confirmed(facts: Any) -> None:
 
 def test_break_is_told_once_and_cleared_when_gone(facts: Any) -> None:
     found = compare(Books(), facts.snapshot(positions=[held(facts.instrument(), 3)]))
-    assert [type(fact) for fact in break_facts(found, found, [], 9)] == [BreakFound]
-    assert break_facts(found, found, ["position:756733"], 9) == []
-    assert [type(fact) for fact in break_facts([], [], ["position:756733"], 9)] == [BreakCleared]
+    assert [type(fact) for fact in break_facts(found, 9, open_breaks={})] == [BreakFound]
+    (told,) = break_facts(found, 9, open_breaks={})
+    assert isinstance(told, BreakFound)
+    known = {told.key: told}
+    assert break_facts(found, 10, open_breaks=known) == []
+    split = {told.key: Explained(cause=BreakCause.SPLIT)}
+    (again,) = break_facts(found, 11, open_breaks=known, explained=split)
+    assert isinstance(again, BreakFound)
+    assert (again.cause, again.ts_event_ns, again.ts_init_ns) == (BreakCause.SPLIT, 9, 11)
+    (cleared,) = break_facts([], 12, open_breaks=known, resolved_by={told.key: "e1"})
+    assert isinstance(cleared, BreakCleared)
+    assert cleared.reason == "resolved by entry e1"
 
 
 def opened(snapshot: BrokerSnapshot) -> Books:

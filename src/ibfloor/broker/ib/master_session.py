@@ -132,7 +132,7 @@ class IbMasterSession(IbSession):
         rows = await self._ask(req_id, "reqAccountSummary", req_id, "All", _SUMMARY_TAGS)
         self._live_client().cancelAccountSummary(req_id)  # type: ignore[no-untyped-call]
         self._values += [(tag, value, currency) for account, tag, value, currency in rows if account == self.account]
-        self._report_account()  # account updates are minutes apart: rates and cash are as new as the snapshot
+        self._report_account(is_asked=True)  # updates are minutes apart: rates and cash are as new as the snapshot
         return rows
 
     async def _prepare(self, client: LeanClient) -> None:
@@ -231,10 +231,13 @@ class IbMasterSession(IbSession):
         if account in (self.account, ""):
             self._values.append((key, value, currency))
 
-    def _report_account(self) -> None:
+    def _report_account(self, *, is_asked: bool = False) -> None:
         if self._values:
             values, self._values = tuple(self._values), []
-            self._account_sink(AccountReported(ts_event_ns=self._clock.now_ns(), account=self.account, values=values))
+            now_ns = self._clock.now_ns()
+            self._account_sink(
+                AccountReported(ts_event_ns=now_ns, account=self.account, values=values, is_asked=is_asked)
+            )
 
     # the snapshot
 

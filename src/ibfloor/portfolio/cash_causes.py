@@ -1,0 +1,85 @@
+"""Why the account's cash differs from the books': by what accrued, and by the size of the amount. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+
+from ibfloor.model.booking import BookCash, BreakCause
+from ibfloor.model.entry import EntryKind
+from ibfloor.model.ids import InstrumentId
+from ibfloor.model.instrument import SecurityType
+from ibfloor.model.money import Currency, Money
+from ibfloor.portfolio.books import Books
+from ibfloor.portfolio.reconciliation import CASH_TOLERANCE, Explained
+
+DIVIDENDS, INTEREST = "AccruedDividend", "AccruedCash"
+Accruals = Mapping[tuple[str, Currency], Decimal]
+"""What the broker said had accrued, by its name of it and the currency."""
+YIELD_MAX = Decimal("0.05")
+"""A dividend is no larger part of a price."""
+YIELD_MIN = Decimal("0.0005")
+INTEREST_MAX = Decimal("0.005")
+"""Interest is no larger part of the cash."""
+ROUND, DEPOSIT_MIN = Decimal(100), Decimal(1000)
+_KINDS = (SecurityType.STOCK, SecurityType.FUND)
+_ZERO = Decimal(0)
+
+
+def explain_cash(
+    gap: Money,
+    ours: Decimal,
+    books: Books,
+    px: Mapping[InstrumentId, Decimal],
+    accruals: Accruals,
+    before: Accruals,
+) -> Explained:
+    """Return what cash that no position explains most likely is."""
+    accrued = _accrued(gap, accruals, before)
+    if accrued is not None:
+        return accrued
+    if books.fees_pending and -books.fees_pending * Decimal(50) < gap.amount < 0:
+        return Explained(cause=BreakCause.FEE, why=f"{books.fees_pending} fees are still to come")
+    stocks = list(_payers(gap, books, px))
+    is_round = abs(gap.amount) >= DEPOSIT_MIN and not gap.amount % ROUND
+    if is_round and not stocks:
+        kind = EntryKind.DEPOSIT if gap.amount > 0 else EntryKind.WITHDRAWAL
+        way = "came in" if gap.amount > 0 else "left"
+        why = f"a round amount {way}, and nothing held pays so much"
+        return Explained(cause=BreakCause(kind.value), why=why, proposal=BookCash(kind=kind, amount=gap))
+    if len(stocks) == 1 and not is_round:
+        key, per_share = stocks[0]
+        proposal = BookCash(kind=EntryKind.DIVIDEND, amount=gap, instrument_id=key)
+        why = f"by its size it is {per_share:f} for each {_name(books, key)} held"
+        return Explained(cause=BreakCause.DIVIDEND, why=why, proposal=proposal)
+    if not stocks and ours and abs(gap.amount) <= abs(ours) * INTEREST_MAX:
+        why = "by its size it is interest on the cash"
+        proposal = BookCash(kind=EntryKind.INTEREST, amount=gap)
+        return Explained(cause=BreakCause.INTEREST, why=why, proposal=proposal)
+    names = ", ".join(_name(books, key) for key, _ in stocks)
+    return Explained(why=f"it may be a dividend of {names}" + (", or a deposit" if is_round else "") if stocks else "")
+
+
+def _accrued(gap: Money, accruals: Accruals, before: Accruals) -> Explained | None:
+    for tag, kind in ((DIVIDENDS, EntryKind.DIVIDEND), (INTEREST, EntryKind.INTEREST)):
+        was, now = before.get((tag, gap.currency)), accruals.get((tag, gap.currency))
+        if was is not None and now is not None and was != now and abs(was - now - gap.amount) <= CASH_TOLERANCE:
+            why = f"{tag} fell from {was:f} to {now:f} {gap.currency}: it was paid"
+            return Explained(cause=BreakCause(kind.value), why=why, proposal=BookCash(kind=kind, amount=gap))
+    return None
+
+
+def _payers(gap: Money, books: Books, px: Mapping[InstrumentId, Decimal]) -> Iterator[tuple[InstrumentId, Decimal]]:
+    for key in sorted(books.instruments_held()):
+        instrument, held, mark = books.instrument(key), books.position_total(key), px.get(key)
+        if instrument is None or not held or not mark or instrument.contract.security_type not in _KINDS:
+            continue
+        per_share = (gap.amount / held).quantize(Decimal("0.0001")).normalize()
+        is_exact = abs(per_share * held - gap.amount) <= CASH_TOLERANCE
+        if instrument.currency == gap.currency and is_exact and YIELD_MIN <= per_share / mark <= YIELD_MAX:
+            yield key, per_share
+
+
+def _name(books: Books, key: InstrumentId) -> str:
+    instrument = books.instrument(key)
+    return f"#{key}" if instrument is None else instrument.local_symbol
