@@ -31,6 +31,7 @@ from ibfloor.sim.faults.actions import AnyAction
 from ibfloor.sim.gateway.book import BookReport
 from ibfloor.sim.gateway.console import ask_console, console_path
 
+OFTEN = "reconcile_every_s = 2\n"
 LIMITS = """
 [risk]
 max_order_qty = 500
@@ -121,9 +122,9 @@ class Scene:
         )
         self.port = int(json.loads(self.gateway.line())["port"])
 
-    def write_config(self, strategies: str, *, extra: str = "", gateway: str = "", limits: str = LIMITS) -> None:
+    def write_config(self, strategies: str, *, extra: str = "", gateway: str = OFTEN, limits: str = LIMITS) -> None:
         self.config.write_text(
-            f'[floor]\nhome = "{self.home}"\n[gateway]\nport = {self.port}\nreconcile_every_s = 2\n{gateway}'
+            f'[floor]\nhome = "{self.home}"\n[gateway]\nport = {self.port}\n{gateway}'
             f'[clock]\nfollow = "gateway"\n[web]\nenabled = false\n[recorder]\nenabled = false\n'
             f"[restart]\nbackoff_s = 0.2\n{extra}{limits}{strategies}",
             encoding="utf-8",

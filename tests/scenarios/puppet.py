@@ -69,12 +69,16 @@ class Puppet(Strategy[Params]):
 
     def act(self, quote: Quote, verb: str, what: str, qty: int = 0, factor: float = 1.0) -> None:
         side = Side.SELL if what == "sell" else Side.BUY
-        px = (quote.ask_px if side is Side.BUY else quote.bid_px) * factor
+        near = quote.ask_px if side is Side.BUY else quote.bid_px
+        px = near * factor
         match verb:
             case "market":
                 answer: object = self.submit(Market(self.stock, side, qty))
             case "limit":
                 answer = self.submit(Limit(self.stock, side, qty, px))
+            case "bracket":
+                gain, loss = near * (2 - factor), near * factor
+                answer = self.bracket(Market(self.stock, side, qty), take_profit=round(gain, 2), stop=round(loss, 2))
             case "hang":
                 answer = Event().wait(qty)
             case "replace":

@@ -12,7 +12,7 @@ from ibfloor.sim.faults.actions import AnyAction
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
 thread = pytest.mark.thread
-ALARM = "alarm_after_s = 6.5\n"
+ALARM = "reconcile_every_s = 2\nalarm_after_s = 6.5\n"
 
 
 def alarmed(puppet: Puppet, words: str) -> set[str]:

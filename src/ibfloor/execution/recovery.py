@@ -145,6 +145,7 @@ class _Settling:
                 self._open_though_done(tracked, listed, cl_ord_id)
                 continue
             request = self._changed_there(tracked, listed)
+            is_change_unknown = tracked.change is not None and tracked.order.status is OrdStatus.UNKNOWN
             if request is not None:
                 if cl_ord_id not in self.before:  # a change of ours may have been on its way
                     self.doubts.add(cl_ord_id)
@@ -156,7 +157,18 @@ class _Settling:
             # It is in the list of what works: whatever else it is called, it works.
             is_ending = listed.status is OrdStatus.PENDING_CANCEL
             status = OrdStatus.PENDING_CANCEL if is_ending else OrdStatus.NEW
-            self._step(tracked, self._report(tracked.order, status, listed, listed.text))
+            tracked = self._step(tracked, self._report(tracked.order, status, listed, listed.text))
+            if (request is not None or is_change_unknown) and not is_ending and self._open[cl_ord_id] == 1:
+                self._as_listed(tracked, listed)
+
+    def _as_listed(self, tracked: Tracked, listed: ListedOrder) -> None:
+        # A change that was lost on the way from doubt: the order is what the list says, not what we wished.
+        request = _request_as_listed(tracked.order.request, listed)
+        if tracked.change is not None or request == tracked.order.request:
+            return
+        changed = ReplaceRequested(ts_event_ns=self.snapshot.ts_event_ns, ts_init_ns=self.now_ns, request=request)
+        tracked = self._step(tracked, changed)
+        self._step(tracked, self._report(tracked.order, OrdStatus.NEW, listed, listed.text))
 
     def take_absent(self) -> None:
         ended = {self._reference(order) for order in self.snapshot.completed_orders if order.status.is_done}

@@ -164,7 +164,7 @@ def _reported(tracked: Tracked, fact: OrderReported) -> Tracked:
         if told > order.cum_qty:
             due = (report, told)
             report = _DUE[report]
-    return _moved(tracked, report, fact, text=fact.text, perm_id=fact.perm_id, due=due)
+    return _moved(tracked, report, fact, text=fact.text, perm_id=fact.perm_id, due=due, order_qty=fact.order_qty)
 
 
 def _moved(
@@ -175,15 +175,18 @@ def _moved(
     text: str = "",
     perm_id: int = 0,
     due: tuple[Report, Decimal] | None = None,
+    order_qty: Decimal | None = None,
 ) -> Tracked:
     order = tracked.order
     to = TRANSITIONS[order.status][report].to
-    request, change = _change_answered(tracked, report, to)
+    request, change = _change_answered(tracked, report, to, order_qty)
+    if change is None and order_qty is not None and report is Report.WORKING and not to.is_done:
+        request = _resized(request, order_qty, order.cum_qty)
     status = _by_quantity(to, order.cum_qty, request)
     due = due or tracked.due
     is_new_id = perm_id > 0 and perm_id not in order.perm_ids
     is_new_text = bool(text) and text != order.text and not (order.status.is_done and status is order.status)
-    is_same = status is order.status and change is tracked.change and due == tracked.due
+    is_same = status is order.status and change is tracked.change and due == tracked.due and request is order.request
     if is_same and not is_new_id and not is_new_text:
         return tracked
     changed = replace(
@@ -197,11 +200,20 @@ def _moved(
     return Tracked(changed, tracked.notional, change, None if status.is_done else due, tracked.legs)
 
 
-def _change_answered(tracked: Tracked, report: Report, status: OrdStatus) -> tuple[OrderRequest, OrderRequest | None]:
+def _resized(request: OrderRequest, order_qty: Decimal, cum_qty: Decimal) -> OrderRequest:
+    # The broker makes an exit smaller as another of its group fills. What it fills or ends, it says otherwise.
+    return request if order_qty in (request.order_qty, cum_qty) else replace(request, order_qty=order_qty)
+
+
+def _change_answered(
+    tracked: Tracked, report: Report, status: OrdStatus, order_qty: Decimal | None
+) -> tuple[OrderRequest, OrderRequest | None]:
     request, change = tracked.order.request, tracked.change
     is_open = status is OrdStatus.PENDING_REPLACE or status is OrdStatus.UNKNOWN
     if change is not None and report is Report.WORKING and tracked.order.status is OrdStatus.UNKNOWN:
         # It works, but whether as it was or as changed is not said: assume the larger, and ask.
+        if order_qty is not None and request.order_qty != change.order_qty:
+            return (change if order_qty == change.order_qty else request), None
         return max(request, change, key=lambda each: each.order_qty), None
     if change is None or (is_open and report is not Report.CHANGE_REFUSED):
         return request, change

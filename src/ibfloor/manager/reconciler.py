@@ -31,6 +31,8 @@ from ibfloor.model.money import Currency
 from ibfloor.portfolio.performance import Performance
 from ibfloor.portfolio.reconciliation import Difference
 
+NUDGE_TRIES = 4
+"""Looks in a row at an order that came into doubt: two are proof, and what is new meanwhile needs two more."""
 CONFIRMATIONS = 3
 RECHECK_S = 0.7
 QUIET_S = 2.0
@@ -93,6 +95,7 @@ class Reconciler:
         self._waiters: list[Callable[[bool], None]] = []
         self._later: asyncio.TimerHandle | None = None
         self._passed_s = 0.0
+        self._is_nudged = False
         holds.hold("start", "not reconciled with the account yet")
 
     def request(self, name: str, text: str, strategy: StrategyId | None = None) -> None:
@@ -101,8 +104,13 @@ class Reconciler:
         self._on_loop(lambda: self._ask(name, strategy))
 
     def nudge(self) -> None:
-        """Run a pass soon, entries stay open meanwhile: an order is in doubt; from any thread."""
-        self._on_loop(self._wake.set)
+        """Run passes soon, entries stay open meanwhile: an order is in doubt; from any thread."""
+
+        def look() -> None:
+            self._is_nudged = True
+            self._wake.set()
+
+        self._on_loop(look)
 
     def account_told(self) -> None:
         """Compare soon, since the broker told of a change of the account by itself; from any thread."""
@@ -124,11 +132,13 @@ class Reconciler:
             self._wake.clear()
             asked, waiters = self._asked, tuple(self._waiters)
             self._asked = set()
+            is_nudged, self._is_nudged = self._is_nudged, False
             try:
-                is_equal = await self._settle(thorough=bool(asked or waiters))
+                is_equal = await self._settle(thorough=bool(asked or waiters), is_nudged=is_nudged)
             except (ConnectivityError, BrokerRejected) as error:
                 log.warning("reconciliation postponed", reason=str(error))
                 self._asked |= asked
+                self._is_nudged |= is_nudged
                 await self._woken_within(RETRY_S)
                 continue
             for name, strategy in asked - self._asked:
@@ -148,15 +158,15 @@ class Reconciler:
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
 
-    async def _settle(self, *, thorough: bool) -> bool:
+    async def _settle(self, *, thorough: bool, is_nudged: bool) -> bool:
         for tries in count(1):
             outcome = await self._pass()
             self._passed_s = asyncio.get_running_loop().time()
             if self._portfolio.has_forks and tries < FORK_TRIES:
                 await asyncio.sleep(RECHECK_S)
-            elif (outcome.unknown or self._portfolio.has_doubts) and thorough:
+            elif (is_open := bool(outcome.unknown) or self._portfolio.has_doubts) and thorough:
                 await asyncio.sleep(QUIET_S)
-            elif any(count < CONFIRMATIONS for _, count in self._suspects.values()):
+            elif (is_open and is_nudged and tries < NUDGE_TRIES) or self._has_suspects:
                 await asyncio.sleep(RECHECK_S)
             else:
                 break
@@ -200,6 +210,10 @@ class Reconciler:
             len(snapshot.positions),
             self._portfolio.performance,
         )
+
+    @property
+    def _has_suspects(self) -> bool:
+        return any(count < CONFIRMATIONS for _, count in self._suspects.values())
 
     def _suspect(self, differences: tuple[Difference, ...]) -> None:
         before = self._suspects

@@ -66,6 +66,8 @@ class OrderReported(Fact, frozen=True, kw_only=True):
     perm_id: int = 0
     cum_qty: Decimal = Decimal(0)
     text: str = ""
+    order_qty: Decimal | None = None
+    """The whole order's quantity as the broker has it now; ``None`` where that is as asked, or was not told."""
 
 
 class OrderRejected(Fact, frozen=True, kw_only=True):

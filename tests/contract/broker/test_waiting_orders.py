@@ -5,10 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
+from ibfloor.execution.order_table import OrderTable
 from ibfloor.model.errors import ConnectivityError
-from ibfloor.model.fact import OrderDoubted, OrderRejected, SessionState
+from ibfloor.model.fact import OrderDoubted, OrderRejected, OrderSubmitted, ReplaceRequested, SessionState
 from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
 from ibfloor.model.order import OrderRequest, OrdStatus, OrdType, Refusal, Side
 from ibfloor.sim.gateway.codec import responses
@@ -154,3 +156,48 @@ def test_a_cancel_without_connection_waits_and_goes_out_after_the_reconnect(gate
         assert sent(gateway, 4) == [str(first)]
 
     trade(test)
+
+
+def test_change_that_waited_when_ib_was_lost_leaves_the_order_as_it_was(
+    gateway: Any, trade: Any, spy: Any, frame: Any
+) -> None:
+    async def test(session: Any, facts: Any) -> None:
+        first = session.next_order_id()
+        session.submit(request(0), spy, first)
+        gateway.say(status(first, "Submitted"))
+        await facts.wait(lambda fact: getattr(fact, "status", None) is OrdStatus.NEW)
+        for number in range(1, 12):
+            session.submit(request(number), spy, session.next_order_id())
+        larger = msgspec.structs.replace(request(0), order_qty=Decimal(300))
+        session.replace(larger, spy, first)
+        gateway.say(frame(4, 2, -1, 1100, "Connectivity has been lost.", ""))
+        await facts.wait(is_state(SessionState.DEGRADED))
+        table = OrderTable()
+        table.apply(OrderSubmitted(request=request(0), order_id=first, client_id=10, ts_event_ns=1, ts_init_ns=1))
+        for fact in facts.all:
+            if isinstance(fact, OrderRejected) and fact.cl_ord_id == "alpha:0":
+                table.apply(ReplaceRequested(ts_event_ns=1, ts_init_ns=1, request=larger))
+            table.apply(fact)
+        order = table.get(ClientOrderId("alpha:0"))
+        assert order is not None
+        assert (order.status, order.request.order_qty) == (OrdStatus.NEW, Decimal(100))
+        assert "never sent" in order.text
+        assert [fields[17] for fields in await gateway.got(3) if fields[1] == str(first)] == ["100"]
+
+    trade(test, **SLOW)
+
+
+def test_second_change_that_waited_leaves_the_order_in_doubt_while_the_first_is_unanswered(
+    gateway: Any, trade: Any, spy: Any, frame: Any
+) -> None:
+    async def test(session: Any, facts: Any) -> None:
+        first = session.next_order_id()
+        session.submit(request(0), spy, first)
+        for number in range(1, 12):
+            session.submit(request(number), spy, session.next_order_id())
+        session.replace(msgspec.structs.replace(request(0), order_qty=Decimal(300)), spy, first)
+        gateway.say(frame(4, 2, -1, 1100, "Connectivity has been lost.", ""))
+        await facts.wait(is_state(SessionState.DEGRADED))
+        assert [fact.cl_ord_id for fact in facts.of(OrderDoubted)] == ["alpha:0"]
+
+    trade(test, **SLOW)

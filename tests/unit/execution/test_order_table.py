@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from ibfloor.execution.order_table import OrderTable
@@ -229,3 +230,28 @@ def test_executions_known_before_their_order_count_once_it_is_adopted(facts: Any
     order = table.apply(facts.submitted(facts.request()))
     assert order is not None
     assert (order.status, order.avg_px) == (OrdStatus.PARTIALLY_FILLED, Decimal(100))
+
+
+def test_order_the_broker_made_smaller_is_smaller_at_once(table: OrderTable, facts: Any) -> None:
+    shrunk = msgspec.structs.replace(facts.reported(OrdStatus.NEW), order_qty=Decimal(70))
+    assert table.is_news(shrunk)
+    assert state(after(table, facts.filled(20), shrunk)) == (OrdStatus.PARTIALLY_FILLED, 20, 50)
+    assert not table.is_news(shrunk)
+    order = after(table, facts.filled(50, exec_id="b.01"))
+    assert state(order) == (OrdStatus.FILLED, 70, 0)
+
+
+def test_quantity_of_before_a_change_is_not_taken_for_the_brokers_word(table: OrderTable, facts: Any) -> None:
+    old = msgspec.structs.replace(facts.reported(OrdStatus.PENDING_REPLACE), order_qty=Decimal(100))
+    order = after(table, facts.reported(OrdStatus.NEW), change(facts.request(qty=150)), old)
+    assert (order.status, order.request.order_qty) == (OrdStatus.PENDING_REPLACE, Decimal(100))
+    assert after(table, facts.reported(OrdStatus.NEW)).request.order_qty == 150
+
+
+@pytest.mark.parametrize(("told", "kept"), [(100, 100), (150, 150)])
+def test_doubted_change_is_decided_by_the_quantity_that_is_told(
+    table: OrderTable, facts: Any, told: int, kept: int
+) -> None:
+    answer = msgspec.structs.replace(facts.reported(OrdStatus.NEW), order_qty=Decimal(told))
+    order = after(table, facts.reported(OrdStatus.NEW), change(facts.request(qty=150)), doubted(), answer)
+    assert (order.status, order.request.order_qty) == (OrdStatus.NEW, Decimal(kept))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from ibfloor.execution.order_table import OrderTable
@@ -213,3 +214,28 @@ def test_change_that_arrived_while_nobody_listened_is_taken(table: OrderTable, f
     table.apply(ReplaceRequested(ts_event_ns=1, ts_init_ns=1, request=facts.request(qty=150)))
     take(table, facts.snapshot(working=[facts.listed(qty=150)]))
     assert (known(table).status, known(table).request.order_qty) == (OrdStatus.NEW, Decimal(150))
+
+
+@pytest.mark.parametrize("arrived", [True, False], ids=["it arrived", "it was lost"])
+@pytest.mark.parametrize("qty", [150, 60])
+def test_change_in_doubt_ends_as_the_list_says_and_not_as_we_wished(
+    table: OrderTable, facts: Any, qty: int, arrived: bool
+) -> None:
+    table.apply(facts.reported(OrdStatus.NEW, perm_id=9001))
+    table.apply(ReplaceRequested(ts_event_ns=1, ts_init_ns=1, request=facts.request(qty=qty)))
+    doubt(table)
+    listed = facts.listed(qty=qty if arrived else 100)
+    first = take(table, facts.snapshot(working=[listed]))
+    take(table, facts.snapshot(working=[listed]), first.doubts)
+    assert (known(table).status, known(table).request.order_qty) == (OrdStatus.NEW, listed.order_qty)
+    assert take(table, facts.snapshot(working=[listed])).facts == ()
+
+
+def test_price_in_doubt_ends_as_the_list_says(table: OrderTable, facts: Any) -> None:
+    table.apply(facts.reported(OrdStatus.NEW, perm_id=9001))
+    dearer = msgspec.structs.replace(facts.request(), limit_px=Decimal(103))
+    table.apply(ReplaceRequested(ts_event_ns=1, ts_init_ns=1, request=dearer))
+    doubt(table)
+    listed = msgspec.structs.replace(facts.listed(), limit_px=Decimal(103))
+    take(table, facts.snapshot(working=[listed]))
+    assert (known(table).status, known(table).request.limit_px) == (OrdStatus.NEW, Decimal(103))

@@ -45,10 +45,12 @@ _WORKS = (OrdStatus.PENDING_NEW, OrdStatus.NEW, OrdStatus.PARTIALLY_FILLED)
 class _Unanswered:
     """The last request for an order that the broker has not answered yet."""
 
-    __slots__ = ("context", "is_doubted", "request", "sent_s")
+    __slots__ = ("context", "is_doubted", "is_second", "request", "sent_s")
 
-    def __init__(self, context: Context, sent_s: float, request: OrderRequest | None) -> None:
+    def __init__(self, context: Context, sent_s: float, request: OrderRequest | None, *, is_second: bool) -> None:
         self.context = context
+        self.is_second = is_second
+        """Whether another request for the order was unanswered when this one was made."""
         self.sent_s = sent_s
         self.request = request
         self.is_doubted = False
@@ -73,6 +75,8 @@ class IbOrderSession(IbSession):
         self._intents: dict[int, ClientOrderId] = {}
         self._unanswered: dict[int, _Unanswered] = {}
         self._told: dict[ClientOrderId, OrderReported] = {}
+        self._qtys: dict[int, Decimal] = {}
+        """The whole quantity of each order, as we last asked or were told."""
         self._cancels_due: set[int] = set()
         self._summaries = Summaries()
         self._next_id = 1
@@ -179,7 +183,10 @@ class IbOrderSession(IbSession):
         self._await_answer(order_id, context, request)
 
     def _await_answer(self, order_id: int, context: Context, request: OrderRequest | None = None) -> None:
-        self._unanswered[order_id] = _Unanswered(context, asyncio.get_running_loop().time(), request)
+        now_s, is_second = asyncio.get_running_loop().time(), order_id in self._unanswered
+        self._unanswered[order_id] = _Unanswered(context, now_s, request, is_second=is_second)
+        if request is not None:
+            self._qtys[order_id] = request.order_qty
         # What was told before the request is no answer to it: the same status again must get through.
         if cl_ord_id := self._intents.get(order_id):
             self._told.pop(cl_ord_id, None)
@@ -258,7 +265,16 @@ class IbOrderSession(IbSession):
             return
         status = self._answered(message.order_id, message.status, message.order_qty)
         told = self._told.get(cl_ord_id)
-        self._report(cl_ord_id, status, message.perm_id, told.cum_qty if told else _ZERO, message.text)
+        order_qty = self._changed_qty(message)
+        self._report(cl_ord_id, status, message.perm_id, told.cum_qty if told else _ZERO, message.text, order_qty)
+
+    def _changed_qty(self, message: OpenMessage) -> Decimal | None:
+        # The broker makes exits smaller by itself. What it says before it has a change of ours is old.
+        waiting = self._unanswered.get(message.order_id)
+        if not message.order_qty or (waiting is not None and waiting.context is Context.MODIFY):
+            return None
+        before, self._qtys[message.order_id] = self._qtys.get(message.order_id), message.order_qty
+        return None if message.order_qty == before else message.order_qty
 
     def _on_execution(self, fields: list[bytes]) -> None:
         if self._summaries.is_execution(fields):
@@ -303,6 +319,8 @@ class IbOrderSession(IbSession):
                 if what is Reaction.QUERY_AND_RAISE_IDS and self._client is not None:
                     self._client.reqIds(1)  # type: ignore[no-untyped-call]
                 self._doubt_order(cl_ord_id, f"IB {code}: {text}")
+                if unanswered is not None and unanswered.context is Context.MODIFY and self._client is not None:
+                    self._client.reqOpenOrders()  # type: ignore[no-untyped-call]  # it most likely works as it was
             case _:
                 self._tell(
                     OrderWarned(ts_event_ns=now_ns, ts_init_ns=now_ns, cl_ord_id=cl_ord_id, code=code, text=text)
@@ -372,9 +390,11 @@ class IbOrderSession(IbSession):
             return
         if waiting.context is Context.NEW:
             self._never_sent(order_id, why)
-        else:
+        elif waiting.is_second:  # the request before it may have arrived
             del self._unanswered[order_id]
             self._doubt_order(self._intents[order_id], f"its change was never sent: {why}")
+        else:  # the order works on as it was
+            self._never_sent(order_id, why)
 
     def frames_unsent(self, unsent: list[tuple[Urgency, int]]) -> None:
         """Tell which new orders never left, so that nobody waits for them."""
@@ -382,8 +402,7 @@ class IbOrderSession(IbSession):
             waiting = self._unanswered.get(order_id)
             if urgency is not Urgency.ORDER or waiting is None:
                 continue
-            if waiting.context is Context.NEW:
-                self._never_sent(order_id, "the connection went while the order waited for the message budget")
+            self.order_barred(order_id, "the connection went while it waited for the message budget")
 
     def _never_sent(self, order_id: int, why: str) -> None:
         del self._unanswered[order_id]
@@ -402,15 +421,19 @@ class IbOrderSession(IbSession):
         now_ns = self._clock.now_ns()
         self._tell(OrderDoubted(ts_event_ns=now_ns, ts_init_ns=now_ns, cl_ord_id=cl_ord_id, reason=reason))
 
-    def _report(self, cl_ord_id: ClientOrderId, status: OrdStatus, perm_id: int, cum_qty: Decimal, text: str) -> None:
+    def _report(
+        self,
+        cl_ord_id: ClientOrderId,
+        status: OrdStatus,
+        perm_id: int,
+        cum_qty: Decimal,
+        text: str,
+        order_qty: Decimal | None = None,
+    ) -> None:
         # IB says everything twice, as openOrder and as orderStatus: repeats stop here.
         told = self._told.get(cl_ord_id)
-        if told is not None and (told.status, told.perm_id, told.cum_qty, told.text) == (
-            status,
-            perm_id,
-            cum_qty,
-            text,
-        ):
+        new = status, perm_id, cum_qty, text
+        if told is not None and order_qty is None and new == (told.status, told.perm_id, told.cum_qty, told.text):
             return
         now_ns = self._clock.now_ns()
         report = OrderReported(
@@ -421,6 +444,7 @@ class IbOrderSession(IbSession):
             perm_id=perm_id,
             cum_qty=cum_qty,
             text=text,
+            order_qty=order_qty,
         )
         self._told[cl_ord_id] = report
         self._tell(report)
