@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from typing import Any
@@ -86,3 +87,8 @@ def test_curves_are_whole_after_the_recorder_and_the_floor_were_killed(
         for name in stored:
             assert np.array_equal(stored[name], ours[name][: row_count(stored)], equal_nan=True), (book, name)
         assert len(set(stored["ts_ns"].tolist())) == row_count(stored) >= 4
+    shown = scene.cli("equity", "--strategy", "revert", "--json")
+    assert shown.returncode == 0, shown.stderr
+    assert [row["ts_ns"] for row in json.loads(shown.stdout)] == curves.read(REVERT, 0, FOREVER)["ts_ns"].tolist()
+    wrong = scene.cli("equity", "--strategy", "nobody")
+    assert (wrong.returncode, "there are: ACCOUNT, UNASSIGNED, revert" in wrong.stderr) == (1, True)

@@ -11,6 +11,7 @@ from ibfloor import __version__
 from ibfloor.cli import (
     demo,
     doctor,
+    equity,
     gateway,
     init,
     kill,
@@ -46,7 +47,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for group in (init, run, demo, gateway, status, tables, statement, kill, doctor, login, password):
+for group in (init, run, demo, gateway, status, tables, statement, equity, kill, doctor, login, password):
     group.register(app)
 app.add_typer(strategy.app)
 app.add_typer(ledger.app)
