@@ -144,7 +144,8 @@ class KillHand:
                 lambda state: {
                     order.request.strategy
                     for order in state.orders.working()
-                    if place.covers_strategy(order.request.strategy) or self._covers(place, order.request.instrument_id)
+                    if place.covers_strategy(order.request.strategy)
+                    or any(self._covers(place, key) for key in order.request.contracts)
                 }
             )
         )
@@ -194,6 +195,8 @@ class KillHand:
 
     def _is_in_reach(self, place: KillPlace, order: ListedOrder, client_id: int) -> bool:
         if client_id >= 0 and order.client_id == client_id:
+            return True
+        if order.combo is not None and any(self._covers(place, key) for key in order.contracts):
             return True
         return place.covers_strategy(owner_of(order.order_ref)) or place.covers_instrument(
             order.instrument_id, *order.symbols

@@ -63,7 +63,7 @@ class WayOut:
 
     def working(self, part: Part) -> list[Order]:
         """Return the orders of a part that can still trade."""
-        return [order for order in self._trade.working if part.covers(order.request.instrument_id)]
+        return [order for order in self._trade.working if any(map(part.covers, order.request.contracts))]
 
     def held(self, part: Part) -> dict[InstrumentId, Position]:
         """Return the positions of a part that are not flat."""

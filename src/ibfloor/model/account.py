@@ -34,6 +34,11 @@ class ListedOrder(msgspec.Struct, frozen=True, kw_only=True):
     combo: Combo | None = None
     """Of an order for a combination; its instrument id is then the broker's one for all of them."""
 
+    @property
+    def contracts(self) -> tuple[InstrumentId, ...]:
+        """Return what it trades: its contract, or those of its combination's legs."""
+        return (self.instrument_id,) if self.combo is None else tuple(leg.instrument_id for leg in self.combo.legs)
+
 
 class AccountPosition(msgspec.Struct, frozen=True, kw_only=True):
     """A position as the broker's account shows it."""

@@ -126,6 +126,12 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """What more it asks; ``None`` for a plain order."""
 
     @property
+    def contracts(self) -> tuple[InstrumentId, ...]:
+        """Return what it trades: its contract, or those of its combination's legs."""
+        combo = None if self.terms is None else self.terms.combo
+        return (self.instrument_id,) if combo is None else tuple(leg.instrument_id for leg in combo.legs)
+
+    @property
     def asks(self) -> OrderTerms:
         """Return the terms, those of a plain order where it carries none."""
         return PLAIN if self.terms is None else self.terms

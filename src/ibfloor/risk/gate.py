@@ -41,7 +41,7 @@ from ibfloor.risk.limits_in_force import LimitsInForce
 from ibfloor.risk.margin import MarginBook
 from ibfloor.risk.permission import Permissions
 from ibfloor.risk.previews import Previews
-from ibfloor.risk.reservations import Reservations, parts_of
+from ibfloor.risk.reservations import Reservations
 from ibfloor.risk.rules import DISABLING, FAULTS, fat_finger, shape
 from ibfloor.risk.seats import Seat, Seats
 from ibfloor.risk.usage import RiskUsage, Tally
@@ -237,7 +237,7 @@ class RiskGate:
         return self._tally.usage(self.limits, self._desk, self.seats, now_ns)
 
     def _kill_text(self, request: OrderRequest) -> str | None:
-        texts = (self.permissions.kill_text(request.strategy, key) for key, _, _ in parts_of(request))
+        texts = (self.permissions.kill_text(request.strategy, key) for key in request.contracts)
         return next((text for text in texts if text), None)
 
     def _ask(self, seat: Seat, request: OrderRequest, context: RuleContext) -> Refusal | None:
