@@ -76,6 +76,10 @@ def _judge(
         context = gate._context(
             seat, part, leg.instrument, reference, now_ns, more, is_change=not is_new, is_repeated=is_repeated
         )
+        if (impact := gate.previews.latest(request.strategy, request.instrument_id, request.side)) is not None:
+            # What the broker said of the whole holds for each leg: it is not asked about legs alone.
+            is_fresh = now_ns - impact.ts_ns <= context.windows.preview_age_ns
+            context.preview = replace(impact, order_qty=impact.order_qty * abs(leg.ratio)) if is_fresh else None
         refusal = gate._ask(seat, part, context)
         if refusal is not None:
             refusal = replace(refusal, text=f"leg {leg.instrument.local_symbol}: {refusal.text}")

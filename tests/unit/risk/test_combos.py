@@ -12,6 +12,8 @@ from ibfloor.model.combo import combo_contract, combo_instrument, combo_terms
 from ibfloor.model.fact import KillLatched
 from ibfloor.model.ids import StrategyId
 from ibfloor.model.instrument import Instrument, Leg, SecurityType
+from ibfloor.model.margin import MarginFigure, MarginImpact
+from ibfloor.model.money import USD
 from ibfloor.model.order import OrderRequest, OrdStatus, OrdType, Refusal, Side, TimeInForce
 from ibfloor.model.terms import Oca, OrderTerms
 from ibfloor.risk.combos import check_and_reserve_combo, check_replace_combo
@@ -140,6 +142,30 @@ def test_a_lock_or_a_kill_of_one_leg_holds_the_whole(spread: Spread, facts: Any)
     again = spread.ask(replace(request, cl_ord_id="sma:2"))
     assert again is not None
     assert again.rule == "kill"
+
+
+def test_a_preview_of_the_whole_serves_every_leg_as_long_as_it_is_fresh(facts: Any, desk_with: Any) -> None:
+    spread = Spread(facts, desk_with(preview_above=D(500), preview_age_max_s=D(60)))
+    request = spread.request()
+    refusal = spread.ask(request)
+    assert refusal is not None
+    assert "needs a preview first" in refusal.text
+    figure = MarginFigure(before=D(0), change=D(250), after=D(250))
+    impact = MarginImpact(
+        instrument_id=spread.pair.instrument_id,
+        side=Side.BUY,
+        order_qty=D(10),
+        initial=figure,
+        maintenance=figure,
+        equity=figure,
+        currency=USD,
+        ts_ns=spread.desk.now_ns,
+    )
+    spread.desk.gate.previews.take(request.strategy, replace(impact, ts_ns=spread.desk.now_ns - 61_000_000_000))
+    assert spread.ask(request) is not None, "that is too old"
+    spread.desk.gate.previews.take(request.strategy, impact)
+    assert spread.ask(spread.request(11)) is not None, "that was of fewer"
+    assert spread.ask(request) is None
 
 
 def test_an_intent_is_used_once(spread: Spread) -> None:
