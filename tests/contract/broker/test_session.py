@@ -246,3 +246,21 @@ def test_data_session_follows_an_announced_clock(
             await session.close()
 
     within(test)
+
+
+def test_socket_that_is_closing_and_has_not_said_so_yet_ends_no_session(
+    gateway: Any, run_gateway: Any, floor_at: Any, within: Any
+) -> None:
+    async def test() -> None:
+        async with run_gateway(gateway):
+            floor = floor_at(gateway.port)
+            session = floor.clients.order_session("alpha", 10)
+            await session.open()
+            seen = len(floor.facts.all)
+            session._client.conn.transport.abort()  # the loop tells of it a turn later; a heartbeat comes right now
+            assert await session._watch(session._client) == "the connection broke"
+            await floor.facts.wait(is_state(SessionState.CONNECTED), since=seen)
+            assert SessionState.FAILED not in {fact.state for fact in floor.facts.of(SessionChanged)}
+            await session.close()
+
+    within(test)

@@ -177,11 +177,10 @@ class _Transport(asyncio.Transport):
             self.close()
 
     def lose(self, error: Exception | None) -> None:
+        # As a real transport: it is closing at once, and its owner hears of it a turn of the loop later.
         if not self.is_over:
             self.is_over = True
-            self.context.run(self.protocol.connection_lost, error) if LIFE.get() != self.life else (
-                self.protocol.connection_lost(error)
-            )
+            self._network.call_at(self._network.now_s(), self.context, self.protocol.connection_lost, error)
 
     def forget_incoming(self) -> None:
         self._epoch += 1

@@ -264,6 +264,8 @@ class IbSession:
             self._check_acks()
             self._probe_now.clear()
             await self._idle(client, settings.heartbeat_s - (loop.time() - started))
+        if not client.lost.done():  # the socket is closing, and has not said so yet
+            client.abort("the connection broke")
         return client.lost.result()
 
     async def _idle(self, client: LeanClient, for_s: float) -> None:
