@@ -26,7 +26,7 @@ from ibfloor.model.order import OrdStatus
 from ibfloor.model.view import BarView, FloorView, LogView, OrderView
 
 PERIOD_S = 0.2
-KEEP = {"orders": 400, "fills": 400, "log": 300, "equity": 900}
+KEEP = {"orders": 400, "entries": 200, "fills": 400, "log": 300, "equity": 900}
 
 
 class Publisher:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ibfloor.manager.floor_state import FloorState
+from ibfloor.model.entry import BookEntry, CashLeg, Leg, PositionLeg, SplitLeg
 from ibfloor.model.fact import BreakFound, OrderFilled, SessionChanged
 from ibfloor.model.ids import InstrumentId, StrategyId
 from ibfloor.model.money import Currency
 from ibfloor.model.order import Order
-from ibfloor.model.view import BreakView, FillView, OrderView, PositionView, RateView, SessionView
+from ibfloor.model.view import BreakView, EntryView, FillView, OrderView, PositionView, RateView, SessionView
 from ibfloor.portfolio.fx import RateNow
 from ibfloor.portfolio.valuation import PositionValue, Valuation
 
@@ -91,9 +92,46 @@ def session_row(state: FloorState, fact: SessionChanged) -> SessionView:
     )
 
 
-def break_row(fact: BreakFound) -> BreakView:
+def break_row(state: FloorState, fact: BreakFound) -> BreakView:
     """Return a break's row."""
-    return BreakView(key=fact.key, ours=fact.ours, theirs=fact.theirs, text=fact.text, ts_ns=fact.ts_event_ns)
+    kind, _, name = fact.key.partition(":")
+    return BreakView(
+        key=fact.key,
+        ours=fact.ours,
+        theirs=fact.theirs,
+        text=fact.text,
+        ts_ns=fact.ts_event_ns,
+        symbol=symbol_of(state, InstrumentId(int(name))) if kind == "position" else name,
+        cause=fact.cause,
+        why=fact.why,
+        proposal=fact.proposal,
+    )
+
+
+def entry_row(state: FloorState, entry: BookEntry) -> EntryView:
+    """Return a book entry's row."""
+    return EntryView(
+        entry_id=entry.entry_id,
+        kind=entry.kind,
+        ts_ns=entry.ts_event_ns,
+        books=tuple(sorted(entry.strategies)),
+        text="; ".join(_leg_text(state, leg) for leg in entry.legs),
+        reason=entry.reason,
+        actor=entry.actor,
+        reverses=entry.reverses,
+        reversed_by=state.books.entries.reversed_by(entry.entry_id) or "",
+        break_key=entry.break_key,
+    )
+
+
+def _leg_text(state: FloorState, leg: Leg) -> str:
+    match leg:
+        case PositionLeg():
+            return f"{leg.strategy} {leg.qty:+f} {symbol_of(state, leg.instrument_id)} at {leg.px:f}"
+        case CashLeg():
+            return f"{leg.strategy} {leg.amount.amount:+f} {leg.amount.currency}"
+        case SplitLeg():
+            return f"{leg.strategy} {symbol_of(state, leg.instrument_id)} {leg.new} for {leg.old}"
 
 
 def rate_row(now: RateNow, base: Currency) -> RateView:

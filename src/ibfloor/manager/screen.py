@@ -18,6 +18,7 @@ from ibfloor.manager.portfolio_manager import PortfolioManager
 from ibfloor.manager.rows import (
     break_row,
     cents,
+    entry_row,
     fill_row,
     holdings_by_symbol,
     order_row,
@@ -26,6 +27,7 @@ from ibfloor.manager.rows import (
     session_row,
     symbol_of,
 )
+from ibfloor.model.entry import BookEntry
 from ibfloor.model.fact import BreakCleared, FeeReported, OrderFilled, OrderRefused
 from ibfloor.model.ids import ClientOrderId, StrategyId, exec_root
 from ibfloor.model.moment import Clock
@@ -53,6 +55,7 @@ class Screen:
         self._clock = clock
         self._orders: set[ClientOrderId] = {order.cl_ord_id for order in state.orders}
         self._fills: set[str] = set(state.fills)
+        self._entries: set[str] = {entry.entry_id for entry in state.books.entries}
         self._refused: deque[OrderRefused] = deque(maxlen=100)
         self._gone: list[tuple[str, str]] = []
         self._positions_shown: set[str] = set()
@@ -68,6 +71,8 @@ class Screen:
                 self._fills.add(exec_root(applied.fact.exec_id)[0])
             case OrderRefused():
                 self._refused.append(applied.fact)
+            case BookEntry():
+                self._entries |= {applied.fact.entry_id, applied.fact.reverses} - {""}
             case BreakCleared():
                 self._gone.append(("breaks", applied.fact.key))
         if applied.order is not None:
@@ -80,7 +85,7 @@ class Screen:
         self._gone.clear()
         rows += self._touched()
         rows += [("sessions", name, session_row(state, fact)) for name, fact in state.sessions.items()]
-        rows += [("breaks", key, break_row(fact)) for key, fact in state.breaks.items()]
+        rows += [("breaks", key, break_row(state, fact)) for key, fact in state.breaks.items()]
         valuations, account = self._portfolio.value_books({desk.name for desk in desks})
         rows += self._position_rows(valuations)
         is_curve_due = self._is_curve_due()
@@ -111,6 +116,10 @@ class Screen:
         fills.sort(key=lambda fill: fill.ts_event_ns)
         rows += [("fills", exec_root(fill.exec_id)[0], fill_row(state, fill)) for fill in fills]
         rows.sort(key=lambda row: getattr(row[2], "ts_submitted_ns", 0))
+        entries = [entry for each in self._entries if (entry := state.books.entries.get(each)) is not None]
+        entries.sort(key=lambda entry: entry.ts_event_ns)
+        rows += [("entries", entry.entry_id, entry_row(state, entry)) for entry in entries]
+        self._entries.clear()
         self._orders.clear()
         self._refused.clear()
         self._fills.clear()

@@ -10,6 +10,8 @@ from decimal import Decimal
 
 import msgspec
 
+from ibfloor.model.booking import AnyBooking
+
 
 class FloorView(msgspec.Struct, frozen=True, kw_only=True):
     """Topic ``floor``, key ``floor``: the engine itself."""
@@ -248,6 +250,28 @@ class BreakView(msgspec.Struct, frozen=True, kw_only=True):
     theirs: Decimal
     text: str
     ts_ns: int
+    symbol: str = ""
+    """The instrument's name, or the currency."""
+    cause: str = "UNKNOWN"
+    why: str = ""
+    """What speaks for the cause."""
+    proposal: AnyBooking | None = None
+    """The booking that would end it, as ``PreviewBooking`` takes it."""
+
+
+class EntryView(msgspec.Struct, frozen=True, kw_only=True):
+    """Topic ``entries``, key the entry's id: a booking that is no execution."""
+
+    entry_id: str
+    kind: str
+    ts_ns: int
+    books: tuple[str, ...]
+    text: str
+    reason: str
+    actor: str
+    reverses: str
+    reversed_by: str
+    break_key: str
 
 
 Row = (
@@ -262,6 +286,7 @@ Row = (
     | RiskView
     | LogView
     | BreakView
+    | EntryView
     | KillView
     | RateView
 )
@@ -279,6 +304,7 @@ TOPICS = (
     "risk",
     "log",
     "breaks",
+    "entries",
     "kills",
     "rates",
 )
