@@ -201,3 +201,29 @@ def test_second_change_that_waited_leaves_the_order_in_doubt_while_the_first_is_
         assert [fact.cl_ord_id for fact in facts.of(OrderDoubted)] == ["alpha:0"]
 
     trade(test, **SLOW)
+
+
+def test_order_of_one_strategy_does_not_wait_behind_the_flood_of_another(
+    gateway: Any, run_gateway: Any, floor_at: Any, within: Any, spy: Any
+) -> None:
+    async def test() -> None:
+        async with run_gateway(gateway):
+            floor = floor_at(gateway.port, **SLOW)
+            flood, quiet = (
+                floor.clients.order_session(StrategyId(name), number) for name, number in (("alpha", 10), ("beta", 11))
+            )
+            await flood.open()
+            await quiet.open()
+            try:
+                for number in range(60):
+                    flood.submit(request(number), spy, flood.next_order_id())
+                await gateway.got(3)
+                quiet.submit(request(99), spy, quiet.next_order_id())
+                while (sent := [fields[26] for fields in gateway.received if fields[0] == "3"])[-1] != "alpha:99":
+                    await gateway.got(3, len(sent) + 1)
+                assert len(sent) < 15, "ten seconds of orders were before it"
+            finally:
+                await flood.close()
+                await quiet.close()
+
+    within(test)

@@ -112,6 +112,7 @@ class LeanClient(Client):
         self._hooks = hooks
         self._lean = hooks.lean
         self._budget = budget
+        self._who = name
         self._outbox = Outbox()
         self._flush_timer: asyncio.TimerHandle | None = None
         self._refusal: FloorError | None = None
@@ -197,7 +198,7 @@ class LeanClient(Client):
             raise ConnectivityError("nothing was sent: the connection to the broker is down")
         if self._flush_timer is not None and self._outbox and self._outbox.head() <= urgency:
             self._outbox.push(urgency, frame, order_id)
-        elif wait_s := self._budget.take(urgency):
+        elif wait_s := self._budget.take(urgency, self._who):
             self._outbox.push(urgency, frame, order_id)
             self._flush_in(wait_s)
         else:
@@ -234,7 +235,7 @@ class LeanClient(Client):
                 self._outbox.pop()
                 self._hooks.order_barred(order_id, why)
                 continue
-            if wait_s := self._budget.take(urgency):
+            if wait_s := self._budget.take(urgency, self._who):
                 self._flush_in(wait_s)
                 return
             transport.write(self._outbox.pop())
@@ -319,6 +320,7 @@ class LeanClient(Client):
         if self._flush_timer is not None:
             self._flush_timer.cancel()
             self._flush_timer = None
+        self._budget.leave(self._who)
         self.lost.set_result(msg)
         if unsent := self._outbox.drain():
             self._hooks.frames_unsent(unsent)

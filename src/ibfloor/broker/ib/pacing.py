@@ -6,11 +6,17 @@ import asyncio
 import heapq
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from enum import IntEnum
 from itertools import count
+
+
+CLAIM_S = 0.25
+"""How long a session that was told when to ask again is waited for."""
+YIELD_S = 0.005
+"""How long one that got more than another steps back."""
 
 
 class Urgency(IntEnum):
@@ -22,21 +28,24 @@ class Urgency(IntEnum):
 
 
 class MessageBudget:
-    """At most ``per_s`` messages in any second: ``reserved`` for cancels alone, as many more not for requests.
+    """At most ``per_s`` messages in any second, shared by every session of one gateway; any thread may call.
 
-    So a hundred subscriptions cannot hold up an order, nor a burst of orders a cancel.
-    Shared by every session of one gateway; any thread may call. ``per_s = 0`` means no limit.
+    ``reserved`` are for cancels alone. Of the rest as many more are kept from requests, so that a hundred
+    subscriptions cannot hold up an order; but where requests wait, so many are theirs, so that a burst of
+    orders cannot hold up what the account has to ask. Sessions that wait for the same get the same, and the
+    last few orders of a second are not for the one that sent all others. ``per_s = 0`` means no limit.
     """
 
     def __init__(self, per_s: int = 40, reserved: int = 10, now: Callable[[], float] = time.monotonic) -> None:
-        self._limits = {
-            Urgency.CANCEL: per_s,
-            Urgency.ORDER: max(1, per_s - reserved),
-            Urgency.REQUEST: max(1, per_s - 2 * reserved),
-        }
-        self._is_limited = per_s > 0
+        self._most = per_s
+        self._reserved = reserved
+        self._spare = reserved // 2
+        self._orders = max(1, per_s - reserved)
+        self._requests = max(1, per_s - 2 * reserved)
         self._now = now
-        self._sent: deque[float] = deque()
+        self._sent: deque[tuple[float, Urgency, str]] = deque()
+        self._claims: dict[tuple[Urgency, str], float] = {}
+        """Who waits for what, and until when it is waited for."""
         self._lock = threading.Lock()
 
     @property
@@ -44,22 +53,64 @@ class MessageBudget:
         """Return how many messages left in the last second; any thread may ask."""
         with self._lock:
             now = self._now()
-            return sum(now - sent < 1.0 for sent in self._sent)
+            return sum(now - at < 1.0 for at, _, _ in self._sent)
 
-    def take(self, urgency: Urgency) -> float:
-        """Count one message; return 0.0 when it may go now, else the seconds to wait before asking again."""
-        if not self._is_limited:
+    def take(self, urgency: Urgency, who: str = "") -> float:
+        """Count one message of a session; return 0.0 when it may go now, else the seconds to wait before asking again."""
+        if not self._most:
             return 0.0
         with self._lock:
             now = self._now()
-            sent = self._sent
-            while sent and now - sent[0] >= 1.0:
-                sent.popleft()
-            limit = self._limits[urgency]
-            if len(sent) < limit:
-                sent.append(now)
-                return 0.0
-            return max(0.001, sent[len(sent) - limit] + 1.0 - now)
+            while self._sent and now - self._sent[0][0] >= 1.0:
+                self._sent.popleft()
+            wait_s = self._wait_s(urgency, who, now)
+            if wait_s:
+                self._claims[urgency, who] = now + wait_s + CLAIM_S
+            else:
+                self._sent.append((now, urgency, who))
+                self._claims.pop((urgency, who), None)
+            return wait_s
+
+    def leave(self, who: str) -> None:
+        """Wait for a session no more: its connection has gone."""
+        with self._lock:
+            self._claims = {key: until for key, until in self._claims.items() if key[1] != who}
+
+    def _wait_s(self, urgency: Urgency, who: str, now: float) -> float:
+        total = len(self._sent)
+        if total < self._requests and not self._claims:
+            return 0.0
+        if urgency is Urgency.CANCEL:
+            return self._until_fewer(self._most, now)
+        self._claims = {key: until for key, until in self._claims.items() if until > now}
+        return self._until_room(urgency, now) or self._until_fair(urgency, who, now)
+
+    def _until_room(self, urgency: Urgency, now: float) -> float:
+        room_s = self._until_fewer(self._orders, now)
+        if urgency is Urgency.REQUEST:
+            theirs_s = max(room_s, self._until_fewer(max(1, self._reserved), now, Urgency.REQUEST))
+            return min(self._until_fewer(self._requests, now), theirs_s)
+        if any(waits is Urgency.REQUEST for waits, _ in self._claims):
+            return max(room_s, self._until_fewer(self._requests, now, Urgency.ORDER))
+        return room_s
+
+    def _until_fewer(self, limit: int, now: float, of: Urgency | None = None, who: str | None = None) -> float:
+        times = [at for at, sent, name in self._sent if of in (None, sent) and who in (None, name)]
+        return max(0.001, times[-limit] + 1.0 - now) if len(times) >= limit else 0.0
+
+    def _until_fair(self, urgency: Urgency, who: str, now: float) -> float:
+        is_order = urgency is Urgency.ORDER
+        if is_order and (alone_s := self._until_fewer(max(1, self._orders - self._spare), now, urgency, who)):
+            return alone_s
+        rivals = [other for waits, other in self._claims if waits is urgency and other != who]
+        if not rivals:
+            return 0.0
+        got = Counter(name for _, sent, name in self._sent if sent is urgency)
+        most = self._orders if is_order else self._requests
+        share = most // (len(rivals) + 1)
+        owed = sum(max(0, share - got[rival]) for rival in rivals)
+        free = most - len(self._sent) if is_order else max(most - len(self._sent), self._reserved - got.total())
+        return YIELD_S if got[who] >= share and free <= owed else 0.0
 
 
 class Outbox:
