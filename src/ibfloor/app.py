@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -36,13 +35,12 @@ from ibfloor.manager.book_marker import BookMarker
 from ibfloor.manager.booking_desk import BookingDesk
 from ibfloor.manager.commands import CommandDesk
 from ibfloor.manager.desk import spec_of
-from ibfloor.manager.equity_feed import EquityFeed
 from ibfloor.manager.ending import Ending
+from ibfloor.manager.equity_feed import EquityFeed
 from ibfloor.manager.floor_rows import LinkNow
 from ibfloor.manager.floor_state import Applied, FloorState
 from ibfloor.manager.ground import Ground
 from ibfloor.manager.guarded import Guarded
-from ibfloor.manager.kill_hand import KillHand
 from ibfloor.manager.kill_switch import KillSwitch
 from ibfloor.manager.mailroom import Mailroom
 from ibfloor.manager.mark_keeper import MarkKeeper
@@ -56,11 +54,12 @@ from ibfloor.manager.reconciler import Reconciler
 from ibfloor.manager.restart_windows import RestartWindows
 from ibfloor.manager.restore import restore
 from ibfloor.manager.risk_limits import limits_of
-from ibfloor.manager.risk_officer import RiskOfficer
 from ibfloor.manager.screen import Screen
 from ibfloor.manager.services import Services
+from ibfloor.manager.session_alarm import SessionAlarm
 from ibfloor.manager.session_watch import SessionWatch
 from ibfloor.manager.shared_gate import KILL, SharedGate
+from ibfloor.manager.signals import hearing_signals
 from ibfloor.manager.strategy_manager import StrategyManager
 from ibfloor.manager.summary import FloorSummary
 from ibfloor.manager.supervision import RestartPolicy
@@ -70,8 +69,10 @@ from ibfloor.model.fact import SessionChanged
 from ibfloor.model.ids import AccountId
 from ibfloor.model.kill import ACCOUNT
 from ibfloor.model.money import USD, Currency
+from ibfloor.ops.alarm import Alarm
 from ibfloor.ops.children import Children
 from ibfloor.ops.day_end import DayEnd
+from ibfloor.ops.guard_dog import GuardDog
 from ibfloor.ops.ibc import gateway_kept_up
 from ibfloor.ops.log_tail import LogTail
 from ibfloor.ops.logging import floor_logging
@@ -128,11 +129,15 @@ async def _live(
     on_ready: Callable[[FloorReady], None] | None,
 ) -> FloorSummary:
     async with gateway_kept_up(settings), AsyncExitStack() as stack:
+        dog = GuardDog(settings, Alarm(settings.alarm.command))
+        stack.enter_context(dog.watched())
         floor = Floor(settings, paths, clock)
         day_end = DayEnd(settings, clock, tz=DAY_ZONE, last_day=floor.last_day)
-        stack.enter_context(floor.signals())
+        loop = asyncio.get_running_loop()
+        stack.enter_context(hearing_signals(loop, end=floor.end, kill=floor.kill_by_signal))
         await floor.open(stack)
-        publisher = floor.publisher(tail)
+        floor.beat_for(dog, stack)
+        publisher = floor.publisher(tail, dog)
         await publisher.refresh()  # the gate knows marks and rates before the first order
         children = Children(settings, publisher, floor.commands, floor.data, floor.curves)
         try:
@@ -145,9 +150,11 @@ async def _live(
                 webbrowser.open(children.login_url)
             await floor.until_over(for_s)
         except BaseException:
-            await floor.ending.stop_anyway()  # no order stays behind because something else has failed
+            if await floor.ending.stop_anyway():  # no order stays behind because something else has failed
+                dog.goodbye()
             raise
         summary = await floor.wind_up()
+        dog.goodbye()
         await children.close()
         return msgspec.structs.replace(summary, bars_stored=children.bars_stored)
 
@@ -190,7 +197,9 @@ class Floor:
             ib_settings(settings), clock, queue.put, rng=ground.rng, monotonic=ground.monotonic
         )
         self.data = DataManager(
-            lambda sink: clients.data_session(sink, on_clock=self._follow, on_refused=self.data.market_refused),
+            lambda sink: clients.data_session(
+                sink, on_clock=self._follow, on_refused=self.data.market_refused, on_farm=self.data.take_farm
+            ),
             clock,
             thread=ground.loop_thread("data"),
         )
@@ -209,6 +218,7 @@ class Floor:
             on_account=self._take_account,
         )
         self._account = AccountThread(master, reconciler, on_failure=self._fail, thread=ground.loop_thread("account"))
+        self._gate.doubt = self.data.doubt
         self._marker = BookMarker(queue, self._marks, self._portfolio.rates_now, clock, tz=DAY_ZONE)
         self.curves = EquityFeed(state)
         self._mailroom = Mailroom(state, queue)
@@ -253,7 +263,18 @@ class Floor:
             first_client_id=settings.gateway.first_strategy_client_id,
         )
         stack.callback(self._strategies.abandon)
-        self._kill_switch = self._make_kill_switch()
+        self._kill_switch = KillSwitch(
+            self._latches,
+            self._gate,
+            self._queue,
+            self._strategies,
+            self._clock,
+            self._account,
+            self.data.by_id,
+            settings,
+            page=Alarm(settings.alarm.command),
+            ground=self._ground,
+        )
         bookings = BookingDesk(
             self._queue,
             self._clock,
@@ -283,6 +304,8 @@ class Floor:
         for section in settings.strategies:
             await self._strategies.add(spec_of(section))
         await asyncio.wrap_future(self._queue.ask(self._watch_holdings))
+        alarm = SessionAlarm(self._clients.unwell, settings.gateway.alarm_after_s)
+        stack.callback(guarded.create_task(alarm.watch()).cancel)
         orphans = Orphans(settings, self._strategies, self._queue)
         self.ending = Ending(self._strategies, self._queue, self._marks, self.data, settle=self._account.settle)
         stack.enter_context(self._kill_switch.watching(guarded))
@@ -319,6 +342,7 @@ class Floor:
             mode=self._settings.floor.mode.value,
         )
         publisher.kill_rows = self._kill_switch.board.rows
+        publisher.watchdog = lambda: "" if dog is None else dog.state
         publisher.has_risk_officer = self._kill_switch.has_officer
         return publisher
 
@@ -445,7 +469,8 @@ class Floor:
                 self._is_ledger_held = False
                 self._hold_while("ledger", None)
 
-    def _kill_by_signal(self) -> None:
+    def kill_by_signal(self) -> None:
+        """Pull the account's kill switch, also while the floor is still starting."""
         self._gate.hold(KILL, "kill switch: SIGUSR1")
         if self._is_open:
             self._tasks.create_task(self._kill_switch.kill(ACCOUNT, "signal", "SIGUSR1"))
@@ -463,16 +488,3 @@ class Floor:
     def _fail(self, error: BaseException) -> None:
         self._failure = error
         self._loop.call_soon_threadsafe(self._over.set)
-
-    @contextmanager
-    def signals(self) -> Iterator[None]:
-        """Take the end (SIGINT, SIGTERM) and the kill switch (SIGUSR1) by signal, from start to end."""
-        ends = (signal.SIGINT, signal.SIGTERM)
-        for number in ends:
-            self._loop.add_signal_handler(number, self._over.set)
-        self._loop.add_signal_handler(signal.SIGUSR1, self._kill_by_signal)
-        try:
-            yield
-        finally:
-            for number in (*ends, signal.SIGUSR1):
-                self._loop.remove_signal_handler(number)

@@ -9,6 +9,8 @@ import typer
 
 from ibfloor import __version__
 from ibfloor.cli import (
+    book,
+    breaks,
     demo,
     doctor,
     equity,
@@ -23,6 +25,7 @@ from ibfloor.cli import (
     status,
     strategy,
     tables,
+    watchdog,
 )
 from ibfloor.cli.exit_codes import ExitCode, exit_code_of
 from ibfloor.cli.options import examples
@@ -47,9 +50,25 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for group in (init, run, demo, gateway, status, tables, statement, equity, kill, doctor, login, password):
+for group in (
+    init,
+    run,
+    demo,
+    gateway,
+    status,
+    breaks,
+    tables,
+    statement,
+    equity,
+    kill,
+    doctor,
+    login,
+    password,
+    watchdog,
+):
     group.register(app)
 app.add_typer(strategy.app)
+app.add_typer(book.app)
 app.add_typer(ledger.app)
 
 

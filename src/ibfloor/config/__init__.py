@@ -1,6 +1,7 @@
 """Settings: floor.toml and the environment become one frozen value, validated once."""
 
 from ibfloor.config.books import BooksSection
+from ibfloor.config.guards import AlarmSection, KillSection, OnDeath, WatchdogSection
 from ibfloor.config.loading import load_home, load_settings
 from ibfloor.config.risk import AccountRisk, InstrumentRisk, RiskOverrides, RiskSection
 from ibfloor.config.sections import (
@@ -27,6 +28,7 @@ from ibfloor.config.sections import (
 
 __all__ = [
     "AccountRisk",
+    "AlarmSection",
     "BooksSection",
     "ClockSection",
     "ClockSource",
@@ -37,8 +39,10 @@ __all__ = [
     "GatewaySection",
     "IbcSection",
     "InstrumentRisk",
+    "KillSection",
     "Launcher",
     "Mode",
+    "OnDeath",
     "OrphanPolicy",
     "OrphansSection",
     "RecorderSection",
@@ -48,6 +52,7 @@ __all__ = [
     "StopPolicy",
     "StopSection",
     "StrategySection",
+    "WatchdogSection",
     "WebSection",
     "check_strategy_name",
     "load_home",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt
 
 from ibfloor.config.books import BooksSection
-from ibfloor.config.fields import ClientId, Port, Positive, Seconds, Section, Zone, not_bool
+from ibfloor.config.fields import ClientId, Port, Seconds, Section, Zone, not_bool
+from ibfloor.config.guards import AlarmSection, KillSection, WatchdogSection
 from ibfloor.config.risk import RiskOverrides, RiskSection
 from ibfloor.model.errors import ConfigError
 from ibfloor.model.ids import AccountId, StrategyId
@@ -242,16 +242,6 @@ class StopSection(Section):
         return self.handler_s + steps[finish] + 2.0  # the session's own goodbye
 
 
-class KillSection(Section):
-    """``[kill]``: what the kill switches may do."""
-
-    flatten_collar_pct: Positive = Field(
-        Decimal(1),
-        description="How far through the newest quote a killed position may be closed, in percent; never further than "
-        "collar_pct. Closed by nobody unless confirmed after the kill.",
-    )
-
-
 class OrphanPolicy(StrEnum):
     """What becomes of working orders whose strategy does not come up with the floor."""
 
@@ -301,6 +291,8 @@ class FloorSettings(Section):
     restart: RestartSection = Field(default_factory=RestartSection)
     stop: StopSection = Field(default_factory=StopSection)
     kill: KillSection = Field(default_factory=KillSection)
+    watchdog: WatchdogSection = Field(default_factory=WatchdogSection)
+    alarm: AlarmSection = Field(default_factory=AlarmSection)
     orphans: OrphansSection = Field(default_factory=OrphansSection)
     books: BooksSection = Field(default_factory=BooksSection)
     strategies: tuple[StrategySection, ...] = Field((), alias="strategy")

@@ -17,8 +17,9 @@ _TRIES, _BETWEEN_TRIES_S = 5, 0.02  # whoever asks ``running_pid`` holds the loc
 class FloorLock:
     """Hold a home for this process: ``with FloorLock(path):``."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, what: str = "floor") -> None:
         self._path = path
+        self._what = what
         self._fd = -1
 
     def acquire(self) -> None:
@@ -29,7 +30,7 @@ class FloorLock:
             holder = os.pread(fd, 32, 0).decode(errors="replace").strip() or "unknown"
             os.close(fd)
             raise ConfigError(
-                f"a floor already runs in {self._path.parent} (process {holder}): "
+                f"a {self._what} already runs in {self._path.parent} (process {holder}): "
                 "stop it, or give this one another home in floor.toml"
             )
         os.ftruncate(fd, 0)

@@ -69,14 +69,15 @@ class Ending:
             not_stopped=stopped.text if isinstance(stopped, Denied) else "",
         )
 
-    async def stop_anyway(self) -> None:
-        """End the strategies by their stop policies though the floor has failed; what cannot be ended is told."""
+    async def stop_anyway(self) -> bool:
+        """End the strategies by their stop policies though the floor has failed; tell whether that worked."""
         self._strategies.close()
         stopped = await self._strategies.stop_all()
         if isinstance(stopped, Denied):
             log.critical("not wound up", left=stopped.text)
         else:
             log.warning("the floor has failed; its strategies were stopped by their policies")
+        return not isinstance(stopped, Denied)
 
     async def _are_books_equal(self) -> bool:
         try:

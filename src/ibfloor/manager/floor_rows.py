@@ -55,6 +55,7 @@ def floor_row(
     link: LinkNow,
     web_url: str,
     has_risk_officer: bool,
+    watchdog: str,
 ) -> FloorView:
     """Return the floor's own row."""
     shut = gate.shut_reason
@@ -67,6 +68,7 @@ def floor_row(
         kill_latched=counts.is_killed,
         kill_reason=counts.kill_reason,
         has_risk_officer=has_risk_officer,
+        watchdog=watchdog,
         gate_open=shut is None,
         gate_reason=shut or "",
         strategies_running=sum(desk.state == "RUNNING" for desk in desks),

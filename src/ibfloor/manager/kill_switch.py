@@ -16,12 +16,13 @@ from threading import Lock
 
 import structlog
 
+from ibfloor.config import FloorSettings, Mode
 from ibfloor.crash_points import reach
 from ibfloor.ledger.latch import KillLatches, LatchState
 from ibfloor.manager.ground import Ground
 from ibfloor.manager.guarded import Guarded
 from ibfloor.manager.kill_board import KillBoard
-from ibfloor.manager.kill_hand import KillHand, Looked
+from ibfloor.manager.kill_hand import AccountDoor, KillHand, Looked
 from ibfloor.manager.message_queue import MessageQueue
 from ibfloor.manager.risk_officer import RiskOfficer
 from ibfloor.manager.shared_gate import KILL, SharedGate
@@ -29,7 +30,8 @@ from ibfloor.manager.strategy_manager import StrategyManager
 from ibfloor.model.command import CommandResult, Denied, Done
 from ibfloor.model.errors import LedgerError
 from ibfloor.model.fact import KillChecked, KillLatched, KillReset
-from ibfloor.model.ids import StrategyId
+from ibfloor.model.ids import InstrumentId, StrategyId
+from ibfloor.model.instrument import Instrument
 from ibfloor.model.kill import ACCOUNT, KillPlace, KillScope
 from ibfloor.model.moment import Clock
 from ibfloor.risk.kill import KillState
@@ -52,30 +54,32 @@ class KillSwitch:
         queue: MessageQueue,
         strategies: StrategyManager,
         clock: Clock,
-        hand: KillHand,
+        account: AccountDoor,
+        instrument: Callable[[InstrumentId], Instrument | None],
+        settings: FloorSettings,
         *,
-        settle: Callable[[], Future[bool]],
-        officer: RiskOfficer,
-        is_live: bool = False,
-        ground: Ground | None = None,
+        page: Callable[[str], None],
+        ground: Ground,
     ) -> None:
         self._latches = latches
         self._gate = gate
         self._queue = queue
         self._strategies = strategies
         self._clock = clock
-        self._hand = hand
-        self._settle = settle
-        self._officer = officer
-        self._is_live = is_live
-        self._ground = ground or Ground()
+        collar_pct = settings.kill.flatten_collar_pct
+        self._hand = KillHand(account, strategies, queue, gate, instrument, collar_pct=collar_pct)
+        self._settle = account.settle
+        self._officer = RiskOfficer(settings.home, ground.monotonic)
+        self._is_live = settings.floor.mode is Mode.LIVE
+        self._page = page
+        self._ground = ground
         self._latched: dict[KillPlace, LatchState] = {}
         self._undone: list[KillPlace] = []
         self._pulls: dict[KillPlace, int] = {}
         self._running: dict[KillPlace, asyncio.Lock] = {}
         self._files = Lock()
         self.board = KillBoard()
-        hand.show = self._show
+        self._hand.show = self._show
 
     @property
     def is_latched(self) -> bool:
@@ -275,7 +279,7 @@ class KillSwitch:
             )
         )
         if looked.orders_left:
-            log.critical("NOT VERIFIED: orders may work though trading is halted", place=str(place), why=looked.text)
+            self._page(f"NOT VERIFIED: orders may work though {place} is halted: {looked.text}")
         self._show(place, looked, is_last=True)
 
     def _show(self, place: KillPlace, looked: Looked, *, is_last: bool = False) -> None:

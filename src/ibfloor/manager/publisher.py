@@ -63,6 +63,7 @@ class Publisher:
         """The kill switches that are latched."""
         self.stored_bars: Callable[[], int] = lambda: 0
         """How many bars the recorder has stored; set once there is a recorder."""
+        self.watchdog: Callable[[], str] = lambda: ""
         self.has_risk_officer: Callable[[], bool] = lambda: False
         self.web_url = ""
         """Where the pages are; set once they are served."""
@@ -122,6 +123,7 @@ class Publisher:
             link=self._link(),
             web_url=self.web_url,
             has_risk_officer=self.has_risk_officer(),
+            watchdog=self.watchdog(),
         )
         return "floor", "floor", view
 

@@ -25,6 +25,8 @@ class FloorView(msgspec.Struct, frozen=True, kw_only=True):
     """The zone in which the exchange's time is shown."""
     kill_latched: bool
     kill_reason: str = ""
+    watchdog: str = ""
+    """``on``, ``starting`` or ``LOST: ...``; empty where none is wanted."""
     has_risk_officer: bool = False
     """Whether a kill switch opens by the risk officer's passphrase alone."""
     gate_open: bool = False

@@ -35,6 +35,7 @@ def floor_logging(
     level: str = "INFO",
     console: TextIO | None = sys.stderr,
     tail: LogTail | None = None,
+    file_name: str = FILE_NAME,
 ) -> Iterator[Path]:
     """Send all logging, structlog's and the standard library's, to its places until the block ends.
 
@@ -42,7 +43,7 @@ def floor_logging(
     """
     folder = home / "logs"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = folder / FILE_NAME
+    file = folder / file_name
     handlers: list[logging.Handler] = [_file_handler(file)]
     if console is not None:
         handlers.append(_console_handler(console))

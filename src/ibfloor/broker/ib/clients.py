@@ -64,6 +64,10 @@ class IbClients:
         session = IbMasterSession(self._wiring, account_sink, client_id=MASTER_CLIENT_ID, on_read_only=on_read_only)
         return self._kept("master", session)
 
+    def watchdog_session(self, client_id: int) -> IbMasterSession:
+        """Return a session of the account for who watches from another process, under an id of its own."""
+        return IbMasterSession(self._wiring, lambda report: None, client_id=client_id)
+
     def data_session(
         self,
         batch_sink: BatchSink,
