@@ -50,6 +50,7 @@ from ibfloor.manager.nightly import NightlyComparison
 from ibfloor.manager.orphans import Orphans
 from ibfloor.manager.portfolio_manager import PortfolioManager
 from ibfloor.manager.publisher import Publisher
+from ibfloor.manager.rate_keeper import RateKeeper
 from ibfloor.manager.reconciler import Reconciler
 from ibfloor.manager.restart_windows import RestartWindows
 from ibfloor.manager.restore import restore
@@ -207,7 +208,9 @@ class Floor:
         self._marks = Marks(self.data, USD, self._board.rates, clock, rate_max_age_s=settings.books.rate_max_age_s)
         self._gate = SharedGate(restored.gate, self.data.quote, clock, queue.put)
         self._master = master = clients.master_session(self._take_report, on_read_only=self._take_read_only)
-        self._portfolio = PortfolioManager(state, self._marks, self._gate, clock, self._board, tz=DAY_ZONE)
+        self._portfolio = PortfolioManager(
+            state, self._marks, RateKeeper(self.data), self._gate, clock, self._board, tz=DAY_ZONE
+        )
         self._reconciler = reconciler = Reconciler(
             master,
             self._portfolio,

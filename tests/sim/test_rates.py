@@ -6,10 +6,20 @@ import asyncio
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 from tests.sim.books_world import BooksWorld, play
 
+from ibfloor.data.subscriber import Delivery, Kind, Subscriber
+from ibfloor.manager.rate_keeper import pair_of
+from ibfloor.model.instrument import Stock
 from ibfloor.model.money import Currency
 from ibfloor.model.order import Side
+
+
+class Basket:
+    def put(self, value: Delivery, /) -> bool:
+        return True
+
 
 EUR, USD = Currency("EUR"), Currency("USD")
 
@@ -59,3 +69,29 @@ def test_a_currency_whose_rate_nobody_tells_is_not_one_to_one(tmp_path: Path) ->
         assert (await world.rows("rates"))["USD"].rate is None
 
     play(tmp_path, scene, cash={"EUR": "100000", "USD": "50000"}, base=EUR)
+
+
+def test_the_rate_of_a_currency_that_is_only_watched_comes_from_a_pair_the_floor_asks_for_itself(
+    tmp_path: Path,
+) -> None:
+    async def scene(world: BooksWorld) -> None:
+        await world.quote("EUR.USD", "1.25", "1.25")
+        await world.quote("SPY", "168.00", "168.02")
+        assert world.floor._gate._gate.exposures.rate(USD) is None
+        world.floor.data.subscribe(Subscriber("somebody", Basket(), lambda *_: None), Stock("SPY"), kinds=Kind.QUOTES)
+        for _ in range(3):
+            await asyncio.sleep(1)
+            await world.rows("account")
+        await world.quote("EUR.USD", "1.60", "1.60")
+        await world.rows("account")
+        assert world.floor._gate._gate.exposures.rate(USD) == Decimal("0.625")
+
+    play(tmp_path, scene, cash={"EUR": "100000"}, base=EUR)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "pair"), [("USD", "EUR", "EUR.USD"), ("JPY", "USD", "USD.JPY"), ("SEK", "NOK", "NOK.SEK")]
+)
+def test_a_pair_is_named_as_the_market_names_it(one: str, other: str, pair: str) -> None:
+    contract = pair_of(Currency(one), Currency(other))
+    assert f"{contract.symbol}.{contract.currency}" == pair

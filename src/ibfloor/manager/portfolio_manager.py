@@ -13,11 +13,13 @@ from ibfloor.manager.account_board import AccountBoard
 from ibfloor.manager.break_causes import BreakCauses
 from ibfloor.manager.floor_state import FloorState
 from ibfloor.manager.marks import Marks
+from ibfloor.manager.rate_keeper import RateKeeper
 from ibfloor.manager.shared_gate import SharedGate
 from ibfloor.model.account import BrokerSnapshot
 from ibfloor.model.fact import AnyFact, DayOpened, InstrumentDefined, OrderForked
 from ibfloor.model.ids import UNASSIGNED, ClientOrderId, InstrumentId, StrategyId
 from ibfloor.model.moment import Clock, to_datetime
+from ibfloor.model.money import Currency
 from ibfloor.portfolio.fx import RateNow
 from ibfloor.portfolio.performance import Performance, advance, resumed
 from ibfloor.portfolio.reconciliation import Difference, break_facts, compare, opening
@@ -28,11 +30,20 @@ class PortfolioManager:
     """Values the books and compares them with the account; invents no price, rate or owner."""
 
     def __init__(
-        self, state: FloorState, marks: Marks, gate: SharedGate, clock: Clock, board: AccountBoard, *, tz: tzinfo
+        self,
+        state: FloorState,
+        marks: Marks,
+        rate_keeper: RateKeeper,
+        gate: SharedGate,
+        clock: Clock,
+        board: AccountBoard,
+        *,
+        tz: tzinfo,
     ) -> None:
         self._causes = BreakCauses(state, marks, board, tz=tz)
         self._state = state
         self._marks = marks
+        self._rate_keeper = rate_keeper
         self._gate = gate
         self._clock = clock
         self._tz = tz
@@ -55,6 +66,9 @@ class PortfolioManager:
         """Return every book's worth now, those of ``names`` included, and the account's."""
         books = self._state.books
         everyone = names | set(books.strategies()) | {UNASSIGNED}
+        if self._state.has_opening:  # before that the broker has not told the rates of what the account holds
+            needed = self._currencies_held() | self._rate_keeper.traded()
+            self._rate_keeper.keep(self._marks.base, self._marks.rates_now(sorted(needed)))
         held: set[InstrumentId] = set()
         for name in everyone:
             held |= set(books.book(name).open_positions)
@@ -67,11 +81,14 @@ class PortfolioManager:
 
     def rates_now(self) -> list[RateNow]:
         """Return how the rate of every currency stands that any book has cash or a position in."""
+        return self._marks.rates_now(sorted(self._currencies_held()))
+
+    def _currencies_held(self) -> set[Currency]:
         books = self._state.books
         held = {currency for currency, amount in books.cash_total().items() if amount}
         for name in books.strategies():
             held |= {position.currency for position in books.book(name).open_positions.values()}
-        return self._marks.rates_now(sorted(held))
+        return held
 
     def day_opening(self) -> DayOpened | None:
         """Return the fact to journal when a new trading day has begun since the last one journaled."""
