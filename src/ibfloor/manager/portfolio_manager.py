@@ -23,7 +23,7 @@ from ibfloor.model.money import Currency
 from ibfloor.portfolio.fx import RateNow
 from ibfloor.portfolio.performance import Performance, advance, resumed
 from ibfloor.portfolio.reconciliation import Difference, break_facts, compare, opening
-from ibfloor.portfolio.valuation import Valuation, value, value_account
+from ibfloor.portfolio.valuation import Rates, Valuation, value, value_account
 
 
 class PortfolioManager:
@@ -76,7 +76,7 @@ class PortfolioManager:
         self._gate.revalue(self._state.instruments, marks, rates)
         valuations = {name: value(books.book(name), marks, rates) for name in everyone}
         account = value_account(valuations.values(), marks, rates)
-        self._advance(account)
+        self._advance(account, rates)
         return valuations, account
 
     def rates_now(self) -> list[RateNow]:
@@ -102,6 +102,7 @@ class PortfolioManager:
             day=curve.day,
             equity=curve.anchor,
             flows=curve.flows,
+            flows_by=curve.moneys,
             currency=self._marks.base,
         )
 
@@ -156,11 +157,11 @@ class PortfolioManager:
         self._causes.note(differences, snapshot)
         return differences
 
-    def _advance(self, account: Valuation) -> None:
+    def _advance(self, account: Valuation, rates: Rates) -> None:
         known = self._state.day
         if self.performance is None and known is not None:
             self.performance = resumed(known, self._state.valued)
         if not self._state.has_opening:
             return
         day = to_datetime(self._clock.now_ns(), self._tz).date().isoformat()
-        self.performance = advance(self.performance, day, account.equity, account.flows)
+        self.performance = advance(self.performance, day, account.equity, account.flows_by, rates)

@@ -242,7 +242,9 @@ class Reconciler:
             unknown_orders=outcome.unknown,
         )
         if (curve := outcome.curve) is not None:  # so that a restart knows the peak, and where the last day ended
-            reconciled = msgspec.structs.replace(reconciled, equity=curve.equity, peak=curve.peak, flows=curve.flows)
+            reconciled = msgspec.structs.replace(
+                reconciled, equity=curve.equity, peak=curve.peak, flows=curve.flows, flows_by=curve.moneys
+            )
         self._queue.put(reconciled)
 
     def _tell_later(self) -> None:

@@ -177,6 +177,8 @@ class Reconciled(Fact, frozen=True, kw_only=True):
     """What the account was worth by the marks of then, in base currency; ``None`` where it could not be valued."""
     peak: Decimal = Decimal(0)
     flows: Decimal = Decimal(0)
+    flows_by: tuple[Money, ...] = ()
+    """The same by currency: what of it is counted in ``flows``, each at the rate of its time."""
 
 
 class SessionState(StrEnum):
@@ -231,8 +233,10 @@ class DayOpened(Fact, frozen=True, kw_only=True):
     """``YYYY-MM-DD`` in New York."""
     equity: Decimal
     flows: Decimal
-    """All that ever came in without a trade, as of then."""
+    """All that ever came in without a trade, as of then, at the rates of when it came."""
     currency: Currency
+    flows_by: tuple[Money, ...] = ()
+    """The same by currency."""
 
 
 class KillLatched(Fact, frozen=True, kw_only=True):

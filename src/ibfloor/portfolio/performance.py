@@ -7,6 +7,9 @@ from decimal import Decimal
 import msgspec
 
 from ibfloor.model.fact import DayOpened, Reconciled
+from ibfloor.model.money import Money
+from ibfloor.portfolio.book import Amounts
+from ibfloor.portfolio.valuation import Rates
 
 _ZERO = Decimal(0)
 
@@ -22,6 +25,14 @@ class Performance(msgspec.Struct, frozen=True, kw_only=True):
     """Highest equity ever, moved along with every flow since."""
     equity: Decimal
     flows: Decimal
+    """All that ever came without a trade, each at the rate of its time."""
+    flows_by: Amounts | None
+    """By currency, what of it is counted; ``None`` where an older ledger does not tell."""
+
+    @property
+    def moneys(self) -> tuple[Money, ...]:
+        """Return the flows by currency, as facts keep them."""
+        return tuple(Money(amount, currency) for currency, amount in sorted((self.flows_by or {}).items()))
 
     @property
     def day_pnl(self) -> Decimal:
@@ -39,32 +50,57 @@ class Performance(msgspec.Struct, frozen=True, kw_only=True):
         return self.drawdown / self.peak * 100 if self.peak > 0 else _ZERO
 
 
-def begin(day: str, equity: Decimal, flows: Decimal) -> Performance:
+def begin(day: str, equity: Decimal, flows: Decimal, flows_by: Amounts) -> Performance:
     """Return a fresh curve that starts now."""
-    return Performance(day=day, anchor=equity, peak=equity, equity=equity, flows=flows)
+    return Performance(day=day, anchor=equity, peak=equity, equity=equity, flows=flows, flows_by=flows_by)
 
 
 def resumed(opened: DayOpened, valued: Reconciled | None) -> Performance:
     """Return the curve as the ledger knows it: the day it was in, and the account as it was valued last."""
-    equity, peak, flows = opened.equity, opened.equity, opened.flows
+    equity, peak, flows, flows_by = opened.equity, opened.equity, opened.flows, opened.flows_by
     if valued is not None and valued.equity is not None:
-        equity, peak, flows = valued.equity, valued.peak, valued.flows
-    anchor = opened.equity + flows - opened.flows
-    return Performance(day=opened.day, anchor=anchor, peak=max(peak, equity), equity=equity, flows=flows)
+        equity, peak, flows, flows_by = valued.equity, valued.peak, valued.flows, valued.flows_by
+    return Performance(
+        day=opened.day,
+        anchor=opened.equity + flows - opened.flows,
+        peak=max(peak, equity),
+        equity=equity,
+        flows=flows,
+        flows_by={each.currency: each.amount for each in flows_by} if flows_by else None,
+    )
 
 
-def advance(before: Performance | None, day: str, equity: Decimal | None, flows: Decimal | None) -> Performance | None:
-    """Return the curve at a new equity; unchanged where equity or flows are not known now.
+def advance(
+    before: Performance | None, day: str, equity: Decimal | None, flows_by: Amounts, rates: Rates
+) -> Performance | None:
+    """Return the curve at a new equity; unchanged where equity or the rate of a new flow are not known now.
 
-    ``flows`` is the running total of money that came without a trade: it moves anchor and peak
-    along, so that a deposit is no profit. A new day takes the last equity known as its anchor.
+    ``flows_by`` is the running total, by currency, of what came without a trade. What is new in it counts at
+    the rates of now and moves anchor and peak along, so that a deposit is no profit. What came earlier
+    keeps the worth it came with: what rates do to it since is a result. A new day takes the last equity
+    known as its anchor.
     """
-    if equity is None or flows is None:
+    if equity is None:
         return before
-    if before is None:
-        return begin(day, equity, flows)
-    moved = flows - before.flows
+    if before is None or before.flows_by is None:
+        worth = rates.convert_all(flows_by)
+        moved = None if worth is None or before is None else worth - before.flows
+        if before is None and worth is not None:
+            return begin(day, equity, worth, flows_by)
+    else:
+        moved = rates.convert_all(_grown(before.flows_by, flows_by))
+    if before is None or moved is None:
+        return before
     anchor = before.anchor if day == before.day else before.equity
     return Performance(
-        day=day, anchor=anchor + moved, peak=max(before.peak + moved, equity), equity=equity, flows=flows
+        day=day,
+        anchor=anchor + moved,
+        peak=max(before.peak + moved, equity),
+        equity=equity,
+        flows=before.flows + moved,
+        flows_by=flows_by,
     )
+
+
+def _grown(before: Amounts, now: Amounts) -> Amounts:
+    return {currency: now.get(currency, _ZERO) - before.get(currency, _ZERO) for currency in {**before, **now}}

@@ -9,7 +9,7 @@ import msgspec
 
 from ibfloor.model.ids import InstrumentId, StrategyId
 from ibfloor.model.money import Currency
-from ibfloor.portfolio.book import Amounts, Book
+from ibfloor.portfolio.book import Amounts, Book, add_to
 from ibfloor.portfolio.position import Position, Settlement
 
 _ZERO = Decimal(0)
@@ -75,6 +75,8 @@ class Valuation(msgspec.Struct, frozen=True, kw_only=True):
     income: Decimal | None
     """Dividends and interest less borrow cost and charges."""
     flows: Decimal | None
+    flows_by: Amounts
+    """The flows by currency, each in its own."""
     unrealised: Decimal | None
     gross_exposure: Decimal | None
     net_exposure: Decimal | None
@@ -121,6 +123,7 @@ def value(book: Book, marks: Mapping[InstrumentId, Mark], rates: Rates) -> Valua
         fees=rates.convert_all(book.fees),
         income=total(rates.convert_all(amounts) for amounts in book.income.values()),
         flows=rates.convert_all(book.flows),
+        flows_by=book.flows,
         unrealised=total(rates.convert(each.unrealised, each.position.currency) for each in values),
         gross_exposure=total(None if amount is None else abs(amount) for amount in exposures),
         net_exposure=total(exposures),
@@ -149,11 +152,20 @@ def value_account(valuations: Iterable[Valuation], marks: Mapping[InstrumentId, 
         fees=total(part.fees for part in parts),
         income=total(part.income for part in parts),
         flows=total(part.flows for part in parts),
+        flows_by=_added(part.flows_by for part in parts),
         unrealised=total(part.unrealised for part in parts),
         gross_exposure=total(None if amount is None else abs(amount) for amount in exposures),
         net_exposure=total(exposures),
         equity=total(part.equity for part in parts),
     )
+
+
+def _added(parts: Iterable[Amounts]) -> Amounts:
+    amounts: Amounts = {}
+    for part in parts:
+        for currency, amount in part.items():
+            add_to(amounts, currency, amount)
+    return amounts
 
 
 def _net_exposure(position: Position, qty: Decimal, mark: Mark | None, rates: Rates) -> Decimal | None:

@@ -60,12 +60,12 @@ def test_account_nets_opposite_books_in_its_exposure(facts: Any) -> None:
 
 
 def test_deposit_is_no_profit_and_a_new_day_takes_the_last_equity() -> None:
-    curve = advance(None, "d1", D(1000), D(1000))
-    curve = advance(curve, "d1", D(1100), D(1000))
-    curve = advance(curve, "d1", D(1550), D(1500))
+    curve = advance(None, "d1", D(1000), {USD: D(1000)}, Rates(USD))
+    curve = advance(curve, "d1", D(1100), {USD: D(1000)}, Rates(USD))
+    curve = advance(curve, "d1", D(1550), {USD: D(1500)}, Rates(USD))
     assert curve is not None
     assert (curve.day_pnl, curve.drawdown, curve.peak) == (D(50), D(50), D(1600))
-    curve = advance(curve, "d2", D(1500), D(1500))
+    curve = advance(curve, "d2", D(1500), {USD: D(1500)}, Rates(USD))
     assert curve is not None
     assert (curve.day_pnl, curve.drawdown_pct) == (D(-50), D("6.25"))
-    assert advance(curve, "d2", None, D(1500)) is curve
+    assert advance(curve, "d2", None, {USD: D(1500)}, Rates(USD)) is curve
