@@ -62,7 +62,7 @@ class BracketGuard:
         self._watch.forget()
 
     def _look(self) -> None:
-        if not self._is_coming and not self._is_stopped and self._watch.losses():
+        if not self._is_coming and not self._is_stopped and (self._watch.losses() or self._watch.excess()):
             self._come_back()
 
     def _come_back(self) -> None:
@@ -76,6 +76,11 @@ class BracketGuard:
                 self._cancel_entry(loss)
             else:
                 self._answer(loss)
+        for order in self._watch.excess():  # the broker cancels what its group covers; what was sent anew is in none
+            if self._cancel(order.cl_ord_id, "the bracket is out of all it had") is None:
+                self._watch.note(msgspec.structs.replace(order, status=OrdStatus.PENDING_CANCEL, is_cancel_asked=True))
+            else:
+                self._come_back()
 
     def _cancel_entry(self, loss: Loss) -> None:
         why = _what(loss)

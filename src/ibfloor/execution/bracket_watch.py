@@ -89,6 +89,17 @@ class BracketWatch:
         self._brackets = {key: each for key, each in self._brackets.items() if not _is_over(each)}
         return found
 
+    def excess(self) -> list[Order]:
+        """Return the exits that work on though all that their entries bought is out: they would open a position."""
+        return [order for bracket in self._brackets.values() for order in _excess(bracket)]
+
+
+def _excess(bracket: _Bracket) -> list[Order]:
+    entry = bracket.entry
+    if entry is None or not entry.status.is_done or _open_qty(bracket):
+        return []
+    return [each for each in bracket.exits.values() if not each.status.is_done and not each.is_cancel_asked]
+
 
 def _losses(bracket: _Bracket) -> list[Loss]:
     entry = bracket.entry

@@ -353,3 +353,19 @@ def test_stop_policy_is_not_crossed_by_a_stop_sent_again(floor: Floor) -> None:
     floor.trade.leave_brackets()
     floor.pass_time()
     assert (floor.new, floor.alarms) == ([], [])
+
+
+def test_stop_sent_again_is_canceled_when_a_late_fill_shows_that_all_was_out(floor: Floor) -> None:
+    floor.send()
+    floor.tell(ENTRY, OrdStatus.FILLED, 100)
+    floor.tell(PROFIT, OrdStatus.PARTIALLY_FILLED, 20)
+    floor.tell(STOP, OrdStatus.CANCELED)  # the fill that explains it is not told
+    floor.pass_time()
+    (again,) = floor.new
+    floor.tell(again.cl_ord_id, OrdStatus.NEW)
+    floor.tell(PROFIT, OrdStatus.FILLED, 100)
+    floor.pass_time()
+    assert [fact.cl_ord_id for fact in floor.of(CancelRequested)] == [again.cl_ord_id], "it would sell what nobody has"
+    floor.tell(again.cl_ord_id, OrdStatus.CANCELED)
+    floor.pass_time()
+    assert len(floor.new) == 1
