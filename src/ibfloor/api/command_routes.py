@@ -18,9 +18,11 @@ from ibfloor.model.command import (
     CancelAll,
     CancelOrder,
     Denied,
+    Done,
     FlattenKilled,
     Kill,
     PauseStrategy,
+    Previewed,
     ResumeStrategy,
     StartAll,
     StartStrategy,
@@ -175,8 +177,13 @@ def _add_kill_routes(router: APIRouter, guard: Guard, link: FloorLink, desk: Log
         return await _give(link, command)
 
 
-async def _give(link: FloorLink, command: AnyCommand) -> dict[str, str]:
+async def give(link: FloorLink, command: AnyCommand) -> Done | Previewed:
+    """Give the floor a command and return its outcome; a denial is a ``Problem`` 409."""
     result = await link.call(command)
     if isinstance(result, Denied):
         raise Problem(409, result.text)
-    return {"text": result.text, "command_id": command.command_id}
+    return result
+
+
+async def _give(link: FloorLink, command: AnyCommand) -> dict[str, str]:
+    return {"text": (await give(link, command)).text, "command_id": command.command_id}

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from ibfloor.api.account_routes import account_routes
+from ibfloor.api.booking_routes import booking_routes
 from ibfloor.api.command_routes import command_routes
 from ibfloor.api.floor_link import FloorLink
 from ibfloor.api.guard import Gatehouse, Guard
@@ -82,6 +83,7 @@ def build_app(settings: WebSettings, port: int) -> ASGIApp:
     app.include_router(account_routes(guard, sessions, desk, is_secure=settings.is_tls))
     app.include_router(read_routes(guard, link))
     app.include_router(command_routes(guard, link, desk))
+    app.include_router(booking_routes(guard, link))
     app.include_router(static_routes(load_statics()))
     return Gatehouse(app, _own_hosts(settings.host, port))
 

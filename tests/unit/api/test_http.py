@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -293,5 +294,35 @@ def test_a_big_body_is_refused_unread(web: Any, run: Run) -> None:
         async with web.running():
             answer = await web.http.post("/api/v1/login", content=b"x" * 70_000)
             assert answer.status_code == 413
+
+    run(story())
+
+
+def test_a_booking_is_read_exactly_and_one_that_makes_no_sense_never_reaches_the_floor(web: Any, run: Run) -> None:
+    async def story() -> None:
+        async with web.running():
+            headers = await web.log_in()
+            await until_live(web.http)
+            booking = {"type": "TransferLot", "taker": "pairs", "instrument_id": 756733, "qty": "10.5"}
+            body = {"booking": booking, "reason": "bought for it", "break_key": ""}
+            answer = await web.http.post("/api/v1/bookings/preview", headers=headers, json=body)
+            assert answer.status_code == 200, answer.text
+            (command,) = web.commands
+            assert (command.booking.taker, command.booking.qty) == ("pairs", Decimal("10.5"))
+            for wrong in (
+                {**body, "booking": {**booking, "type": "Steal"}},
+                {**body, "booking": {**booking, "price": 1}},
+                {**body, "booking": {**booking, "instrument_id": "SPY"}},
+                {**body, "reason": ""},
+                {**body, "break_key": "position:../../etc"},
+            ):
+                refused = await web.http.post("/api/v1/bookings/preview", headers=headers, json=wrong)
+                assert refused.status_code == 422, refused.text
+            path = "/api/v1/bookings/7f3a9c12e0/confirm"
+            assert (await web.http.post(path)).status_code == 403  # no CSRF token
+            assert (await web.http.post(path, headers=headers)).status_code == 409  # the key was another command's
+            fresh = {**headers, "Idempotency-Key": "key-00000002"}
+            assert (await web.http.post(path, headers=fresh)).status_code == 200
+            assert web.commands[-1].preview_id == "7f3a9c12e0"
 
     run(story())
