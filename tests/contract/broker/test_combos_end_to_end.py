@@ -201,6 +201,8 @@ def test_a_combination_is_previewed_as_one_order(play: Any) -> None:
     play(scene)
 
 
+@pytest.mark.thread("pst #1569")
+@pytest.mark.thread("pst #1246")
 def test_a_roll_is_one_order_on_the_futures_own_exchange(play: Any) -> None:
     async def scene(pit: Spreads) -> None:
         assert pit.trader.trading_days_left(NEAR) == 54
