@@ -105,17 +105,20 @@ class Watchdog:
 
     async def _tell_link(self) -> None:
         loop = asyncio.get_running_loop()
-        since_s, told_s = loop.time(), 0.0
+        since_s, told_s, told = loop.time(), 0.0, ""
         while True:
             await asyncio.sleep(AGAIN_S)
             now_s = loop.time()
             if self._link.state is SessionState.CONNECTED:
                 if told_s:
                     log.warning("the watchdog has its session again")
-                since_s, told_s = now_s, 0.0
-            elif now_s - since_s > self._settings.watchdog.dead_after_s and now_s - (told_s or -1e9) > ALARM_AGAIN_S:
-                told_s = now_s
-                self._alarm(f"the watchdog has no session, it could cancel nothing: {self._link.detail or self._why}")
+                since_s, told_s, self._why = now_s, 0.0, ""
+                continue
+            why = self._link.detail or self._why
+            is_due = not told_s or now_s - told_s > ALARM_AGAIN_S or (why and not told)
+            if is_due and now_s - since_s > self._settings.watchdog.dead_after_s:
+                told_s, told = now_s, why
+                self._alarm(f"the watchdog has no session, it could cancel nothing: {why or 'it is still connecting'}")
 
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()

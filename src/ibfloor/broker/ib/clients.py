@@ -66,7 +66,7 @@ class IbClients:
 
     def watchdog_session(self, client_id: int) -> IbMasterSession:
         """Return a session of the account for who watches from another process, under an id of its own."""
-        return IbMasterSession(self._wiring, lambda report: None, client_id=client_id)
+        return IbMasterSession(self._wiring, lambda report: None, client_id=client_id, name="watchdog")
 
     def data_session(
         self,

@@ -50,9 +50,10 @@ class IbMasterSession(IbSession):
         account_sink: AccountSink,
         *,
         client_id: int = 0,
+        name: str = "master",
         on_read_only: OnReadOnly | None = None,
     ) -> None:
-        super().__init__("master", client_id, wiring)
+        super().__init__(name, client_id, wiring)
         self._tell_read_only = on_read_only
         self._preview_id = 0
         self._account_sink = account_sink
