@@ -95,10 +95,12 @@ class BracketWatch:
 
 
 def _excess(bracket: _Bracket) -> list[Order]:
+    # Only where every execution of the entry is known, and only what the broker's own group does not end.
     entry = bracket.entry
-    if entry is None or not entry.status.is_done or _open_qty(bracket):
+    if entry is None or entry.cum_qty < entry.request.order_qty or _open_qty(bracket):
         return []
-    return [each for each in bracket.exits.values() if not each.status.is_done and not each.is_cancel_asked]
+    working = [each for each in bracket.exits.values() if not each.status.is_done and not each.is_cancel_asked]
+    return [each for each in working if each.request.asks.oca is None]
 
 
 def _losses(bracket: _Bracket) -> list[Loss]:

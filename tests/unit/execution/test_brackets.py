@@ -358,8 +358,8 @@ def test_stop_policy_is_not_crossed_by_a_stop_sent_again(floor: Floor) -> None:
 def test_stop_sent_again_is_canceled_when_a_late_fill_shows_that_all_was_out(floor: Floor) -> None:
     floor.send()
     floor.tell(ENTRY, OrdStatus.FILLED, 100)
-    floor.tell(PROFIT, OrdStatus.PARTIALLY_FILLED, 20)
-    floor.tell(STOP, OrdStatus.CANCELED)  # the fill that explains it is not told
+    for key in (STOP, PROFIT):
+        floor.tell(key, OrdStatus.CANCELED)  # the fill that explains it is not told
     floor.pass_time()
     (again,) = floor.new
     floor.tell(again.cl_ord_id, OrdStatus.NEW)
@@ -369,3 +369,12 @@ def test_stop_sent_again_is_canceled_when_a_late_fill_shows_that_all_was_out(flo
     floor.tell(again.cl_ord_id, OrdStatus.CANCELED)
     floor.pass_time()
     assert len(floor.new) == 1
+
+
+def test_exits_of_an_entry_whose_fills_were_never_told_are_left_alone(floor: Floor) -> None:
+    floor.send()
+    for key in (PROFIT, STOP):
+        floor.tell(key, OrdStatus.NEW)
+    floor.tell(ENTRY, OrdStatus.CANCELED, text="some of its executions were never told")
+    floor.pass_time()
+    assert floor.of(CancelRequested) == []
