@@ -72,3 +72,16 @@ def test_statements_of_a_day_equal_the_gateways_own_book(scene: Any, tools: Any)
     page = files[0].read_text()
     assert "<script" not in page
     assert "http" not in page
+
+    measured = scene.cli("performance", "--json")
+    assert measured.returncode == 0, measured.stderr
+    records = json.loads(measured.stdout)
+    assert set(records) == set(made)
+    for name, record in records.items():
+        assert amount(record["track"]["bridge"]["closing"]) == amount(made[name]["bridge"]["closing"])
+        assert record["track"]["costs"]["executions"] == len(made[name]["executions"])
+    whole = records["ACCOUNT"]
+    earned = amount(whole["track"]["bridge"]["closing"]) - amount(whole["track"]["bridge"]["opening"])
+    grown = earned / amount(whole["track"]["bridge"]["opening"])
+    assert abs(amount(whole["time_weighted"]) - grown) < Decimal("1e-20")
+    assert "time-weighted return" in scene.cli("performance", "--strategy", "revert").stdout
