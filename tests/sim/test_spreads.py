@@ -117,7 +117,8 @@ def spreaders(monkeypatch: pytest.MonkeyPatch) -> None:
     judge = invariants.judge
 
     def judge_more(found: Evidence) -> list[Violation]:
-        assert sum(order.request.asks.combo is not None and order.cum_qty > 0 for order in found.state.orders) > 5
+        traded = sum(order.request.asks.combo is not None and order.cum_qty > 0 for order in found.state.orders)
+        assert traded > 5 or found.world.kills_s, "runs in which no combination trades prove nothing"
         violations = judge(found)
         violations += [Violation("legs", text) for text in legs_keep_proportion(found)]
         violations += [Violation("leg limits", text) for text in limits_hold_on_every_leg(found)]

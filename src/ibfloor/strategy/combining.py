@@ -45,7 +45,8 @@ class Combining(Trading):
         """Move the position from one future to another, or ``qty`` of it, with one order: all of a lot, or nothing.
 
         ``limit`` is the spread, the new future's price less the old one's: what a long position pays at most, what
-        a short one gets at least. While the roll works, other entries in both futures are refused.
+        a short one gets at least. While the roll works, other orders in both futures are refused; and it is refused
+        while one works in the old one, which would be left behind there.
         """
         try:
             side, size = self._to_roll(held, to, qty)
@@ -81,6 +82,9 @@ class Combining(Trading):
         size = abs(has) if qty is None else order_qty(qty)
         if not size:
             raise Unfit("roll", f"no {held} is held: there is nothing to roll", held)
+        left = next((order.cl_ord_id for order, _ in self._orders_with(held)), None)
+        if left is not None:
+            raise Unfit("roll", f"{left} works in {held}: cancel it first, or it stays behind without a position", held)
         if size > abs(has):
             raise Unfit("roll", f"{abs(has):f} {held} are held: a roll takes no more", size)
         return (Side.BUY if has > 0 else Side.SELL), size

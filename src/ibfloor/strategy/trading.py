@@ -204,7 +204,7 @@ class Trading(Seat):
         if instrument is None:
             raise Unfit("instrument", f"the broker has not defined {order.contract} yet", order.contract)
         ticket = ticket_of(order, instrument)
-        if not ticket.ord_type.protects and (rolled := self._rolled_with(instrument)) is not None:
+        if (rolled := self._rolled_with(instrument)) is not None:
             raise Unfit("roll", f"{rolled.cl_ord_id} rolls it: other orders wait until that is done", order.contract)
         return ticket
 

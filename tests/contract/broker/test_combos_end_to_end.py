@@ -207,16 +207,20 @@ def test_a_roll_is_one_order_on_the_futures_own_exchange(play: Any) -> None:
     async def scene(pit: Spreads) -> None:
         assert pit.trader.trading_days_left(NEAR) == 54
         await pit.stands(pit.trader.buy(NEAR, 3), OrdStatus.FILLED)
+        guard = pit.trader.submit(Stop(NEAR, Side.SELL, 3, D(1600)))
+        assert isinstance(guard, Accepted)
+        left = pit.trader.roll(NEAR, FAR)
+        assert isinstance(left, Refused)
+        assert f"{guard.cl_ord_id} works in ES 20131220: cancel it first" in left.reason.text
+        assert isinstance(pit.trader.cancel(guard), Accepted)
+        await pit.stands(guard, OrdStatus.CANCELED)
         rolled = pit.trader.roll(NEAR, FAR, limit=D("-6.50"))
         await pit.stands(rolled, OrdStatus.NEW)
         waits = pit.trader.buy(FAR, 1)
         assert isinstance(waits, Refused)
         assert "rolls it: other orders wait" in waits.reason.text
         assert isinstance(pit.trader.roll(NEAR, FAR), Refused), "nor a second roll"
-        guard = pit.trader.submit(Stop(NEAR, Side.SELL, 3, D(1600)))
-        assert isinstance(guard, Accepted), "what protects the position never waits"
-        assert isinstance(pit.trader.cancel(guard), Accepted)
-        await pit.stands(guard, OrdStatus.CANCELED)
+        assert isinstance(pit.trader.submit(Stop(NEAR, Side.SELL, 3, D(1600))), Refused), "it would be left behind"
         assert pit.theirs(rolled).ticket.exchange == "CME"
         pit.quotes[pit.known[FAR].instrument_id] = (1673.25, 1673.5)
         quote(pit.lab, "ESH4", "1673.25", "1673.50", after_s=1)
