@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from ibfloor.broker.ib.client import LeanClient
 from ibfloor.broker.ib.codes import IbRejected
+from ibfloor.broker.ib.pacing import Urgency
 from ibfloor.model.errors import ConnectivityError
 from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
 from ibfloor.model.instrument import Instrument, Stock
@@ -165,6 +167,27 @@ def test_a_lost_connection_ends_a_preview_and_a_late_answer_is_nobodys(gateway: 
 
 
 SPY = Instrument(instrument_id=InstrumentId(756733), contract=Stock("SPY"), local_symbol="SPY", currency=USD)
+
+
+def test_a_preview_waits_for_the_message_budget_behind_every_order(
+    gateway: Any, ask: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[Urgency] = []
+    write = LeanClient.write
+
+    def noted(client: LeanClient, frame: bytes, urgency: Urgency, order_id: int = 0) -> None:
+        if frame[4:6] == b"3\0":
+            sent.append(urgency)
+        write(client, frame, urgency, order_id)
+
+    monkeypatch.setattr(LeanClient, "write", noted)
+
+    async def test(asked: Any, order_id: int, _session: Any, _facts: Any) -> None:
+        gateway.say(answer(order_id, **MARGINS))
+        await asked
+        assert sent == [Urgency.REQUEST]
+
+    ask(test)
 
 
 def test_a_preview_while_not_connected_asks_nothing(gateway: Any, floor_at: Any, within: Any, spy: Instrument) -> None:
