@@ -309,7 +309,8 @@ class Floor:
         await asyncio.wrap_future(self._queue.ask(self._watch_holdings))
         alarm = SessionAlarm(self._clients.unwell, settings.gateway.alarm_after_s)
         stack.callback(guarded.create_task(alarm.watch()).cancel)
-        orphans = Orphans(settings, self._strategies, self._queue)
+        orphans = Orphans(settings, self._strategies, self._queue, self._clock)
+        await orphans.hand_over()
         self.ending = Ending(self._strategies, self._queue, self._marks, self.data, settle=self._account.settle)
         stack.enter_context(self._kill_switch.watching(guarded))
         self._is_open = True

@@ -61,6 +61,10 @@ class Process:
             )
 
     @property
+    def is_alive(self) -> bool:
+        return self._child.poll() is None
+
+    @property
     def pid(self) -> int:
         return self._child.pid
 
@@ -163,6 +167,7 @@ class Scene:
         deadline = time.monotonic() + within_s
         while not (found := condition()):
             assert time.monotonic() < deadline, f"not within {within_s} s: {floor.words() if floor else ''}"
+            assert floor is None or floor.is_alive, f"the floor has ended: {floor.words()}"
             time.sleep(0.05)
         return found
 

@@ -83,6 +83,9 @@ class Puppet(Strategy[Params]):
                 answer = Event().wait(qty)
             case "replace":
                 answer = self.replace(next(each for each in self.orders if each.cl_ord_id == what), qty=qty)
+            case "reprice":
+                order = next(each for each in self.orders if each.cl_ord_id == what)
+                answer = self.replace(order, limit=round(px, 2))
             case _:
                 answer = self.cancel(next(each for each in self.orders if each.cl_ord_id == what))
         self.note("answer", verb=verb, text=str(answer))

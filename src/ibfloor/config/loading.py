@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ibfloor.config.lines import KeyPath, line_of
 from ibfloor.config.risk import AccountRisk, InstrumentRisk, RiskOverrides
-from ibfloor.config.sections import ClockSource, FloorSettings, Launcher, Mode
+from ibfloor.config.sections import ClockSource, FloorSettings, Launcher, Mode, OrphanPolicy
 from ibfloor.model.errors import ConfigError
 from ibfloor.model.ids import StrategyId
 from ibfloor.model.instrument import SecurityType
@@ -176,6 +176,10 @@ def _contradictions(settings: FloorSettings) -> Iterator[Problem]:
             'IBC needs to know what to start: write version = "1037", or the one installed, in [ibc]',
         )
     yield from _strategy_contradictions(settings)
+    orphans, names = settings.orphans, [section.name for section in settings.strategies]
+    if orphans.policy is OrphanPolicy.HAND and orphans.to not in names:
+        there = ", ".join(names) or "none"
+        yield ("orphans", "to"), f'"{orphans.to}" is no [[strategy]] that could take orders over; there are: {there}'
     yield from _risk_contradictions(settings)
 
 

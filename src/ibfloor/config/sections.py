@@ -247,6 +247,7 @@ class OrphanPolicy(StrEnum):
 
     KEEP = "keep"
     CANCEL = "cancel"
+    HAND = "hand"
 
 
 class OrphansSection(Section):
@@ -254,8 +255,14 @@ class OrphansSection(Section):
 
     policy: OrphanPolicy = Field(
         OrphanPolicy.CANCEL,
-        description='At start: "cancel" the orders of strategies gone from this file, or "keep" them working. '
+        description='At start: "cancel" the orders of strategies gone from this file, "keep" them working, or "hand" '
+        "them to another strategy. "
         "Those of a strategy with autostart = false follow its own stop_policy; positions stay in any case.",
+    )
+    to: StrategyId = Field(
+        StrategyId(""),
+        validate_default=False,
+        description='With policy "hand": the strategy that gets them, changes and cancels them, and has their fills.',
     )
 
 

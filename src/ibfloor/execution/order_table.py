@@ -14,6 +14,7 @@ from ibfloor.model.fact import (
     FeeReported,
     OrderDoubted,
     OrderFilled,
+    OrderHanded,
     OrderRefused,
     OrderRejected,
     OrderReported,
@@ -84,7 +85,7 @@ class OrderTable:
             case OrderSubmitted():
                 tracked = self._tracked.get(fact.request.cl_ord_id)
                 return tracked is None or _adopts(fact, tracked)
-            case OrderReported() | OrderDoubted() | OrderRejected() | CancelRequested() | ReplaceRequested():
+            case OrderReported() | OrderDoubted() | OrderRejected() | OrderHanded() | CancelRequested() | ReplaceRequested():
                 tracked = self._tracked.get(_subject(fact))
                 return tracked is None or step(tracked, fact) is not tracked
             case _:

@@ -13,6 +13,7 @@ from ibfloor.model.fact import (
     Fact,
     OrderDoubted,
     OrderForked,
+    OrderHanded,
     OrderRejected,
     OrderReported,
     OrderWarned,
@@ -74,6 +75,8 @@ def step(tracked: Tracked, fact: Fact) -> Tracked:
             return _noted(tracked, fact, fact.text)
         case OrderForked():
             return _forked(tracked, fact)
+        case OrderHanded():
+            return _handed(tracked, fact)
         case OrderDoubted():
             return _moved(tracked, Report.DOUBTED, fact, text=fact.reason)
         case CancelRequested():
@@ -236,6 +239,15 @@ def _forked(tracked: Tracked, fact: OrderForked) -> Tracked:
         return tracked
     order = replace(order, perm_ids=(*order.perm_ids, *new), text=text, ts_updated_ns=fact.ts_init_ns)
     return Tracked(order, tracked.notional, tracked.change, tracked.due, tracked.legs)
+
+
+def _handed(tracked: Tracked, fact: OrderHanded) -> Tracked:
+    order, change = tracked.order, tracked.change
+    if order.status.is_done or order.request.strategy == fact.strategy:
+        return tracked
+    order = replace(order, request=replace(order.request, strategy=fact.strategy), ts_updated_ns=fact.ts_init_ns)
+    change = None if change is None else replace(change, strategy=fact.strategy)
+    return Tracked(order, tracked.notional, change, tracked.due)
 
 
 def _replacing(tracked: Tracked, fact: ReplaceRequested) -> Tracked:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -79,6 +79,8 @@ class TradeManager:
         self._clock = clock
         self._alarm = alarm
         self._arrival = arrival
+        self.lent: Mapping[int, OrderDoor] = {}
+        """The doors of other clients, by client id: orders that were handed over go through the one that placed them."""
         self._working: dict[ClientOrderId, Order] = {}
         self._brackets = BracketGuard(self.submit, self.cancel, self._warn, instruments, later)
 
@@ -244,14 +246,15 @@ class TradeManager:
             limit_px=old.limit_px if limit_px is None else limit_px,
             stop_px=old.stop_px if stop_px is None else stop_px,
         )
-        refusal = None if self._door.can_send else _NOT_CONNECTED
+        door = self._door_of(order)
+        refusal = None if door.can_send else _NOT_CONNECTED
         refusal = refusal or self._gate.check_replace(request, instrument)
         if refusal is not None:
             return refusal
         now_ns = self._clock.now_ns()
         refusal = self._write_ahead(
             ReplaceRequested(ts_event_ns=now_ns, ts_init_ns=now_ns, request=request),
-            lambda: self._door.replace(request, instrument, order.order_id),
+            lambda: door.replace(request, instrument, order.order_id),
             recheck=request,
         )
         if refusal is not None:
@@ -268,7 +271,7 @@ class TradeManager:
         now_ns = self._clock.now_ns()
         refusal = self._write_ahead(
             CancelRequested(ts_event_ns=now_ns, ts_init_ns=now_ns, cl_ord_id=cl_ord_id, reason=reason),
-            lambda: self._door.cancel(order.order_id),
+            lambda: self._door_of(order).cancel(order.order_id),
         )
         if refusal is None:
             self._brackets.settle(cl_ord_id)
@@ -281,7 +284,7 @@ class TradeManager:
         now_ns = self._clock.now_ns()
         return self._write_ahead(
             CancelRequested(ts_event_ns=now_ns, ts_init_ns=now_ns, cl_ord_id=order.cl_ord_id, reason="forked"),
-            lambda: self._door.cancel(order.order_id),
+            lambda: self._door_of(order).cancel(order.order_id),
         )
 
     def cancel_all(self, reason: str = "") -> tuple[ClientOrderId, ...]:
@@ -290,7 +293,7 @@ class TradeManager:
 
     def adopt(self, order: Order) -> None:
         """Take an order of an earlier life of this strategy as its own."""
-        self._door.track(order.order_id, order.cl_ord_id)
+        self._door_of(order).track(order.order_id, order.cl_ord_id)
         self.update(order)
 
     def update(self, order: Order) -> None:
@@ -308,6 +311,9 @@ class TradeManager:
     def leave_brackets(self) -> None:
         """Send nothing any more for exits that are lost: a stop policy decides from now on."""
         self._brackets.stop()
+
+    def _door_of(self, order: Order) -> OrderDoor:
+        return self._door if order.client_id == self._client_id else self.lent.get(order.client_id, self._door)
 
     def _warn(self, entry: Order, text: str) -> None:
         now_ns = self._clock.now_ns()

@@ -29,6 +29,7 @@ from ibfloor.model.fact import (
     OrderDoubted,
     OrderFilled,
     OrderForked,
+    OrderHanded,
     OrderRefused,
     OrderRejected,
     OrderReported,
@@ -127,6 +128,15 @@ class FloorState:
             case _:
                 return self.orders.is_news(fact)
 
+    def attributed(self, fact: AnyFact) -> AnyFact:
+        """Return a fill as its owner's: the reference names who placed the order, and it may have been handed over."""
+        if not isinstance(fact, OrderFilled) or fact.cl_ord_id is None:
+            return fact
+        known = self.fills.get(exec_root(fact.exec_id)[0])
+        order = self.orders.get(fact.cl_ord_id)
+        owner = known.strategy if known is not None else fact.strategy if order is None else order.request.strategy
+        return fact if owner == fact.strategy else msgspec.structs.replace(fact, strategy=owner)
+
     def apply(self, fact: AnyFact) -> Applied:
         """Apply a fact that is news."""
         order = self.orders.apply(fact)
@@ -180,6 +190,7 @@ class FloorState:
                 | OrderWarned()
                 | OrderDoubted()
                 | OrderForked()
+                | OrderHanded()
                 | CancelRequested()
                 | ReplaceRequested()
                 | FeeReported()

@@ -143,6 +143,7 @@ class MessageQueue:
         if self._is_overfull and self.depth <= self._capacity // 2:
             self._is_overfull = False
             self._on_trouble("backlog", None)
+        fact = self._state.attributed(fact)
         if not self._state.is_news(fact):
             return
         if not isinstance(fact, SessionChanged):  # a link's ups and downs are for the log, not for the books

@@ -27,6 +27,7 @@ from ibfloor.manager.arrivals import Arrivals
 from ibfloor.manager.desk import StrategySpec
 from ibfloor.manager.handler_pump import HandlerPump
 from ibfloor.manager.lag import LagMeter
+from ibfloor.manager.lent import LentSessions
 from ibfloor.manager.loading import load
 from ibfloor.manager.mailroom import Mailroom
 from ibfloor.manager.notice import Homecoming, Notice
@@ -141,6 +142,7 @@ class Worker:
         self._is_severed = True
         if self._session is not None:
             self._session.sever()
+            self._lent.sever()
 
     async def _run(self) -> None:
         try:
@@ -161,6 +163,7 @@ class Worker:
         session = services.order_session(name, self._client_id)
         session.recheck = services.gate.recheck
         self._session = session
+        self._lent = LentSessions(services.order_session, services.gate.recheck, self._client_id)
         with services.journal(name) as journal:
             try:
                 await session.open()
@@ -186,6 +189,8 @@ class Worker:
                     later=self._later,
                     alarm=self._alarm,
                 )
+                await self._lent.open(home.working)
+                self._trade.lent = self._lent.by_client
                 for order in home.working:
                     self._trade.adopt(order)
                 if self._runs:
@@ -197,6 +202,7 @@ class Worker:
             finally:
                 self._mailroom.leave(name, self._notices)
                 self._notices.close()
+                await self._lent.close()
                 await session.close()
 
     async def _trade_until_told(self, trade: TradeManager, home: Homecoming, session: OrderSession) -> None:

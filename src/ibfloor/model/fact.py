@@ -101,6 +101,15 @@ class OrderForked(Fact, frozen=True, kw_only=True):
     """All that work now."""
 
 
+class OrderHanded(Fact, frozen=True, kw_only=True):
+    """A working order whose strategy is gone belongs to another strategy now; its fills to that one's book."""
+
+    cl_ord_id: ClientOrderId
+    strategy: StrategyId
+    """Whose it is from now on."""
+    reason: str
+
+
 class OrderFilled(Fact, frozen=True, kw_only=True):
     """An execution. ``cl_ord_id`` is ``None`` for one that no strategy of ours ordered."""
 
@@ -306,6 +315,7 @@ AnyFact = (
     | OrderWarned
     | OrderDoubted
     | OrderForked
+    | OrderHanded
     | OrderFilled
     | FeeReported
     | CashMoved

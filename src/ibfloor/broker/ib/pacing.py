@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 from enum import IntEnum
 from itertools import count
 
-
 CLAIM_S = 0.25
 """How long a session that was told when to ask again is waited for."""
 YIELD_S = 0.005
@@ -56,7 +55,7 @@ class MessageBudget:
             return sum(now - at < 1.0 for at, _, _ in self._sent)
 
     def take(self, urgency: Urgency, who: str = "") -> float:
-        """Count one message of a session; return 0.0 when it may go now, else the seconds to wait before asking again."""
+        """Count one message of a session; return 0.0 when it may go now, else after how many seconds to ask again."""
         if not self._most:
             return 0.0
         with self._lock:
