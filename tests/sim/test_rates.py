@@ -95,3 +95,16 @@ def test_the_rate_of_a_currency_that_is_only_watched_comes_from_a_pair_the_floor
 def test_a_pair_is_named_as_the_market_names_it(one: str, other: str, pair: str) -> None:
     contract = pair_of(Currency(one), Currency(other))
     assert f"{contract.symbol}.{contract.currency}" == pair
+
+
+def test_a_stock_that_nobody_watched_is_marked_once_it_was_bought_by_hand(tmp_path: Path) -> None:
+    async def scene(world: BooksWorld) -> None:
+        await world.quote("PEP", "80.00", "80.02")
+        await world.trade_by_hand("PEP", Side.BUY, 50, "80.02")
+        await world.settle()
+        await asyncio.sleep(3)
+        await world.quote("PEP", "81.00", "81.02")
+        (held,) = (await world.rows("positions")).values()
+        assert (held.strategy, held.qty, held.mark_px) == ("UNASSIGNED", 50, Decimal("81.01"))
+
+    play(tmp_path, scene)

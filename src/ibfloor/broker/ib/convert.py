@@ -153,7 +153,8 @@ def to_contract(theirs: ib_async.Contract) -> Contract:
         strike=number(theirs.strike) or None,
         right=theirs.right if theirs.right not in ("0", "?") else "",
         multiplier=theirs.multiplier,
-        trading_class=theirs.tradingClass,
+        # A stock's class is here the symbol, there the market's tier: asked for by the wrong one, nothing is found.
+        trading_class="" if kind is SecurityType.STOCK else theirs.tradingClass,
     )
 
 
