@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 
 import msgspec
+from msgspec.structs import replace
 
 from ibfloor.model.entry import INCOME_KINDS, BookEntry, CashLeg, EntryKind, PositionLeg, SplitLeg
 from ibfloor.model.fact import CashMoved, Fact, FeeReported, InstrumentDefined, OrderFilled, PositionMoved
@@ -16,7 +19,8 @@ from ibfloor.portfolio.book import Amounts, Book, add_to
 from ibfloor.portfolio.digest import digest_of
 from ibfloor.portfolio.entry_log import EntryLog
 from ibfloor.portfolio.holding import Entry, Holding, realised_as_one
-from ibfloor.portfolio.position import Position, Settlement, settlement_of
+from ibfloor.portfolio.making import make_book, settlement_in
+from ibfloor.portfolio.position import Position, Settlement
 
 _ZERO = Decimal(0)
 
@@ -41,7 +45,7 @@ class Books:
     """
 
     def __init__(self, lots: LotMethod = LotMethod.FIFO) -> None:
-        self._lots = lots
+        self.lots = lots
         self._holdings: dict[StrategyId, dict[InstrumentId, Holding]] = {}
         self._cash_moved: dict[StrategyId, Amounts] = {}
         self._executions: dict[str, _Execution] = {}
@@ -109,7 +113,7 @@ class Books:
     def position_at(self, strategy: StrategyId, instrument_id: InstrumentId, ts_ns: int) -> Position | None:
         """Return a position as it was when a book entry of that time found it; ``None`` where none was ever held."""
         holding = self._holdings.get(strategy, {}).get(instrument_id)
-        return None if holding is None else holding.position_at(ts_ns, self._settlement(instrument_id))
+        return None if holding is None else holding.position_at(ts_ns, settlement_in(self._instruments, instrument_id))
 
     def instruments_held(self) -> set[InstrumentId]:
         """Return every instrument that any book holds or has held."""
@@ -133,12 +137,29 @@ class Books:
         by_instrument: dict[InstrumentId, list[Holding]] = {}
         for held in self._holdings.values():
             for instrument_id, holding in held.items():
-                if self._settlement(instrument_id) is Settlement.VARIATION:
+                if settlement_in(self._instruments, instrument_id) is Settlement.VARIATION:
                     by_instrument.setdefault(instrument_id, []).append(holding)
         for holdings in by_instrument.values():
             ours = sum((holding.fold().realised for holding in holdings), _ZERO)
             add_to(cash, holdings[0].currency, realised_as_one(holdings) - ours)
         return cash
+
+    @contextmanager
+    def trying(self, entry: BookEntry) -> Iterator[None]:
+        """Have a new entry, or a reversal, in the books for as long as a ``with`` block looks at them."""
+        named = set(self.strategies())
+        original = self.entries.get(entry.reverses) if entry.reverses else entry
+        sign = -1 if entry.reverses else 1
+        if original is None or self.entries.reversed_by(original.entry_id) is not None:
+            original = replace(entry, legs=())
+        self._book(original, sign)
+        try:
+            yield
+        finally:
+            self._book(original, -sign)
+            for strategy in set(self.strategies()) - named:  # a book that never was leaves no trace
+                self._cash_moved.pop(strategy, None)
+                self._income.pop(strategy, None)
 
     def digest(self) -> str:
         """Return a hash of every book: equal books, equal digest, however they came about."""
@@ -284,57 +305,18 @@ class Books:
         held = self._holdings.setdefault(strategy, {})
         holding = held.get(instrument_id)
         if holding is None:
-            holding = held[instrument_id] = Holding(instrument_id, currency, multiplier, self._lots)
+            holding = held[instrument_id] = Holding(instrument_id, currency, multiplier, self.lots)
             for split in self._splits.get(instrument_id, {}).values():
                 holding.add(split)
         return holding
 
     def _make(self, strategy: StrategyId) -> Book:
-        cash = dict(self._cash_moved.get(strategy, {}))
-        flows = dict(cash)
-        realised: Amounts = {}
-        positions = {}
-        for instrument_id, holding in sorted(self._holdings.get(strategy, {}).items()):
-            position = holding.position(self._settlement(instrument_id))
-            positions[instrument_id] = position
-            add_to(realised, holding.currency, position.realised)
-            if position.settlement is Settlement.VARIATION:
-                add_to(cash, holding.currency, position.realised)
-            elif position.settlement is Settlement.PAID:
-                fold = holding.fold()
-                add_to(cash, holding.currency, -fold.traded_value)
-                add_to(flows, holding.currency, fold.moved_value)
-        fees = dict(self._fees.get(strategy, {}))
-        for currency, amount in fees.items():
-            add_to(cash, currency, -amount)
-        exchanged = self._exchanged(strategy)
-        for currency, amount in exchanged.items():
-            add_to(cash, currency, amount)
-        income = {kind: dict(amounts) for kind, amounts in sorted(self._income.get(strategy, {}).items())}
-        for amounts in income.values():
-            for currency, amount in amounts.items():
-                add_to(cash, currency, amount)
-        return Book(
-            strategy=strategy,
-            positions=positions,
-            cash=cash,
-            realised=realised,
-            fees=fees,
-            income=income,
-            exchanged=exchanged,
-            flows=flows,
+        return make_book(
+            strategy,
+            self._holdings.get(strategy, {}),
+            self._instruments,
+            moved=self._cash_moved.get(strategy, {}),
+            fees=self._fees.get(strategy, {}),
+            income=self._income.get(strategy, {}),
             fills=self._fills.get(strategy, 0),
         )
-
-    def _exchanged(self, strategy: StrategyId) -> Amounts:
-        amounts: Amounts = {}
-        for instrument_id, holding in self._holdings.get(strategy, {}).items():
-            if self._settlement(instrument_id) is Settlement.EXCHANGED:
-                fold = holding.fold()
-                add_to(amounts, holding.currency, -fold.traded_value)
-                add_to(amounts, Currency(self._instruments[instrument_id].contract.symbol), fold.traded_qty)
-        return amounts
-
-    def _settlement(self, instrument_id: InstrumentId) -> Settlement:
-        instrument = self._instruments.get(instrument_id)
-        return settlement_of(instrument.contract.security_type) if instrument else Settlement.PAID

@@ -132,3 +132,20 @@ def test_entry_is_reversed_once(books: Books) -> None:
     books.apply(undo(first))
     assert "was reversed already, by undo" in str(check_entry(undo(first, "again"), books))
     assert "is a reversal itself" in str(check_entry(undo(undo(first), "redo"), books))
+
+
+def test_trying_an_entry_or_its_undoing_shows_it_and_leaves_no_trace(books: Books, facts: Any) -> None:
+    doubled = entry(EntryKind.SPLIT, split(UNASSIGNED, 2, 1), ts=2_000)
+    paid = entry(EntryKind.DEPOSIT, cash("new", "5"), entry_id="e2")
+    books.apply(facts.filled(10, "60", "b.01", None, ts=3_000))
+    before, names = books.digest(), books.strategies()
+    with books.trying(doubled):
+        assert books.book(UNASSIGNED).qty(SPY) == 210
+    with books.trying(paid):
+        assert books.book(StrategyId("new")).cash == {USD: D(5)}
+    assert (books.digest(), books.strategies()) == (before, names)
+    assert check_entry(doubled, books) is None
+    books.apply(doubled)
+    with books.trying(undo(doubled)):
+        assert books.book(UNASSIGNED).qty(SPY) == 110
+    assert books.book(UNASSIGNED).qty(SPY) == 210
