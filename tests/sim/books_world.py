@@ -60,17 +60,20 @@ class BooksWorld:
         base: Currency = USD,
         master: SecurityMaster | None = None,
         strategies: Iterable[str] = ("alpha", "beta"),
+        day: date = DAY,
+        reconcile_every_s: float = 30.0,
         **settings: object,
     ) -> None:
         self._loop = loop
         self._home = home
         self._strategies = tuple(strategies)
         self._more = settings
+        self._every_s = reconcile_every_s
         self._life = 0
         self.market = ScriptedMarket(master)
         amounts = {Currency(key): Decimal(text) for key, text in (cash or {base: "1000000"}).items()}
         self.account = SimAccount(AccountId("DU1000001"), amounts, base_currency=base)
-        clock = SimClock(market_start_ns(DAY, "10:00"), monotonic_ns=loop.time_ns)
+        clock = SimClock(market_start_ns(day, "10:00"), monotonic_ns=loop.time_ns)
         self.gateway = Gateway(self.market, self.account, clock)
         self.server = GatewayServer(self.gateway, "127.0.0.1", 4002)
         self.network = Network(loop, "books")
@@ -212,7 +215,7 @@ class BooksWorld:
         return FloorSettings.model_validate(
             {
                 "floor": {"home": self._home},
-                "gateway": {"port": self.server.port, "reconcile_every_s": 30.0},
+                "gateway": {"port": self.server.port, "reconcile_every_s": self._every_s},
                 "clock": {"follow": "gateway"},
                 "risk": {**limits, "quote_age_max_s": 600.0, "order_rate_per_s": 5, "order_burst": 10},
                 "recorder": {"enabled": False},

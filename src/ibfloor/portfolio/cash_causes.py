@@ -74,10 +74,18 @@ def _payers(gap: Money, books: Books, px: Mapping[InstrumentId, Decimal]) -> Ite
         instrument, held, mark = books.instrument(key), books.position_total(key), px.get(key)
         if instrument is None or not held or not mark or instrument.contract.security_type not in _KINDS:
             continue
-        per_share = (gap.amount / held).quantize(Decimal("0.0001")).normalize()
-        is_exact = abs(per_share * held - gap.amount) <= CASH_TOLERANCE
-        if instrument.currency == gap.currency and is_exact and YIELD_MIN <= per_share / mark <= YIELD_MAX:
+        per_share = _per_share(gap.amount, held)
+        if instrument.currency == gap.currency and per_share and YIELD_MIN <= per_share / mark <= YIELD_MAX:
             yield key, per_share
+
+
+def _per_share(amount: Decimal, held: Decimal) -> Decimal | None:
+    # so fine a step that any amount would fit it proves nothing
+    for step in (Decimal("0.01"), Decimal("0.001"), Decimal("0.0001")):
+        per_share = (amount / held).quantize(step)
+        if abs(per_share * held - amount) <= CASH_TOLERANCE / 2 and step * abs(held) >= CASH_TOLERANCE * 10:
+            return per_share
+    return None
 
 
 def _name(books: Books, key: InstrumentId) -> str:

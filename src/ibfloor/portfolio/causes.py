@@ -94,6 +94,13 @@ class _Explainer:
                 if instrument is not None:
                     yield instrument
 
+    def _still_open(self) -> Iterator[Instrument]:
+        for key in self._gaps:
+            if key.startswith("position:") and self._answers.get(key, Explained()).cause is BreakCause.UNKNOWN:
+                instrument = self._evidence.books.instrument(InstrumentId(int(key.removeprefix("position:"))))
+                if instrument is not None:
+                    yield instrument
+
     def _exercise(self, option: Instrument, gap: Decimal) -> None:
         key, strike = position_in(option.instrument_id), option.contract.strike
         ours = self._found[key].ours
@@ -234,6 +241,9 @@ class _Explainer:
     def _of_cash(self, key: str, gap: Decimal) -> Explained:
         evidence = self._evidence
         money = Money(gap, Currency(key.removeprefix("cash:")))
+        unexplained = [each.local_symbol for each in self._still_open() if each.currency == money.currency]
+        if unexplained:
+            return Explained(why=f"it may belong to the break in {', '.join(unexplained)}")
         found = self._found[key]
         px = {**evidence.agreed_px, **evidence.marks}
         return explain_cash(money, found.ours, evidence.books, px, evidence.accruals, evidence.agreed_accruals)

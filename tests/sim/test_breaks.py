@@ -1,0 +1,231 @@
+"""Breaks on a whole floor: what happened to the gateway's account is named, locks, and is ended by one entry."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.sim.books_world import BooksWorld, play
+
+from ibfloor.model.booking import Adjust, AnyBooking, BookCash, Share, UndoEntry
+from ibfloor.model.command import ConfirmBooking, Done, PreviewBooking, Previewed
+from ibfloor.model.entry import EntryKind
+from ibfloor.model.ids import StrategyId
+from ibfloor.model.money import USD, Money
+from ibfloor.model.order import Side
+from ibfloor.sim.account.lifecycle import expire_option
+from ibfloor.sim.gateway.happenings import AccountEvent, Deposit, Dividend, Exercise, Interest, Split
+from ibfloor.sim.market.listing import WORLD, read_listing
+from ibfloor.sim.market.securities import default_master
+
+pytestmark = pytest.mark.slow
+DAY = date(2026, 12, 17)
+PUT = "SPY   261218P00450000"
+
+
+async def resolved(world: BooksWorld, key: str, booking: AnyBooking | None = None) -> str:
+    """End a break by what it proposes, or otherwise; return the entry's id."""
+    row = (await world.rows("breaks"))[key]
+    chosen = booking or row.proposal
+    assert chosen is not None, row
+    asked = PreviewBooking(command_id=f"p {key}", actor="ann", booking=chosen, reason="seen", break_key=key)
+    shown = await world.give(asked)
+    assert isinstance(shown, Previewed), shown
+    assert all(not each.after for each in shown.preview.breaks), "nothing of any break would remain"
+    preview_id = shown.preview.preview_id
+    done = await world.give(ConfirmBooking(command_id=f"c {key}", actor="ann", preview_id=preview_id))
+    assert isinstance(done, Done), done
+    assert await world.settle()
+    assert await world.rows("breaks") == {}
+    return preview_id
+
+
+async def broken(world: BooksWorld, cause: str) -> dict[str, Any]:
+    assert not await world.settle()
+    rows = await world.rows("breaks")
+    assert {row.cause for row in rows.values()} == {cause}
+    return rows
+
+
+async def hold_spy(world: BooksWorld) -> str:
+    await world.quote("SPY", "160.00", "160.02")
+    await world.trade_by_hand("SPY", Side.BUY, 300, "160.02")
+    assert await world.settle()
+    await asyncio.sleep(70)  # the marks of this minute are journaled
+    assert await world.settle()
+    return f"position:{world.instrument('SPY').instrument_id}"
+
+
+def test_a_split_overnight_is_named_while_the_floor_is_down_and_ended_by_one_entry(tmp_path: Path) -> None:
+    async def scene(world: BooksWorld) -> None:
+        key = await hold_spy(world)
+        await world.end_floor()
+        world.happen(Split(at="2013-10-08 02:00", symbol="SPY", ratio=Decimal(3)))
+        await world.quote("SPY", "53.34", "53.36")
+        await world.start_floor()
+        rows = await broken(world, "SPLIT")
+        assert "3 for each 1" in rows[key].why
+        gate = world.floor._gate._gate
+        assert world.instrument("SPY").instrument_id in gate.permissions.locks
+        entry_id = await resolved(world, key)
+        book = await world.book("UNASSIGNED")
+        position = book.positions[world.instrument("SPY").instrument_id]
+        assert position.qty == 900
+        assert position.cost == 300 * Decimal("160.02")
+        assert world.held("SPY") == 900
+        assert gate.permissions.locks == {}
+
+        undo = PreviewBooking(command_id="u", actor="ann", booking=UndoEntry(entry_id=entry_id), reason="look again")
+        shown = await world.give(undo)
+        await world.give(ConfirmBooking(command_id="u!", actor="ann", preview_id=shown.preview.preview_id))
+        assert list(await broken(world, "SPLIT")) == [key]
+        await resolved(world, key)
+
+    play(tmp_path, scene)
+
+
+def test_an_assignment_moves_the_stock_at_the_strike_in_the_book_that_was_short(tmp_path: Path) -> None:
+    async def scene(world: BooksWorld) -> None:
+        await world.quote("SPY", "440.00", "440.02")
+        await world.quote(PUT, "11.00", "11.05")
+        await world.trade_by_hand(PUT, Side.SELL, 2, "11.00")
+        assert await world.settle()
+        world.happen(Exercise(at="2026-12-17 18:00", symbol=PUT, qty=Decimal(-2)))
+        rows = await broken(world, "ASSIGNMENT")
+        assert len(rows) == 3, "the option, the stock and the cash belong together"
+        await resolved(world, f"position:{world.instrument(PUT).instrument_id}")
+        book = await world.book("UNASSIGNED")
+        assert book.qty(world.instrument("SPY").instrument_id) == world.held("SPY") == 200
+        assert book.cash[USD] == world.account.cash[USD]
+
+    master = read_listing(WORLD, DAY).master_with(default_master(f"{DAY:%Y%m%d}"))
+    play(tmp_path, scene, master=master, day=DAY)
+
+
+def test_an_option_that_expired_worthless_is_over(tmp_path: Path) -> None:
+    async def scene(world: BooksWorld) -> None:
+        await world.quote("SPY", "460.00", "460.02")
+        await world.quote(PUT, "0.10", "0.12")
+        await world.trade_by_hand(PUT, Side.BUY, 3, "0.12")
+        assert await world.settle()
+        put, spy = world.instrument(PUT), world.instrument("SPY")
+        assert expire_option(world.account, put, spy, Decimal(460), world.gateway.now_ns())
+        await broken(world, "EXPIRY")
+        await resolved(world, f"position:{put.instrument_id}")
+        book = await world.book("UNASSIGNED")
+        assert book.open_positions == {}
+        assert book.cash[USD] == world.account.cash[USD]
+
+    last_day = date(2026, 12, 18)
+    master = read_listing(WORLD, DAY).master_with(default_master(f"{DAY:%Y%m%d}"))
+    play(tmp_path, scene, master=master, day=last_day)
+
+
+@pytest.mark.parametrize(
+    ("event", "cause"),
+    [
+        (Deposit(at="2013-10-07 12:00", currency=USD, amount=Decimal(50_000)), "DEPOSIT"),
+        (Deposit(at="2013-10-07 12:00", currency=USD, amount=Decimal(-7_500)), "WITHDRAWAL"),
+        (Dividend(at="2013-10-07 12:00", symbol="SPY", amount=Decimal("0.839")), "DIVIDEND"),
+        (Interest(at="2013-10-07 12:00", currency=USD, percent=Decimal("0.5"), days=31), "INTEREST"),
+    ],
+)
+def test_cash_that_came_by_itself_is_named_by_its_size(tmp_path: Path, event: AccountEvent, cause: str) -> None:
+    async def scene(world: BooksWorld) -> None:
+        await hold_spy(world)
+        world.happen(event)
+        await broken(world, cause)
+        await resolved(world, "cash:USD")
+        book = await world.book("UNASSIGNED")
+        assert book.cash[USD] == world.account.cash[USD]
+        kind = EntryKind(cause)
+        assert (kind in book.income) == (kind in (EntryKind.DIVIDEND, EntryKind.INTEREST)), "results, or flows"
+
+    play(tmp_path, scene)
+
+
+def test_a_deposit_is_allocated_to_the_books_it_is_for(tmp_path: Path) -> None:
+    async def scene(world: BooksWorld) -> None:
+        world.happen(Deposit(at="2013-10-07 12:00", currency=USD, amount=Decimal(50_000)))
+        await broken(world, "DEPOSIT")
+        parts = (
+            Share(strategy=StrategyId("alpha"), amount=Decimal(30_000)),
+            Share(strategy=StrategyId("beta"), amount=Decimal(20_000)),
+        )
+        money = Money(Decimal(50_000), USD)
+        await resolved(world, "cash:USD", BookCash(kind=EntryKind.DEPOSIT, amount=money, shares=parts))
+        assert (await world.book("alpha")).cash == {USD: 30_000}
+        assert (await world.book("beta")).cash == {USD: 20_000}
+
+    play(tmp_path, scene)
+
+
+def test_a_trade_no_session_told_is_proposed_at_the_price_that_its_cash_tells(tmp_path: Path) -> None:
+    async def scene(world: BooksWorld) -> None:
+        key = await hold_spy(world)
+        spy = world.instrument("SPY")
+        world.account.adjust(spy, Decimal(1), Decimal(50), Decimal("160.01"))
+        row = (await broken(world, "MISSED_EXECUTION"))[key]
+        assert isinstance(row.proposal, Adjust)
+        assert f"{row.proposal.qty:f} at {row.proposal.px:f}" == "50 at 160.01"
+        await resolved(world, key)
+        assert (await world.book("UNASSIGNED")).qty(spy.instrument_id) == world.held("SPY") == 350
+
+    play(tmp_path, scene)
+
+
+def test_a_busted_execution_is_taken_out_of_the_book_it_is_in(tmp_path: Path) -> None:
+    async def scene(world: BooksWorld) -> None:
+        key = await hold_spy(world)
+        execution = world.account.executions[-1]
+        world.gateway.broker.bust(execution)
+        row = (await broken(world, "BUST"))[key]
+        assert execution.exec_id in row.why
+        await resolved(world, key)
+        book = await world.book("UNASSIGNED")
+        assert book.qty(world.instrument("SPY").instrument_id) == world.held("SPY") == 0
+        assert book.cash[USD] == world.account.cash[USD]
+
+    play(tmp_path, scene)
+
+
+def test_what_nothing_explains_is_unknown_and_no_booking_is_proposed(tmp_path: Path) -> None:
+    async def scene(world: BooksWorld) -> None:
+        key = await hold_spy(world)
+        world.account.adjust(world.instrument("SPY"), Decimal(1), Decimal(7), Decimal("31.50"))
+        rows = await broken(world, "UNKNOWN")
+        assert set(rows) == {key, "cash:USD"}
+        assert [row.proposal for row in rows.values()] == [None, None]
+        by_hand = Adjust(
+            instrument_id=world.instrument("SPY").instrument_id,
+            qty=Decimal(7),
+            px=Decimal("31.50"),
+            cash=Money(Decimal("-220.50"), USD),
+        )
+        await resolved(world, key, by_hand)
+
+    play(tmp_path, scene)
+
+
+def test_books_are_compared_at_night_without_anybody_asking(tmp_path: Path) -> None:
+    async def scene(world: BooksWorld) -> None:
+        world.account.deposit(Decimal(9_000), USD)  # no message tells of it
+        await asyncio.sleep(60)
+        assert await world.rows("breaks") == {}
+        await asyncio.sleep(120)
+        assert set(await world.rows("breaks")) == {"cash:USD"}
+
+    play(tmp_path, scene, reconcile_every_s=1e6, books={"nightly_at": "10:02"})
+
+
+def test_what_the_broker_tells_of_the_account_by_itself_is_compared_at_once(tmp_path: Path) -> None:
+    async def scene(world: BooksWorld) -> None:
+        world.happen(Deposit(at="2013-10-07 10:00", currency=USD, amount=Decimal(9_000)))
+        await asyncio.sleep(200)  # IB tells every three minutes
+        assert set(await world.rows("breaks")) == {"cash:USD"}
+
+    play(tmp_path, scene, reconcile_every_s=1e6)
