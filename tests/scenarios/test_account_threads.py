@@ -11,8 +11,9 @@ import pytest
 from tests.scenarios.puppeteer import Puppet, equal_books
 
 from ibfloor.control.once import send_command
-from ibfloor.model.command import Denied, Done, Kill
+from ibfloor.model.command import Denied, Done, FlattenKilled, Kill
 from ibfloor.model.fact import CommandTaken
+from ibfloor.sim.faults import actions as do
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
 thread = pytest.mark.thread
@@ -52,11 +53,13 @@ def test_command_given_twice_by_one_dialog_is_carried_out_once(puppet: Puppet) -
     puppet.begin()
     puppet.do("market", "buy", 10)
     puppet.wait(lambda: puppet.order(1).get("status") == "FILLED")
-    enter = Kill(command_id="dialog-7", actor="a nervous finger", reason="Enter, and Enter again", flatten=True)
+    kill = Kill(command_id="dialog-6", actor="a nervous finger", reason="Enter")
+    assert isinstance(send_command(puppet.scene.home, kill, timeout_s=60), Done)
+    enter = FlattenKilled(command_id="dialog-7", actor="a nervous finger")
     with ThreadPoolExecutor() as hands:
         answers = list(hands.map(lambda _: send_command(puppet.scene.home, enter, timeout_s=60), range(3)))
-    assert [type(each) for each in answers] == [Done] * 3, "each of them hears what came of the one"
-    other = Kill(command_id="dialog-7", actor="a nervous finger", reason="another thing", flatten=True)
+    assert [type(each) for each in answers] == [Done] * 3, answers
+    other = Kill(command_id="dialog-7", actor="a nervous finger", reason="another thing")
     assert isinstance(send_command(puppet.scene.home, other), Denied)
     puppet.floor.signal(signal.SIGTERM)
     puppet.floor.wait()
@@ -64,3 +67,25 @@ def test_command_given_twice_by_one_dialog_is_carried_out_once(puppet: Puppet) -
     assert [row.side.value for row in puppet.scene.book().orders] == ["BUY", "SELL"]
     taken = [fact for fact in puppet.scene.facts() if isinstance(fact, CommandTaken)]
     assert [fact.command_id for fact in taken].count("dialog-7") == 1
+
+
+@thread("NT #4454")
+@thread("NT #4975")
+def test_position_bought_by_hand_is_given_to_a_strategy_and_sold_by_it(puppet: Puppet) -> None:
+    puppet.begin()
+    by_hand = do.ManualOrder(symbol="SPY", qty=Decimal(30), limit_px=Decimal(10_000))
+    puppet.scene.break_gateway(by_hand)
+
+    def held(name: str) -> object:
+        return puppet.scene.view("positions").get(f"{name}/{SPY}", {}).get("qty")
+
+    puppet.wait(lambda: held("UNASSIGNED") == "30")
+    given = puppet.scene.cli("book", "assign", "SPY", "puppet", "30", "--reason", "bought by hand", "--yes")
+    assert given.returncode == 0, given.stderr
+    puppet.wait(lambda: held("puppet") == "30")
+    puppet.do("market", "sell", 30)
+    puppet.wait(lambda: puppet.order(1).get("status") == "FILLED")
+    state = equal_books(puppet)
+    assert [name for name in state.books.strategies() if state.books.book(name).open_positions] == []
+    assert sum(row.side.sign * row.qty for row in puppet.scene.book().executions) == 0
+    assert [row.qty for row in puppet.scene.book().positions] == [0]
