@@ -59,10 +59,13 @@ def limits_hold_on_every_leg(found: Evidence) -> Iterator[str]:
         state.apply(fact)
         if not isinstance(fact, OrderSubmitted | ReplaceRequested) or owner_of(fact.request.cl_ord_id) is None:
             continue
-        worst = _worst(state, fact.request.strategy)
-        for key, qty in worst.items():
+        request = fact.request
+        worst, combo = _worst(state, request.strategy), request.asks.combo
+        legs = [(request.instrument_id, 1)] if combo is None else [(leg.instrument_id, leg.ratio) for leg in combo.legs]
+        for instrument_id, ratio in legs:
+            qty = worst[instrument_id, leg_side(request.side, ratio)]
             if qty > MAX_POSITION:
-                yield f"{fact.request.cl_ord_id} was let through with a worst case of {qty} in {key}"
+                yield f"{request.cl_ord_id} was let through with a worst case of {qty} in {instrument_id}"
 
 
 def _worst(state: FloorState, strategy: StrategyId) -> dict[tuple[InstrumentId, Side], Decimal]:
