@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -84,7 +85,7 @@ def test_order_status(version: int, **values: Any) -> None:
     version=VERSIONS,
     req_id=st.just(-1),
     order_id=IDS,
-    con_id=IDS,
+    con_id=IDS.filter(bool),
     symbol=TEXTS,
     sec_type=st.just("STK"),
     multiplier=st.sampled_from(["", "1", "50", "100"]),
@@ -93,7 +94,7 @@ def test_order_status(version: int, **values: Any) -> None:
     time=TIMES,
     account=st.just("DU1"),
     side=st.sampled_from(["BOT", "SLD"]),
-    shares=QUANTITIES,
+    shares=QUANTITIES.filter(lambda qty: qty > 0),
     price=PRICES,
     perm_id=IDS,
     client_id=st.integers(0, 99),
@@ -104,7 +105,7 @@ def test_execution(version: int, **values: Any) -> None:
     ((name, args),) = library(frame, version)
     assert name == "execDetails"
     _, contract, execution = args
-    fill = read_fill(lean(frame), ClientOrderId("beta:4"), naive_zone="UTC", now_ns=5)
+    fill = read_fill(lean(frame), ClientOrderId("beta:4"), naive_zone="UTC", now_ns=5, server_version=version)
     assert fill.exec_id == ExecId(execution.execId)
     assert fill.ts_event_ns == from_datetime(execution.time)
     assert (fill.instrument_id, fill.currency) == (contract.conId, contract.currency)
@@ -117,9 +118,49 @@ def test_execution(version: int, **values: Any) -> None:
     assert fill.strategy == (owner or "beta")
 
 
+PLAIN_FILL = {
+    "con_id": 756733,
+    "exec_id": "0000e0d5.65a1.01.01",
+    "currency": "USD",
+    "time": "20131018-13:30:05",
+    "side": "BOT",
+    "shares": 1,
+    "price": 2,
+}
+
+
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [
+        (3, b"0"),
+        (3, b"-5"),
+        (9, b"-100"),
+        (11, b""),
+        (11, b"usd"),
+        (11, b"\xef\xbc\x91"),
+        (14, b""),
+        (14, b"\x08000.01"),
+        (14, b"\xff\xfe"),
+        (15, b"soon"),
+        (18, b"HOLD"),
+        (19, b"0"),
+        (19, b"-3"),
+        (19, b"nan"),
+        (20, b"inf"),
+        (24, b"SPY"),
+    ],
+)
+def test_execution_that_no_broker_would_tell_is_no_fill(at: int, value: bytes) -> None:
+    fields = lean(encoded(responses.EXEC_DETAILS, 178, **PLAIN_FILL))
+    assert read_fill(list(fields), None, naive_zone="UTC", now_ns=5, server_version=178).last_qty == 1
+    for broken in ([*fields[:at], value, *fields[at + 1 :]], fields[:at] + fields[at + 1 :], [*fields, b""]):
+        with pytest.raises(ValueError, match=r"."):
+            read_fill(broken, None, naive_zone="UTC", now_ns=5, server_version=178)
+
+
 @given(version=VERSIONS, order_ref=TEXTS.filter(lambda text: owner_of(text) is None))
 def test_execution_nobody_of_ours_ordered_is_unassigned(version: int, order_ref: str) -> None:
-    values = {"order_ref": order_ref, "time": "20131018-13:30:05", "side": "BOT", "shares": 1, "price": 2}
+    values = {**PLAIN_FILL, "order_ref": order_ref}
     fill = read_fill(lean(encoded(responses.EXEC_DETAILS, version, **values)), None, naive_zone="UTC", now_ns=5)
     assert (fill.cl_ord_id, fill.strategy) == (None, UNASSIGNED)
 

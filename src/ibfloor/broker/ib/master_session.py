@@ -210,7 +210,13 @@ class IbMasterSession(IbSession):
     def _on_execution(self, fields: list[bytes]) -> None:
         if self._summaries.is_execution(fields):
             return
-        fill = read_fill(fields, None, naive_zone=self._settings.naive_zone, now_ns=self._clock.now_ns())
+        fill = read_fill(
+            fields,
+            None,
+            naive_zone=self._settings.naive_zone,
+            now_ns=self._clock.now_ns(),
+            server_version=self._server_version,
+        )
         req_id = int(fields[1])
         if self._requests.is_open(req_id):
             self._requests.add(req_id, fill)

@@ -20,6 +20,9 @@ ORDER_STATUS, OPEN_ORDER, EXEC_DETAILS, COMMISSION = b"3", b"5", b"11", b"59"
 
 _ZERO = Decimal(0)
 _FA_PROFILE_GONE = 177
+_REVISION_SAID = 178
+_FILL_FIELDS = 32
+"""Of an execution, the end of its last field counted; one more from version 178."""
 _STATUS_AT = 85
 """Where an openOrder's status stands when none of its optional blocks is there (from version 177)."""
 
@@ -122,13 +125,19 @@ class Summaries:
         return fields[2] in self._exec_ids
 
 
-def read_fill(fields: list[bytes], known: ClientOrderId | None, *, naive_zone: str, now_ns: int) -> OrderFilled:
-    """Read message 11 into a fill, by its orderRef first, else as an execution of ``known``."""
+def read_fill(
+    fields: list[bytes], known: ClientOrderId | None, *, naive_zone: str, now_ns: int, server_version: int = 0
+) -> OrderFilled:
+    """Read message 11 into a fill, by its orderRef first, else as an execution of ``known``.
+
+    Raises ``ValueError`` for one that no broker would tell: a fill moves money, garbage must not become one.
+    """
+    _check_shape(fields, server_version)
     order_ref = fields[26].decode(errors="backslashreplace")
     owner = owner_of(order_ref)
     cl_ord_id, strategy = _whose(owner, order_ref, known)
     qty, px = to_decimal(fields[19].decode()), to_decimal(fields[20].decode())
-    if qty is None or px is None:
+    if qty is None or px is None or qty <= 0:
         raise ValueError(f"execution {fields[14]!r} has no quantity or no price")
     return OrderFilled(
         ts_event_ns=parse_time(fields[15].decode(), naive_zone),
@@ -146,6 +155,25 @@ def read_fill(fields: list[bytes], known: ClientOrderId | None, *, naive_zone: s
         account=AccountId(fields[16].decode()),
         order_ref=order_ref,
     )
+
+
+def _check_shape(fields: list[bytes], server_version: int) -> None:
+    # Fields that are lost or too many move all that follow: numbers must stand where numbers belong.
+    is_short = len(fields) == _FILL_FIELDS and not server_version >= _REVISION_SAID
+    is_long = len(fields) == _FILL_FIELDS + 1 and (server_version >= _REVISION_SAID or not server_version)
+    if not is_short and not is_long:
+        raise ValueError(f"an execution of {len(fields)} fields")
+    exec_id, currency = fields[14].decode("ascii"), fields[11].decode("ascii")
+    if not exec_id.strip() or not exec_id.isprintable():
+        raise ValueError(f"an execution without an id: {exec_id!r}")
+    if len(currency) != 3 or not currency.isalpha() or not currency.isupper():
+        raise ValueError(f"execution {exec_id} is in no currency: {currency!r}")
+    if int(fields[3]) <= 0 or to_multiplier(fields[9].decode()) <= 0:
+        raise ValueError(f"execution {exec_id} is of no contract: {fields[3]!r}, multiplier {fields[9]!r}")
+    for at in (22, 23):
+        int(fields[at] or 0)
+    for at in (24, 25):
+        to_decimal(fields[at].decode())
 
 
 def _whose(

@@ -280,7 +280,13 @@ class IbOrderSession(IbSession):
         if self._summaries.is_execution(fields):
             return
         known = self._intents.get(int(fields[2] or 0)) if fields[22] == b"%d" % self._client_id else None
-        fill = read_fill(fields, known, naive_zone=self._settings.naive_zone, now_ns=self._clock.now_ns())
+        fill = read_fill(
+            fields,
+            known,
+            naive_zone=self._settings.naive_zone,
+            now_ns=self._clock.now_ns(),
+            server_version=self._server_version,
+        )
         self._answered(int(fields[2] or 0), OrdStatus.PARTIALLY_FILLED, None)
         reach("read.execution")
         self._tell(fill)

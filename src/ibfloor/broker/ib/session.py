@@ -409,6 +409,10 @@ class IbSession:
     def _tell(self, fact: AnyFact) -> None:
         self._facts(fact)
 
+    @property
+    def _server_version(self) -> int:
+        return 0 if self._client is None else int(self._client.serverVersion())
+
     def _live_client(self) -> LeanClient:
         if self._client is None or not self._client.is_live:
             self._raise_down()
