@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ibfloor.ledger.latch import KillLatch, LatchState
+from ibfloor.ledger.latch import KillLatch, KillLatches, LatchState
 from ibfloor.model.errors import LedgerError
+from ibfloor.model.kill import ACCOUNT, KillPlace, KillScope
 
 
 @pytest.fixture
@@ -77,3 +78,38 @@ def test_latch_that_cannot_be_written_is_an_error_and_leaves_nothing(
     with pytest.raises(LedgerError, match="cannot be written: No space left"):
         latch.latch("ann", "stop")
     assert not list(tmp_path.iterdir())
+
+
+SPREAD = KillPlace(KillScope.INSTRUMENT, "BRK B/X.Y")
+
+
+def test_each_switch_has_a_file_of_its_own_and_a_reset_leaves_the_others(tmp_path: Path) -> None:
+    latches = KillLatches(tmp_path)
+    alpha = KillPlace(KillScope.STRATEGY, "alpha")
+    for place in (ACCOUNT, alpha, SPREAD):
+        latches.latch(place, "ann", f"of {place}")
+    assert set(latches.states()) == {ACCOUNT, alpha, SPREAD}
+    assert latches.states()[SPREAD].reason == f"of {SPREAD}"
+    latches.reset(alpha)
+    assert set(KillLatches(tmp_path).states()) == {ACCOUNT, SPREAD}
+
+
+@pytest.mark.parametrize(
+    "name", ["kill-strategy-alpha.json", "kill-instrument-SPY.json", "kill.json", "kill-what.json"]
+)
+def test_a_touched_file_is_enough_and_an_unclear_one_stands_for_the_account(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    latches = KillLatches(tmp_path)
+    (place,) = latches.states()
+    assert place.key == {
+        "kill-strategy-alpha.json": "strategy:alpha",
+        "kill-instrument-SPY.json": "instrument:SPY",
+    }.get(name, "account")
+    latches.reset(place)
+    assert latches.states() == {}
+
+
+def test_a_home_that_is_not_there_yet_has_no_switch_and_one_that_cannot_be_read_is_halted(tmp_path: Path) -> None:
+    assert KillLatches(tmp_path / "none").states() == {}
+    (tmp_path / "file").touch()
+    assert set(KillLatches(tmp_path / "file").states()) == {ACCOUNT}
