@@ -16,7 +16,7 @@ from ibfloor.model.ids import InstrumentId, StrategyId
 from ibfloor.model.money import Currency, Money
 from ibfloor.portfolio.allocation import in_units, pro_rata, to_cents
 from ibfloor.portfolio.books import Books
-from ibfloor.portfolio.position import Position, Settlement, share
+from ibfloor.portfolio.position import Position, Settlement, share, tidy
 
 _ZERO = Decimal(0)
 _GRAIN = Decimal("1e-10")
@@ -174,7 +174,7 @@ def position_leg(
         strategy=strategy,
         instrument_id=like.instrument_id,
         qty=qty,
-        px=px.normalize(),
+        px=tidy(px),
         currency=like.currency,
         multiplier=like.multiplier,
         lot=lot,

@@ -13,7 +13,7 @@ from ibfloor.model.instrument import Instrument
 from ibfloor.portfolio.actions import ActionError, Header, cash_leg, position_leg, quantities_at
 from ibfloor.portfolio.allocation import in_units, pro_rata, to_cents, to_whole
 from ibfloor.portfolio.books import Books
-from ibfloor.portfolio.position import Lot, Position, Settlement, settlement_of, share
+from ibfloor.portfolio.position import Lot, Position, Settlement, scaled, settlement_of, share
 
 _ZERO, _ONE = Decimal(0), Decimal(1)
 
@@ -151,9 +151,9 @@ def _turned(
         costs = _costs(lot, pieces, cash_share)
         yield position_leg(name, position, -lot.qty, -sum(costs, _ZERO) - of_cash, lot=lot.source)
         for piece, cost in zip(pieces, costs, strict=True):
-            qty = share(lot.qty, Decimal(piece.new), Decimal(piece.old))
+            qty = scaled(lot.qty, piece.new, piece.old)
             if is_last:  # thirds of lots add up to thirds of the position
-                others = sum((share(each.qty, Decimal(piece.new), Decimal(piece.old)) for each in position.lots), _ZERO)
+                others = sum((scaled(each.qty, piece.new, piece.old) for each in position.lots), _ZERO)
                 qty += _pieces_of(position, piece) - others
             yield position_leg(name, _like(piece.instrument), qty, cost, opened_ns=lot.opened_ns)
 
@@ -167,13 +167,13 @@ def _costs(lot: Lot, pieces: Sequence[Piece], cash_share: Decimal) -> list[Decim
 
 
 def _pieces_of(position: Position, piece: Piece) -> Decimal:
-    return share(position.qty, Decimal(piece.new), Decimal(piece.old))
+    return scaled(position.qty, piece.new, piece.old)
 
 
 def _rounded(
     positions: Mapping[StrategyId, Position], like: Position, new: int, old: int, px: Decimal | None
 ) -> Iterable[Leg]:
-    after = {name: share(each.qty, Decimal(new), Decimal(old)) for name, each in positions.items()}
+    after = {name: scaled(each.qty, new, old) for name, each in positions.items()}
     total = share(sum((each.qty for each in positions.values()), _ZERO), Decimal(new), Decimal(old))
     if px is None:  # books of thirds add up to the account's thirds
         lost = total - sum(after.values(), _ZERO)

@@ -9,7 +9,7 @@ from operator import attrgetter
 import msgspec
 
 from ibfloor.model.lots import LotMethod
-from ibfloor.portfolio.position import Lot, share
+from ibfloor.portfolio.position import Lot, scaled, share
 
 _ZERO = Decimal(0)
 _AGE = attrgetter("opened_ns")
@@ -61,8 +61,8 @@ class OpenLots:
         """Turn every ``old`` of each lot into ``new``, at the same cost."""
         if not self.qty:
             return
-        self.qty = share(self.qty, Decimal(new), Decimal(old))
-        lots = [msgspec.structs.replace(lot, qty=share(lot.qty, Decimal(new), Decimal(old))) for lot in self.lots]
+        self.qty = scaled(self.qty, new, old)
+        lots = [msgspec.structs.replace(lot, qty=scaled(lot.qty, new, old)) for lot in self.lots]
         rounded = sum((lot.qty for lot in lots), _ZERO) - self.qty
         if rounded:
             lots[-1] = msgspec.structs.replace(lots[-1], qty=lots[-1].qty - rounded)

@@ -100,3 +100,14 @@ def traded(qty: Decimal, cost: Decimal, change: Decimal, value: Decimal) -> tupl
 def share(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
     """Return a part's share of an amount, rounded far below a cent."""
     return (amount * part / whole).quantize(_GRAIN, ROUND_HALF_EVEN)
+
+
+def scaled(qty: Decimal, new: int, old: int) -> Decimal:
+    """Return what a quantity becomes when every ``old`` of it turn into ``new``."""
+    return tidy(share(qty, Decimal(new), Decimal(old)))
+
+
+def tidy(amount: Decimal) -> Decimal:
+    """Return the same number without zeros at its end, and without an exponent."""
+    whole = amount.to_integral_value()
+    return whole if whole == amount else amount.normalize()

@@ -1,17 +1,16 @@
-"""What an entry would change: the books it touches before and after, worked out beside the real ones. Pure."""
+"""What an entry would change: the books it touches before and after. Pure: it is tried and taken back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-
-from msgspec.structs import replace
+from typing import NamedTuple
 
 from ibfloor.model.booking import BreakLeft, PreviewLine, cash_in, position_in
-from ibfloor.model.entry import BookEntry, CashLeg, EntryKind, Leg, PositionLeg
-from ibfloor.model.fact import BreakFound, InstrumentDefined
+from ibfloor.model.entry import BookEntry, CashLeg, Leg
+from ibfloor.model.fact import BreakFound
 from ibfloor.model.ids import InstrumentId, StrategyId
-from ibfloor.model.money import Currency
+from ibfloor.portfolio.book import Amounts, Book
 from ibfloor.portfolio.books import Books
 from ibfloor.portfolio.position import Position
 
@@ -23,20 +22,20 @@ def preview(
     entry: BookEntry, books: Books, breaks: Mapping[str, BreakFound]
 ) -> tuple[tuple[PreviewLine, ...], tuple[BreakLeft, ...]]:
     """Return what changes by book, and what stays of the open breaks in what changes."""
-    before, twin = _twins(entry, books)
+    before = _look(entry, books)
+    with books.trying(entry):
+        after = _look(entry, books)
     lines: list[PreviewLine] = []
     for strategy, key in _slots(entry.legs):
-        own = books.book(strategy).qty(key)
-        change = twin.book(strategy).qty(key) - before.book(strategy).qty(key)
-        lines.append(PreviewLine(strategy=strategy, what=_name(books, key), before=own, after=own + change))
+        was, now = before.books[strategy].qty(key), after.books[strategy].qty(key)
+        lines.append(PreviewLine(strategy=strategy, what=_name(books, key), before=was, after=now))
     for strategy in sorted(entry.strategies):
-        was, now, own_cash = before.book(strategy).cash, twin.book(strategy).cash, books.book(strategy).cash
-        for currency in sorted({*was, *now}):
-            change = now.get(currency, _ZERO) - was.get(currency, _ZERO)
-            own = own_cash.get(currency, _ZERO)
-            if change:
-                lines.append(PreviewLine(strategy=strategy, what=currency, before=own, after=own + change))
-    return tuple(lines), tuple(_left(entry, before, twin, breaks))
+        cash_before, cash_after = before.books[strategy].cash, after.books[strategy].cash
+        for currency in sorted({*cash_before, *cash_after}):
+            was, now = cash_before.get(currency, _ZERO), cash_after.get(currency, _ZERO)
+            if was != now:
+                lines.append(PreviewLine(strategy=strategy, what=currency, before=was, after=now))
+    return tuple(lines), tuple(_left(entry, before, after, breaks))
 
 
 def touched(entry: BookEntry, books: Books) -> tuple[Position | None, ...]:
@@ -44,54 +43,24 @@ def touched(entry: BookEntry, books: Books) -> tuple[Position | None, ...]:
     return tuple(books.book(strategy).positions.get(key) for strategy, key in _slots(entry.legs))
 
 
-def _twins(entry: BookEntry, books: Books) -> tuple[Books, Books]:
-    legs: list[Leg] = []
-    names: dict[tuple[StrategyId, InstrumentId, str], str] = {}
-    for strategy, key in _slots(entry.legs):
-        held = books.book(strategy).positions.get(key)
-        for lot in () if held is None else held.lots:
-            names[strategy, key, lot.source] = f"held#{len(legs):05}"
-            legs.append(
-                PositionLeg(
-                    strategy=strategy,
-                    instrument_id=key,
-                    qty=lot.qty,
-                    px=held.px_of(lot) if held else _ZERO,
-                    currency=held.currency if held else Currency(""),
-                    multiplier=held.multiplier if held else Decimal(1),
-                    opened_ns=lot.opened_ns,
-                    value=lot.cost,
-                )
-            )
-    start = replace(
-        entry, entry_id="held", ts_event_ns=entry.ts_event_ns - 1, kind=EntryKind.MERGER, legs=tuple(legs), reverses=""
-    )
-    made = []
-    for _ in range(2):
-        twin = Books()
-        for _, key in _slots(entry.legs):
-            instrument = books.instrument(key)
-            if instrument is not None:
-                twin.apply(InstrumentDefined(ts_event_ns=0, ts_init_ns=0, instrument=instrument))
-        twin.apply(start)
-        made.append(twin)
-    moved = tuple(
-        replace(leg, lot=names.get((leg.strategy, leg.instrument_id, leg.lot), ""))
-        if isinstance(leg, PositionLeg) and leg.lot
-        else leg
-        for leg in entry.legs
-    )
-    made[1].apply(replace(entry, entry_id="moved", legs=moved, reverses=""))
-    return made[0], made[1]
+class _Look(NamedTuple):
+    books: dict[StrategyId, Book]
+    totals: dict[InstrumentId, Decimal]
+    cash: Amounts
 
 
-def _left(entry: BookEntry, before: Books, twin: Books, breaks: Mapping[str, BreakFound]) -> list[BreakLeft]:
-    changes: dict[str, Decimal] = {}
-    for key in entry.instruments:
-        changes[position_in(key)] = twin.position_total(key) - before.position_total(key)
-    was, now = before.account_cash(), twin.account_cash()
-    for currency in {*was, *now}:
-        changes[cash_in(currency)] = now.get(currency, _ZERO) - was.get(currency, _ZERO)
+def _look(entry: BookEntry, books: Books) -> _Look:
+    return _Look(
+        {strategy: books.book(strategy) for strategy in entry.strategies},
+        {key: books.position_total(key) for key in entry.instruments},
+        books.account_cash(),
+    )
+
+
+def _left(entry: BookEntry, before: _Look, after: _Look, breaks: Mapping[str, BreakFound]) -> list[BreakLeft]:
+    changes = {position_in(key): after.totals[key] - total for key, total in before.totals.items()}
+    for currency in {*before.cash, *after.cash}:
+        changes[cash_in(currency)] = after.cash.get(currency, _ZERO) - before.cash.get(currency, _ZERO)
     found = []
     for name, each in sorted(breaks.items()):
         change = changes.get(name, _ZERO)
