@@ -33,6 +33,8 @@ from ibfloor.manager.account_board import AccountBoard
 from ibfloor.manager.account_thread import AccountThread
 from ibfloor.manager.book_marker import BookMarker
 from ibfloor.manager.booking_desk import BookingDesk
+from ibfloor.manager.capital_board import CapitalBoard
+from ibfloor.manager.capital_keeper import CapitalKeeper
 from ibfloor.manager.commands import CommandDesk
 from ibfloor.manager.desk import spec_of
 from ibfloor.manager.ending import Ending
@@ -224,6 +226,10 @@ class Floor:
         self._gate.doubt = self.data.doubt
         self._marker = BookMarker(queue, self._marks, self._portfolio.rates_now, clock, tz=DAY_ZONE)
         self.curves = EquityFeed(state)
+        self._capital_board = CapitalBoard({name: fact.amount for name, fact in state.capital.items()})
+        self._capital = CapitalKeeper(
+            settings, queue, self._capital_board, clock, self._portfolio.last_equity, lambda: self._marks.base
+        )
         self._mailroom = Mailroom(state, queue)
         self._screen = Screen(state, self._portfolio, self._board, clock)
         self._mark_keeper = MarkKeeper(self.data, state.instruments)
@@ -234,6 +240,7 @@ class Floor:
             self._mark_keeper.observe,
             self._marker.observe,
             self.curves.observe,
+            self._capital.observe,
             self._screen.observe,
             self._mailroom.observe,
         )
@@ -250,6 +257,7 @@ class Floor:
             order_session=self._clients.order_session,
             journal=lambda name: JournalWriter(paths.worker_journal(name), durability),
             ground=self._ground,
+            capital=self._capital_board,
             stop=self._settings.stop,
         )
 
@@ -285,7 +293,13 @@ class Floor:
             settle=self._account.settle,
         )
         self.commands = CommandDesk(
-            self._strategies, self._kill_switch, self._queue, self._clock, bookings, shut_down=self._over.set
+            self._strategies,
+            self._kill_switch,
+            self._queue,
+            self._clock,
+            bookings,
+            self._capital,
+            shut_down=self._over.set,
         )
         stack.enter_context(self._journal)
         await stack.enter_async_context(self._ledger)
@@ -317,7 +331,7 @@ class Floor:
         nightly = NightlyComparison(settings.books, self._clock, settle=self._account.settle)
         windows = RestartWindows(settings.gateway, self._gate, self._queue, self._clock, settle=self._account.settle)
         kills = self._kill_switch
-        own = (self._mend(), self._marker.keep())
+        own = (self._mend(), self._marker.keep(), self._capital.keep())
         for work in (kills.finish(), kills.enforce(), orphans.look_after(), windows.watch(), nightly.watch(), *own):
             stack.callback(guarded.create_task(work).cancel)
 

@@ -1,8 +1,9 @@
-"""``ibfloor strategy ...``: start, stop, pause, resume and add strategies on a running floor."""
+"""``ibfloor strategy ...``: start, stop, pause, resume and add strategies on a running floor, and set their capital."""
 
 from __future__ import annotations
 
 import tomllib
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated
 
@@ -10,13 +11,14 @@ import typer
 
 from ibfloor.cli.calls import actor, carry_out, new_command_id
 from ibfloor.cli.options import CONFIG_DEFAULT, ConfigOption, HomeOption, examples, home_of
-from ibfloor.model.command import AddStrategy, PauseStrategy, ResumeStrategy, StartStrategy, StopStrategy
+from ibfloor.model.capital import CapitalBasis, CapitalRule, problem_of
+from ibfloor.model.command import AddStrategy, PauseStrategy, ResumeStrategy, SetCapital, StartStrategy, StopStrategy
 from ibfloor.model.errors import ConfigError
 from ibfloor.model.ids import StrategyId
 
 app = typer.Typer(
     name="strategy",
-    help="Start, stop, pause, resume or add a strategy.",
+    help="Start, stop, pause, resume or add a strategy, or set its capital.",
     epilog=examples("ibfloor strategy pause sma-spy", "ibfloor strategy resume sma-spy"),
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -78,6 +80,58 @@ def add(
         start=start,
     )
     carry_out(home_of(config, home), command)
+
+
+@app.command(
+    epilog=examples(
+        "ibfloor strategy capital sma-spy --weight 0.2 --band-min 0.18 --band-max 0.25",
+        "ibfloor strategy capital orb --fixed 25000",
+        "ibfloor strategy capital pairs --volatility 2 --weight 0.15 --band-max 0.3",
+    )
+)
+def capital(
+    name: NameArgument,
+    fixed: Annotated[
+        str | None, typer.Option("--fixed", metavar="AMOUNT", help="An amount in account currency.")
+    ] = None,
+    weight: Annotated[
+        str | None, typer.Option("--weight", metavar="SHARE", help="A share of net liquidation: 0.2 is a fifth.")
+    ] = None,
+    volatility: Annotated[
+        str | None,
+        typer.Option("--volatility", metavar="PCT", help="What it shall add to the account's volatility, a year."),
+    ] = None,
+    band_min: Annotated[str | None, typer.Option("--band-min", metavar="SHARE", help="As in floor.toml.")] = None,
+    band_max: Annotated[str | None, typer.Option("--band-max", metavar="SHARE", help="As in floor.toml.")] = None,
+    config: ConfigOption = CONFIG_DEFAULT,
+    home: HomeOption = None,
+) -> None:
+    """Give a strategy another rule for its capital; it counts at once, until floor.toml's own rule changes."""
+    basis = CapitalBasis.FIXED if fixed else CapitalBasis.VOLATILITY if volatility else CapitalBasis.WEIGHT
+    rule = CapitalRule(
+        basis=basis,
+        amount=_number("--fixed", fixed),
+        weight=_number("--weight", weight),
+        volatility_pct=_number("--volatility", volatility),
+        band_min=_number("--band-min", band_min),
+        band_max=_number("--band-max", band_max),
+    )
+    if problem := problem_of(rule):
+        raise ConfigError(problem)
+    command = SetCapital(command_id=new_command_id(), actor=actor(), strategy=StrategyId(name), rule=rule)
+    carry_out(home_of(config, home), command)
+
+
+def _number(option: str, text: str | None) -> Decimal | None:
+    if text is None:
+        return None
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite():
+        raise ConfigError(f"{option} {text}: write a number, for example 0.2")
+    return number
 
 
 def _give(

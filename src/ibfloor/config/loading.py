@@ -13,9 +13,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ibfloor.config.capital import CapitalSection
 from ibfloor.config.lines import KeyPath, line_of
 from ibfloor.config.risk import AccountRisk, InstrumentRisk, RiskOverrides
 from ibfloor.config.sections import ClockSource, FloorSettings, Launcher, Mode, OrphanPolicy
+from ibfloor.model.capital import weights_problem
 from ibfloor.model.errors import ConfigError
 from ibfloor.model.ids import StrategyId
 from ibfloor.model.instrument import SecurityType
@@ -184,6 +186,9 @@ def _contradictions(settings: FloorSettings) -> Iterator[Problem]:
 
 
 def _strategy_contradictions(settings: FloorSettings) -> Iterator[Problem]:
+    rules = {each.name: each.capital.rule for each in settings.strategies if each.capital is not None}
+    if problem := weights_problem(rules):
+        yield ("strategy", len(settings.strategies) - 1, "capital"), f"{problem}; lower some of them"
     first: dict[str, int] = {}
     for index, strategy in enumerate(settings.strategies):
         if strategy.name in first:
@@ -242,6 +247,8 @@ def _model_at(path: KeyPath) -> type[BaseModel] | None:
             return FloorSettings
         case ("strategy", int(), "risk"):
             return RiskOverrides
+        case ("strategy", int(), "capital"):
+            return CapitalSection
         case ("risk", "account"):
             return AccountRisk
         case ("risk", "strategy", str()):

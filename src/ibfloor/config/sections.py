@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt
 
 from ibfloor.config.books import BooksSection
+from ibfloor.config.capital import CapitalSection
 from ibfloor.config.fields import ClientId, Port, Seconds, Section, Zone, not_bool
 from ibfloor.config.guards import AlarmSection, KillSection, WatchdogSection
 from ibfloor.config.risk import RiskOverrides, RiskSection
@@ -283,6 +284,7 @@ class StrategySection(Section):
         description='On stop: "keep" its orders, "cancel" them, or cancel and "flatten" its position.',
     )
     risk: RiskOverrides = Field(default_factory=RiskOverrides, description="Limits that replace those of [risk].")
+    capital: CapitalSection | None = Field(None, description="How much capital it gets; left out, none is allocated.")
 
 
 class FloorSettings(Section):

@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from ibfloor.manager.booking_desk import BookingDesk
+from ibfloor.manager.capital_keeper import CapitalKeeper
 from ibfloor.manager.desk import StrategySpec
 from ibfloor.manager.kill_switch import KillSwitch
 from ibfloor.manager.message_queue import MessageQueue
@@ -29,6 +30,7 @@ from ibfloor.model.command import (
     PauseStrategy,
     PreviewBooking,
     ResumeStrategy,
+    SetCapital,
     Shutdown,
     StartAll,
     StartStrategy,
@@ -57,6 +59,7 @@ class CommandDesk:
         queue: MessageQueue,
         clock: Clock,
         bookings: BookingDesk,
+        capital: CapitalKeeper,
         *,
         shut_down: Callable[[], None],
     ) -> None:
@@ -65,6 +68,7 @@ class CommandDesk:
         self._queue = queue
         self._clock = clock
         self._bookings = bookings
+        self._capital = capital
         self._shut_down = shut_down
 
     async def carry_out(self, command: AnyCommand) -> CommandResult:
@@ -127,6 +131,8 @@ class CommandDesk:
                 return await self._bookings.preview(command)
             case ConfirmBooking():
                 return await self._bookings.confirm(command)
+            case SetCapital():
+                return await self._capital.set_rule(command)
             case Shutdown():
                 self._shut_down()
                 return Done("the floor is shutting down")

@@ -9,6 +9,7 @@ from typing import assert_never
 import msgspec
 
 from ibfloor.execution.order_table import OrderTable
+from ibfloor.manager.daily_results import DailyResults
 from ibfloor.model.capital import CapitalAllocated, CapitalRuled
 from ibfloor.model.entry import BookEntry, CashLeg
 from ibfloor.model.fact import (
@@ -112,6 +113,7 @@ class FloorState:
         self.marked: BooksMarked | None = None
         self.capital: dict[StrategyId, CapitalAllocated] = {}
         self.capital_rules: dict[StrategyId, CapitalRuled] = {}
+        self.daily = DailyResults()
         self.risk = RiskMemory()
         self.fills: dict[str, OrderFilled] = {}
         """The newest revision of every execution, by its root."""
@@ -174,6 +176,7 @@ class FloorState:
                 self._session(fact)
             case DayOpened():
                 self.day = fact
+                self._close_day()
                 self.orders.forget_done(fact.ts_init_ns - REMEMBERED_NS)
             case BooksMarked():
                 self.marked = fact
@@ -200,6 +203,10 @@ class FloorState:
             case _:
                 assert_never(fact)
         return Applied(fact, self._strategy_of(fact, order), order, self._held(fact))
+
+    def _close_day(self) -> None:
+        books = [self.books.book(name) for name in self.books.strategies()]
+        self.daily.close_day(books, self.marked, self.instruments, self.capital)
 
     def record(self, strategy: StrategyId) -> StrategyRecord:
         """Return the strategy's record, made at first sight."""

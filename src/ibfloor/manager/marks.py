@@ -8,7 +8,7 @@ from math import isfinite
 
 from ibfloor.data.manager import DataManager
 from ibfloor.model.ids import InstrumentId
-from ibfloor.model.instrument import SecurityType
+from ibfloor.model.instrument import Instrument, SecurityType
 from ibfloor.model.market import Quote, Trade
 from ibfloor.model.moment import NS_PER_S, Clock
 from ibfloor.model.money import Currency
@@ -74,6 +74,13 @@ class Marks:
                 rate = pair_rate(self.base, bought, instrument.currency, mark.px, mark.ts_ns)
                 if rate is not None:
                     yield rate
+
+    def worth_of_one(self, instrument: Instrument) -> Decimal | None:
+        """Return what one share or contract is worth in the account's currency; ``None`` where that is not known."""
+        mark = self._mark(instrument.instrument_id)
+        if mark is None:
+            return None
+        return self.rates().convert(mark.px * instrument.multiplier, instrument.currency)
 
     def equity(self, book: Book) -> Decimal | None:
         """Return what a book is worth in the account's currency; ``None`` while a mark or rate is missing."""

@@ -7,6 +7,7 @@ risk gate, so that exposures are judged at the prices the screen shows.
 from __future__ import annotations
 
 from datetime import tzinfo
+from decimal import Decimal
 
 from ibfloor.execution.recovery import Settlement, forks, settle
 from ibfloor.manager.account_board import AccountBoard
@@ -89,6 +90,10 @@ class PortfolioManager:
         for name in books.strategies():
             held |= {position.currency for position in books.book(name).open_positions.values()}
         return held
+
+    def last_equity(self) -> Decimal | None:
+        """Return what the account was worth when it could be valued last; ``None`` before it ever could."""
+        return None if self.performance is None else self.performance.equity
 
     def day_opening(self) -> DayOpened | None:
         """Return the fact to journal when a new trading day has begun since the last one journaled."""

@@ -160,6 +160,7 @@ class Screen:
             fills=record.fills,
             rejected=record.rejected,
             restarts=desk.restarts,
+            capital=None if (capital := state.capital.get(desk.name)) is None else capital.amount,
             client_id=desk.client_id,
             loop_lag_ms=round(desk.loop_lag_ms, 1),
             spark=tuple(spark),

@@ -9,6 +9,7 @@ from ibfloor.broker.port import OrderSession
 from ibfloor.config import StopSection
 from ibfloor.data.manager import DataManager
 from ibfloor.ledger.journal import JournalWriter
+from ibfloor.manager.capital_board import CapitalBoard
 from ibfloor.manager.ground import Ground
 from ibfloor.manager.marks import Marks
 from ibfloor.manager.message_queue import MessageQueue
@@ -29,4 +30,5 @@ class Services:
     order_session: Callable[[StrategyId, int], OrderSession]
     journal: Callable[[StrategyId], JournalWriter]
     ground: Ground = field(default_factory=Ground)
+    capital: CapitalBoard = field(default_factory=CapitalBoard)
     stop: StopSection = field(default_factory=StopSection)

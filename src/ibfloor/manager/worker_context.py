@@ -105,6 +105,15 @@ class WorkerContext:
         """Return the strategy's own cash."""
         return self.book.cash
 
+    def capital(self) -> Decimal | None:
+        """Return the capital allocated to the strategy; ``None`` where none is."""
+        return self._services.capital.of(self._strategy)
+
+    def worth_of_one(self, contract: Contract) -> Decimal | None:
+        """Return what one share or contract is worth in account currency; ``None`` where that is not known."""
+        instrument = self.instrument(contract)
+        return None if instrument is None else self._services.marks.worth_of_one(instrument)
+
     def submit(self, ticket: OrderTicket) -> Accepted | Refused:
         """Gate, journal and send an order."""
         self._define(ticket.instrument)

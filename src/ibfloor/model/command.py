@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ibfloor.model.booking import AnyBooking, BookingPreview
+from ibfloor.model.capital import CapitalRule
 from ibfloor.model.ids import ClientOrderId, StrategyId
 
 
@@ -109,6 +110,13 @@ class ConfirmBooking(Command, frozen=True, kw_only=True):
     preview_id: str
 
 
+class SetCapital(Command, frozen=True, kw_only=True):
+    """Give a strategy another rule for its capital; refused where it, or all weights together, make no sense."""
+
+    strategy: StrategyId
+    rule: CapitalRule
+
+
 class Shutdown(Command, frozen=True, kw_only=True):
     """Stop all strategies, settle, and end the floor."""
 
@@ -128,6 +136,7 @@ AnyCommand = (
     | Unkill
     | PreviewBooking
     | ConfirmBooking
+    | SetCapital
     | Shutdown
 )
 

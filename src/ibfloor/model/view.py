@@ -91,6 +91,8 @@ class StrategyView(msgspec.Struct, frozen=True, kw_only=True):
     fills: int = 0
     rejected: int = 0
     restarts: int = 0
+    capital: Decimal | None = None
+    """Allocated, in account currency; ``None`` where no capital is allocated."""
     client_id: int = -1
     loop_lag_ms: float = 0.0
     spark: tuple[float, ...] = ()

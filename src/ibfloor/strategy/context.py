@@ -73,6 +73,12 @@ class StrategyContext(Protocol):
     def cash(self) -> Mapping[Currency, Decimal]:
         """Return the strategy's own cash."""
 
+    def capital(self) -> Decimal | None:
+        """Return the capital allocated to the strategy, in account currency; ``None`` where none is."""
+
+    def worth_of_one(self, contract: Contract) -> Decimal | None:
+        """Return what one share or contract is worth in account currency; ``None`` where that is not known."""
+
     def submit(self, ticket: OrderTicket) -> Accepted | Refused:
         """Gate, journal and send an order."""
 

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from ibfloor.config import ClockSource, Durability, Mode, StopPolicy, load_settings
+from ibfloor.model.capital import CapitalBasis, CapitalRule
 from ibfloor.model.errors import ConfigError
 from ibfloor.model.ids import StrategyId
 
@@ -208,3 +209,36 @@ def test_a_mistake_in_the_environment_names_the_variable(write: Write, monkeypat
 def test_the_environment_never_chooses_live(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IBFLOOR_FLOOR__MODE", "live")
     assert "IBFLOOR_FLOOR__MODE: only floor.toml chooses paper or live" in problem(write(GOOD))
+
+
+CAPITAL = '\n[strategy.capital]\nbasis = "weight"\nweight = 0.6\nband_min = 0.5\n'
+
+
+def test_capital_is_read_as_a_rule(write: Write) -> None:
+    section = load_settings(write(GOOD + CAPITAL)).strategies[-1].capital
+    assert section is not None
+    assert section.rule == CapitalRule(basis=CapitalBasis.WEIGHT, weight=Decimal("0.6"), band_min=Decimal("0.5"))
+    assert load_settings(write(GOOD)).strategies[-1].capital is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "text"),
+    [
+        ('basis = "weight"', "needs weight"),
+        ('basis = "fixed"\namount = 5\nweight = 0.2', "has no weight"),
+        ('basis = "weight"\nweight = 1.5', "less than or equal to 1"),
+        ('basis = "weight"\nweight = 0.2\nband_max = 0.1', "must lie between band_min and band_max"),
+        ('basis = "weight"\nwieght = 0.2', 'did you mean "weight"?'),
+        ('basis = "half"', '"half"'),
+    ],
+)
+def test_capital_that_makes_no_sense_says_where_and_what(write: Write, lines: str, text: str) -> None:
+    with pytest.raises(ConfigError, match="capital") as caught:
+        load_settings(write(f"{GOOD}\n[strategy.capital]\n{lines}\n"))
+    assert text in str(caught.value)
+
+
+def test_weights_of_more_than_the_account_are_refused(write: Write) -> None:
+    second = '\n[[strategy]]\nname = "second"\nfile = "sma.py"\nclass = "SmaCross"\n'
+    with pytest.raises(ConfigError, match=r"weights sum up to 1\.2, more than the whole account: other 0\.6"):
+        load_settings(write(GOOD + CAPITAL + second + CAPITAL.replace("band_min = 0.5\n", "")))

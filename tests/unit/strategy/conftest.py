@@ -88,6 +88,7 @@ class Desk:
         self.log = Lines()
         self.is_warming = False
         self.restarts = 0
+        self.allocated: Decimal | None = None
         self.lot = Decimal(1_000_000)
         self.refuse: Callable[[OrderRequest], Refusal | None] = lambda request: None
         self.reject: Callable[[OrderRequest], bool] = lambda request: False
@@ -104,6 +105,13 @@ class Desk:
         self._events: deque[Callable[[], object]] = deque()
 
     # what the strategy sees
+
+    def capital(self) -> Decimal | None:
+        return self.allocated
+
+    def worth_of_one(self, contract: Contract) -> Decimal | None:
+        quote = self._books.get(contract.symbol)
+        return None if quote is None else (Decimal(repr(quote.bid_px)) + Decimal(repr(quote.ask_px))) / 2
 
     def instrument(self, which: Contract | InstrumentId) -> Instrument | None:
         if isinstance(which, Contract):

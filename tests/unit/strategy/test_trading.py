@@ -221,3 +221,15 @@ def test_async_handler_may_wait_for_history(make_desk: Callable[..., Desk]) -> N
 
 def test_now_is_aware_market_time(desk: Desk) -> None:
     assert desk.trader.now.isoformat() == "2026-03-02T14:26:00+00:00"
+
+
+def test_share_of_the_capital_buys_whole_lots_and_never_more(desk: Desk) -> None:
+    trader = desk.trader
+    desk.touch("SPY", 100.0)
+    assert (trader.capital, trader.qty_for(SPY, 0.5)) == (None, None)
+    desk.allocated = Decimal(10_050)
+    assert trader.qty_for(SPY, 0.5) == 50
+    assert trader.qty_for(SPY, Decimal("-0.25")) == -25
+    assert trader.qty_for(SPY, 0.0049) == 0
+    assert trader.qty_for(QQQ, 0.5) is None
+    assert trader.capital == 10_050
