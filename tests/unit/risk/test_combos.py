@@ -144,6 +144,19 @@ def test_a_lock_or_a_kill_of_one_leg_holds_the_whole(spread: Spread, facts: Any)
     assert again.rule == "kill"
 
 
+def test_a_short_leg_needs_the_permission_to_be_short(facts: Any, desk_with: Any) -> None:
+    spread = Spread(facts, desk_with(allow_short=False))
+    refusal = spread.ask(spread.request())
+    assert refusal is not None
+    assert (refusal.rule, refusal.text) == (
+        "restricted",
+        "leg QQQ: QQQ may not be sold short: the position could become -20",
+    )
+    assert spread.claims() == (0, 0, 0, 0)
+    spread.desk.take(facts.filled(20, "40", "x.01", ref="sma:9", instrument_id=320227571))
+    assert spread.ask(spread.request()) is None, "that many are held"
+
+
 def test_a_preview_of_the_whole_serves_every_leg_as_long_as_it_is_fresh(facts: Any, desk_with: Any) -> None:
     spread = Spread(facts, desk_with(preview_above=D(500), preview_age_max_s=D(60)))
     request = spread.request()
