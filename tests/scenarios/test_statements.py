@@ -23,10 +23,17 @@ def amount(figure: dict[str, Any]) -> Decimal:
 def test_statements_of_a_day_equal_the_gateways_own_book(scene: Any, tools: Any) -> None:
     scene.write_config(
         tools.strategy_table("revert", "mean_reversion.py", symbol="QQQ", qty=100, inventory_max=200)
+        + '[strategy.capital]\nbasis = "weight"\nweight = 0.2\n'
         + tools.strategy_table("apple", "mean_reversion.py", symbol="AAPL", qty=50, inventory_max=100)
     )
     floor = scene.floor()
     scene.until(lambda: len(scene.view("fills")) >= 8, floor)
+    scene.until(lambda: scene.view("strategies")["revert"]["capital"], floor)
+    assert abs(Decimal(scene.view("strategies")["revert"]["capital"]) - 200_000) < 1000
+    refused = scene.cli("strategy", "capital", "apple", "--weight", "0.9")
+    assert (refused.returncode, "sum up to 1.1" in refused.stderr) == (1, True)
+    assert scene.cli("strategy", "capital", "revert", "--fixed", "50000").returncode == 0
+    scene.until(lambda: scene.view("strategies")["revert"]["capital"] == "50000", floor)
     floor.signal(15)
     summary = json.loads(floor.output().splitlines()[-1])
     assert floor.wait() == 0, floor.words()
@@ -84,4 +91,7 @@ def test_statements_of_a_day_equal_the_gateways_own_book(scene: Any, tools: Any)
     earned = amount(whole["track"]["bridge"]["closing"]) - amount(whole["track"]["bridge"]["opening"])
     grown = earned / amount(whole["track"]["bridge"]["opening"])
     assert abs(amount(whole["time_weighted"]) - grown) < Decimal("1e-20")
+    revert = records["revert"]
+    assert (revert["track"]["is_on_capital"], records["apple"]["track"]["is_on_capital"]) == (True, False)
+    assert revert["time_weighted"]["value"] is not None
     assert "time-weighted return" in scene.cli("performance", "--strategy", "revert").stdout
