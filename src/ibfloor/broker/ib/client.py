@@ -109,6 +109,8 @@ class LeanClient(Client):
         self.conn: Any = _Connection(self)
         self.decoder: LoudDecoder = LoudDecoder(wrapper, hooks.message_failed)
         self.packets = 0
+        self.messages_in = 0
+        """How often whole messages came; bytes that end none are no sign of life."""
         self._hooks = hooks
         self._lean = hooks.lean
         self._budget = budget
@@ -267,6 +269,7 @@ class LeanClient(Client):
                 except Exception as error:  # noqa: BLE001 - a lost message is reported, as in LoudDecoder
                     hooks.message_failed(error, b",".join(fields)[:300].decode(errors="backslashreplace"))
             start = end
+        self.messages_in += start > 0
         if start < size:
             self._data = data[start:]
         hooks.packet_done()

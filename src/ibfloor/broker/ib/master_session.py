@@ -18,7 +18,6 @@ from ibfloor.broker.ib.order_messages import (
     StatusMessage,
     Summaries,
     read_fee,
-    read_fill,
     read_status,
 )
 from ibfloor.broker.ib.session import IbSession
@@ -210,13 +209,7 @@ class IbMasterSession(IbSession):
     def _on_execution(self, fields: list[bytes]) -> None:
         if self._summaries.is_execution(fields):
             return
-        fill = read_fill(
-            fields,
-            None,
-            naive_zone=self._settings.naive_zone,
-            now_ns=self._clock.now_ns(),
-            server_version=self._server_version,
-        )
+        fill = self._read_fill(fields, None)
         req_id = int(fields[1])
         if self._requests.is_open(req_id):
             self._requests.add(req_id, fill)

@@ -19,7 +19,6 @@ from ibfloor.broker.ib.order_messages import (
     OpenMessage,
     Summaries,
     read_fee,
-    read_fill,
     read_open_order,
     read_status,
 )
@@ -280,13 +279,7 @@ class IbOrderSession(IbSession):
         if self._summaries.is_execution(fields):
             return
         known = self._intents.get(int(fields[2] or 0)) if fields[22] == b"%d" % self._client_id else None
-        fill = read_fill(
-            fields,
-            known,
-            naive_zone=self._settings.naive_zone,
-            now_ns=self._clock.now_ns(),
-            server_version=self._server_version,
-        )
+        fill = self._read_fill(fields, known)
         self._answered(int(fields[2] or 0), OrdStatus.PARTIALLY_FILLED, None)
         reach("read.execution")
         self._tell(fill)

@@ -12,13 +12,15 @@ import structlog
 from ibfloor.broker.ib.client import ClientIdTaken, LeanClient, LeanHandler, NotIbGateway
 from ibfloor.broker.ib.codes import Context, Reaction, reaction
 from ibfloor.broker.ib.link_states import EDGES
+from ibfloor.broker.ib.order_messages import read_fill
 from ibfloor.broker.ib.pacing import Urgency
 from ibfloor.broker.ib.requests import Requests
 from ibfloor.broker.ib.settings import IbSettings as IbSettings  # the app takes it from here
 from ibfloor.broker.ib.settings import IbWiring
 from ibfloor.broker.ib.wrapper import Handler, IbWrapper
 from ibfloor.model.errors import ConnectivityError, FloorError
-from ibfloor.model.fact import AnyFact, SessionChanged, SessionState
+from ibfloor.model.fact import AnyFact, OrderFilled, SessionChanged, SessionState
+from ibfloor.model.ids import ClientOrderId
 
 log = structlog.get_logger()
 
@@ -280,7 +282,7 @@ class IbSession:
     async def _probe(self, client: LeanClient) -> bool:
         loop = asyncio.get_running_loop()
         deadline_s = self._settings.heartbeat_deadline_s
-        doubts, packets, started = self._doubts, client.packets, loop.time()
+        doubts, messages_in, started = self._doubts, client.messages_in, loop.time()
         answer: asyncio.Future[None] = loop.create_future()
         self._time_asked = answer
         if not client.is_live:
@@ -294,8 +296,12 @@ class IbSession:
             if not self._is_upstream_lost:
                 self.well_s = self._monotonic()
             return True
-        if not client.lost.done() and client.packets == packets:
+        if client.lost.done():
+            return False
+        if client.messages_in == messages_in:
             client.abort(f"the broker has been mute for {deadline_s:g} s though the socket is open")
+        elif doubts:  # a length that was wrong swallows what follows: the answer too
+            client.abort(f"in doubt, and no answer for {deadline_s:g} s: the stream is out of step")
         return not client.lost.done()
 
     def _settle(self, doubts: str) -> None:
@@ -409,9 +415,10 @@ class IbSession:
     def _tell(self, fact: AnyFact) -> None:
         self._facts(fact)
 
-    @property
-    def _server_version(self) -> int:
-        return 0 if self._client is None else int(self._client.serverVersion())
+    def _read_fill(self, fields: list[bytes], known: ClientOrderId | None) -> OrderFilled:
+        version = 0 if self._client is None else int(self._client.serverVersion())
+        zone, now_ns = self._settings.naive_zone, self._clock.now_ns()
+        return read_fill(fields, known, naive_zone=zone, now_ns=now_ns, server_version=version)
 
     def _live_client(self) -> LeanClient:
         if self._client is None or not self._client.is_live:
