@@ -136,7 +136,7 @@ def spreaders(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_combinations_survive_what_the_campaign_does_to_them(faults: str, seed: int) -> None:
     outcome = run.run_one("A", faults, seed)
 
-    assert outcome.violations == (), outcome.replay
+    assert outcome.violations == (), f"{faults}, seed {seed}"
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -146,4 +146,4 @@ def test_a_kill_between_the_legs_of_a_fill_loses_and_doubles_nothing(seed: int) 
     outcome = run.run_one("A", MIDST.name, seed)
 
     assert len(CRASHED) == 1, "one leg was booked, and another not yet"
-    assert outcome.violations == (), outcome.replay
+    assert outcome.violations == (), f"seed {seed}"

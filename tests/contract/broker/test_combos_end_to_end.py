@@ -156,6 +156,8 @@ def test_parts_of_a_combination_keep_its_legs_in_proportion(play: Any) -> None:
         answer = pit.trader.submit(Limit(pit.pair(), Side.BUY, 30, D("11.90")))
         await pit.stands(answer, OrdStatus.NEW)
         assert (pit.claims(SPY), pit.claims(QQQ)) == ((D(30), D(0)), (D(0), D(60)))
+        assert pit.trader.target(SPY, 30) is None, "its leg is on its way there"
+        assert pit.trader.target(QQQ, -60) is None
         quote(pit.lab, "QQQ", "78.07", "78.08", size=40, after_s=1)
         await pit.stands(answer, OrdStatus.PARTIALLY_FILLED)
         assert (pit.holds(SPY), pit.holds(QQQ)) == (D(20), D(-40))
