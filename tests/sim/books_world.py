@@ -17,9 +17,9 @@ from tests.sim.campaign.network import Network
 from tests.sim.campaign.threads import virtual_ground
 from tests.sim.campaign.virtual_loop import LIFE, VirtualLoop, virtual_loop
 
-from ibfloor.app import Floor
 from ibfloor.clock import FloorClock
 from ibfloor.config import FloorSettings
+from ibfloor.floor import Floor
 from ibfloor.ledger.paths import LedgerPaths
 from ibfloor.manager.floor_state import FloorState
 from ibfloor.model.ids import AccountId, InstrumentId, StrategyId

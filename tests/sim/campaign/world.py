@@ -21,9 +21,9 @@ from tests.sim.campaign.told import TOLD
 from tests.sim.campaign.virtual_loop import LIFE, VirtualLoop
 from tests.sim.campaign.wire_tap import WireTap
 
-from ibfloor.app import Floor
 from ibfloor.clock import FloorClock
 from ibfloor.config import FloorSettings
+from ibfloor.floor import Floor
 from ibfloor.ledger.latch import KillLatch
 from ibfloor.ledger.paths import LedgerPaths
 from ibfloor.manager.floor_state import FloorState
