@@ -19,6 +19,7 @@ from ibfloor.data.listing import BarStream, Listing
 from ibfloor.data.quiet import QuietWatch
 from ibfloor.data.recorder_feed import ColumnSink, RecorderFeed
 from ibfloor.data.router import Router
+from ibfloor.data.rules_keeper import RulesKeeper
 from ibfloor.data.settings import BASE_BAR_NS, DataSettings
 from ibfloor.data.subscriber import Kind, Outlet, Subscriber, WarmUp
 from ibfloor.data.timekeeper import Timekeeper
@@ -76,6 +77,7 @@ class DataManager(MarketBoard):
         self._is_serving = False
         self._session: DataSession
         self._history: HistoryLoader
+        self._rules: RulesKeeper
         self._tasks: asyncio.TaskGroup
 
     async def __aenter__(self) -> Self:
@@ -170,6 +172,7 @@ class DataManager(MarketBoard):
 
     async def _serve(self) -> None:
         session = self._session = self._make_session(self._router.on_batch)
+        self._rules = RulesKeeper(session, self._clock, self._renew)
         self._history = HistoryLoader(session, self._settings.history_timeout_s)
         grace_s = self._settings.bar_close_grace_s
         quiet = QuietWatch(self._settings.max_age_ns)
@@ -181,6 +184,7 @@ class DataManager(MarketBoard):
             async with asyncio.TaskGroup() as self._tasks:
                 self._tasks.create_task(timekeeper.run())
                 self._tasks.create_task(self._keep_flushing())
+                self._tasks.create_task(self._keep_rules())
                 self._is_serving = True
                 self._opened.set_result(None)
         finally:
@@ -194,6 +198,17 @@ class DataManager(MarketBoard):
                     outlet.catch_up()
             has_more = self._feed.flush()  # then let the socket speak between two frames
             await asyncio.sleep(0 if has_more else self._settings.record_every_s)
+
+    async def _keep_rules(self) -> None:
+        while True:
+            await self._rules.look([listing.instrument for listing in self._router.listings.values()])
+            await asyncio.sleep(self._settings.rules_look_s)
+
+    def _renew(self, fresh: Instrument) -> None:
+        listing = self._router.listings[fresh.instrument_id]
+        renewed = {key: fresh for key, known in self._instruments.items() if known is listing.instrument}
+        listing.instrument = fresh
+        self._instruments = {**self._instruments, **renewed}
 
     def _connect_recorder(self, sink: ColumnSink | None) -> None:
         if sink is None:
@@ -215,6 +230,7 @@ class DataManager(MarketBoard):
         known = self.by_id(instrument.instrument_id)
         if known is None:
             self._router.add(Listing(instrument))
+            self._rules.note(instrument)
         self._instruments = {**self._instruments, contract: known or instrument}
         return known or instrument
 

@@ -22,6 +22,8 @@ class DataSettings(msgspec.Struct, frozen=True, kw_only=True):
     history_timeout_s: float = 60.0
     retry_s: float = 2.0
     """Pause before a contract is asked for again after the connection was lost."""
+    rules_look_s: float = 5.0
+    """Pause between two looks at which contract rules are due to be asked for again."""
     record_every_s: float = 0.2
     record_rows_max: int = 250_000
     """Ticks that wait for a slow recorder; beyond that the oldest are dropped and counted."""

@@ -209,7 +209,9 @@ class Floor:
 @pytest.fixture
 def floor() -> Iterator[Floor]:
     session, clock = HandFedSession(), StepClock()
-    settings = DataSettings(bar_close_grace_s=0.0, retry_s=0.01, record_every_s=0.01, history_timeout_s=1.0)
+    settings = DataSettings(
+        bar_close_grace_s=0.0, retry_s=0.01, record_every_s=0.01, rules_look_s=0.01, history_timeout_s=1.0
+    )
     manager = DataManager(session.take_sink, clock, settings)
     with asyncio.Runner() as runner:
         runner.run(manager.__aenter__())
