@@ -51,7 +51,9 @@ PURPOSES = {
     "restart": "What happens to a strategy that raises.",
     "stop": "How long each step of a stop may take.",
     "books": "How books are valued, and when they are compared with the account.",
-    "kill": "What the kill switches may do.",
+    "kill": "What the kill switches may do ([how they work](kill.md)).",
+    "watchdog": "A process and an IB session of its own that act when the floor dies ([how](kill.md)).",
+    "alarm": "Who is told of what cannot wait.",
     "orphans": "Working orders whose strategy does not come up with the floor.",
     "strategy": "One strategy; the table may be repeated. `[strategy.risk]` below it replaces limits of `[risk]`.",
 }
