@@ -22,6 +22,7 @@ from ibfloor.api.command_routes import command_routes
 from ibfloor.api.floor_link import FloorLink
 from ibfloor.api.guard import Gatehouse, Guard
 from ibfloor.api.hub import Hub
+from ibfloor.api.limit_routes import limit_routes
 from ibfloor.api.login import LoginDesk
 from ibfloor.api.passwords import PasswordFile
 from ibfloor.api.problem import add_problem_handlers
@@ -82,6 +83,7 @@ def build_app(settings: WebSettings, port: int) -> ASGIApp:
     app.include_router(socket_route(guard, hub))
     app.include_router(account_routes(guard, sessions, desk, is_secure=settings.is_tls))
     app.include_router(read_routes(guard, link))
+    app.include_router(limit_routes(guard, link))
     app.include_router(command_routes(guard, link, desk))
     app.include_router(booking_routes(guard, link))
     app.include_router(static_routes(load_statics()))

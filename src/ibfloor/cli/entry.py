@@ -18,6 +18,7 @@ from ibfloor.cli import (
     init,
     kill,
     ledger,
+    limits,
     login,
     password,
     performance,
@@ -71,6 +72,7 @@ for group in (
     group.register(app)
 app.add_typer(strategy.app)
 app.add_typer(book.app)
+app.add_typer(limits.app)
 app.add_typer(ledger.app)
 
 

@@ -12,13 +12,21 @@ import typer
 from ibfloor.cli.calls import actor, carry_out, new_command_id
 from ibfloor.cli.options import CONFIG_DEFAULT, ConfigOption, HomeOption, examples, home_of
 from ibfloor.model.capital import CapitalBasis, CapitalRule, problem_of
-from ibfloor.model.command import AddStrategy, PauseStrategy, ResumeStrategy, SetCapital, StartStrategy, StopStrategy
+from ibfloor.model.command import (
+    AddStrategy,
+    EnableStrategy,
+    PauseStrategy,
+    ResumeStrategy,
+    SetCapital,
+    StartStrategy,
+    StopStrategy,
+)
 from ibfloor.model.errors import ConfigError
 from ibfloor.model.ids import StrategyId
 
 app = typer.Typer(
     name="strategy",
-    help="Start, stop, pause, resume or add a strategy, or set its capital.",
+    help="Start, stop, pause, resume, enable or add a strategy, or set its capital.",
     epilog=examples("ibfloor strategy pause sma-spy", "ibfloor strategy resume sma-spy"),
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -48,6 +56,18 @@ def pause(name: NameArgument, config: ConfigOption = CONFIG_DEFAULT, home: HomeO
 def resume(name: NameArgument, config: ConfigOption = CONFIG_DEFAULT, home: HomeOption = None) -> None:
     """Let a paused strategy trade again."""
     _give(ResumeStrategy, name, config, home)
+
+
+@app.command(epilog=examples("ibfloor strategy enable sma-spy 'the signal was mended'"))
+def enable(
+    name: NameArgument,
+    reason: Annotated[str, typer.Argument(metavar="REASON", help="Why; it stands in the journal.")],
+    config: ConfigOption = CONFIG_DEFAULT,
+    home: HomeOption = None,
+) -> None:
+    """Let a strategy trade again that a guard has disabled or left only the way out; losses count from here."""
+    command = EnableStrategy(command_id=new_command_id(), actor=actor(), strategy=StrategyId(name), reason=reason)
+    carry_out(home_of(config, home), command)
 
 
 @app.command(

@@ -14,6 +14,7 @@ from ibfloor.manager.booking_desk import BookingDesk
 from ibfloor.manager.capital_keeper import CapitalKeeper
 from ibfloor.manager.desk import StrategySpec
 from ibfloor.manager.kill_switch import KillSwitch
+from ibfloor.manager.limit_desk import LimitDesk
 from ibfloor.manager.message_queue import MessageQueue
 from ibfloor.manager.strategy_manager import StrategyManager
 from ibfloor.model.command import (
@@ -21,14 +22,18 @@ from ibfloor.model.command import (
     AnyCommand,
     CancelAll,
     CancelOrder,
+    ChangeLimits,
     CommandResult,
     ConfirmBooking,
+    ConfirmOrder,
     Denied,
     Done,
+    EnableStrategy,
     FlattenKilled,
     Kill,
     PauseStrategy,
     PreviewBooking,
+    ResetLimits,
     ResumeStrategy,
     SetCapital,
     Shutdown,
@@ -60,6 +65,7 @@ class CommandDesk:
         clock: Clock,
         bookings: BookingDesk,
         capital: CapitalKeeper,
+        limits: LimitDesk,
         *,
         shut_down: Callable[[], None],
     ) -> None:
@@ -69,6 +75,7 @@ class CommandDesk:
         self._clock = clock
         self._bookings = bookings
         self._capital = capital
+        self._limits = limits
         self._shut_down = shut_down
 
     async def carry_out(self, command: AnyCommand) -> CommandResult:
@@ -133,6 +140,8 @@ class CommandDesk:
                 return await self._bookings.confirm(command)
             case SetCapital():
                 return await self._capital.set_rule(command)
+            case ChangeLimits() | ResetLimits() | ConfirmOrder() | EnableStrategy():
+                return await self._limits.carry_out(command)
             case Shutdown():
                 self._shut_down()
                 return Done("the floor is shutting down")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import msgspec
+
 from ibfloor import __version__
 from ibfloor.data.manager import DataManager
 from ibfloor.manager.desk import DeskNow
@@ -14,7 +16,7 @@ from ibfloor.manager.screen import Rows
 from ibfloor.manager.shared_gate import SharedGate
 from ibfloor.model.kill import ACCOUNT
 from ibfloor.model.moment import Clock
-from ibfloor.model.view import FloorView, LogView, RiskView
+from ibfloor.model.view import FloorView, LimitView, LogView, RiskView
 
 
 class FloorCounts:
@@ -105,6 +107,29 @@ def risk_rows(gate: SharedGate) -> Rows:
         )
         for usage in gate.usage()
     ]
+
+
+class LimitRows:
+    """The limits that changed since the last look."""
+
+    def __init__(self, gate: SharedGate) -> None:
+        self._gate = gate
+        self._version = 0
+        self._shown: set[str] = set()
+
+    def take(self) -> Rows:
+        """Return all limits when their version is a new one, and say which have gone."""
+        version = self._gate.limits.in_force.version
+        if version == self._version:
+            return []
+        self._version = version
+        rows: Rows = [
+            ("limits", f"{each.scope}/{each.limit}", LimitView(**msgspec.structs.asdict(each)))
+            for each in self._gate.limits.rows()
+        ]
+        gone = self._shown - {key for _, key, _ in rows}
+        self._shown = {key for _, key, _ in rows}
+        return [*rows, *(("limits", key, None) for key in sorted(gone))]
 
 
 class LogRows:

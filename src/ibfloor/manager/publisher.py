@@ -11,7 +11,7 @@ from ibfloor.control.differ import ViewDiffer
 from ibfloor.control.protocol import BarsQuery, ViewChanges, ViewSnapshot
 from ibfloor.data.manager import DataManager
 from ibfloor.manager.desk import DeskNow
-from ibfloor.manager.floor_rows import FloorCounts, LinkNow, LogRows, floor_row, risk_rows
+from ibfloor.manager.floor_rows import FloorCounts, LimitRows, LinkNow, LogRows, floor_row, risk_rows
 from ibfloor.manager.floor_state import FloorState
 from ibfloor.manager.message_queue import MessageQueue
 from ibfloor.manager.portfolio_manager import PortfolioManager
@@ -54,6 +54,7 @@ class Publisher:
         self._gate = gate
         self._strategies = strategies
         self._log = LogRows(log_lines)
+        self._limits = LimitRows(gate)
         self._clock = clock
         self._link = link
         self._name = name
@@ -83,7 +84,8 @@ class Publisher:
         if day is not None:
             self._queue.put(day)
         floor = self._floor_row(counts, desks)
-        more = (*self._market_rows(), *risk_rows(self._gate), *self._log.take(), *self.kill_rows())
+        risk = (*risk_rows(self._gate), *self._limits.take(), *self.kill_rows())
+        more = (*self._market_rows(), *risk, *self._log.take())
         for topic, key, row in (*rows, *more, floor):
             if row is None:
                 self._differ.remove(topic, key)

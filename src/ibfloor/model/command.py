@@ -117,6 +117,41 @@ class SetCapital(Command, frozen=True, kw_only=True):
     rule: CapitalRule
 
 
+class ChangeLimits(Command, frozen=True, kw_only=True):
+    """Change limits of one scope for the very next order; what lets more pass must be confirmed."""
+
+    scope: str
+    """``risk``, ``account``, or ``strategy.NAME``, ``class.FUT``, ``instrument.ESZ6``."""
+    limits: dict[str, str]
+    """New values by the limits' names, as floor.toml writes them."""
+    reason: str = ""
+    confirm: bool = False
+
+
+class ResetLimits(Command, frozen=True, kw_only=True):
+    """Go back to floor.toml: for some limits of a scope, for a whole scope, or for everything."""
+
+    scope: str = ""
+    """As in ``ChangeLimits``; empty for all scopes."""
+    limits: tuple[str, ...] = ()
+    """Which; empty for all of the scope."""
+    reason: str = ""
+    confirm: bool = False
+
+
+class ConfirmOrder(Command, frozen=True, kw_only=True):
+    """Let one order like a refused one pass, which was refused until a person has looked at it."""
+
+    cl_ord_id: ClientOrderId
+
+
+class EnableStrategy(Command, frozen=True, kw_only=True):
+    """Let a strategy trade again that a guard has restrained; its losses are measured anew."""
+
+    strategy: StrategyId
+    reason: str
+
+
 class Shutdown(Command, frozen=True, kw_only=True):
     """Stop all strategies, settle, and end the floor."""
 
@@ -137,6 +172,10 @@ AnyCommand = (
     | PreviewBooking
     | ConfirmBooking
     | SetCapital
+    | ChangeLimits
+    | ResetLimits
+    | ConfirmOrder
+    | EnableStrategy
     | Shutdown
 )
 

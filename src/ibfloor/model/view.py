@@ -208,6 +208,20 @@ class RiskView(msgspec.Struct, frozen=True, kw_only=True):
     refusals: int
 
 
+class LimitView(msgspec.Struct, frozen=True, kw_only=True):
+    """Topic ``limits``, key ``<scope>/<limit>``: a limit as it holds now."""
+
+    scope: str
+    limit: str
+    rule: str
+    value: str
+    """As floor.toml writes it."""
+    in_file: str
+    """What floor.toml says; empty where the scope has none of its own there."""
+    is_changed: bool
+    """Whether it was changed while the floor runs."""
+
+
 class LogView(msgspec.Struct, frozen=True, kw_only=True):
     """Topic ``log``, key a running number: one line of the floor's log."""
 
@@ -293,6 +307,7 @@ Row = (
     | EntryView
     | KillView
     | RateView
+    | LimitView
 )
 TOPICS = (
     "floor",
@@ -311,4 +326,5 @@ TOPICS = (
     "entries",
     "kills",
     "rates",
+    "limits",
 )
