@@ -34,6 +34,7 @@ from ibfloor.manager.floor_state import Applied, FloorState
 from ibfloor.manager.ground import Ground
 from ibfloor.manager.guarded import Guarded
 from ibfloor.manager.kill_switch import KillSwitch
+from ibfloor.manager.limit_desk import LimitDesk
 from ibfloor.manager.mailroom import Mailroom
 from ibfloor.manager.mark_keeper import MarkKeeper
 from ibfloor.manager.marks import Marks
@@ -252,6 +253,7 @@ class Floor:
             self._clock,
             bookings,
             self._capital,
+            LimitDesk(self._gate.limits, self._queue, self._clock),
             shut_down=self._over.set,
         )
 
