@@ -264,3 +264,20 @@ def test_socket_that_is_closing_and_has_not_said_so_yet_ends_no_session(
             await session.close()
 
     within(test)
+
+
+def test_wrong_length_that_swallows_what_follows_is_noticed_though_bytes_come(
+    gateway: Any, run_gateway: Any, floor_at: Any, within: Any
+) -> None:
+    async def test() -> None:
+        async with run_gateway(gateway):
+            floor = floor_at(gateway.port)
+            session = floor.clients.order_session("alpha", 10)
+            await session.open()
+            seen = len(floor.facts.all)
+            gateway.say((1 << 20).to_bytes(4, "big"))  # the answers to heartbeats are part of this message now
+            await floor.facts.wait(is_state(SessionState.DISCONNECTED), since=seen)
+            await floor.facts.wait(is_state(SessionState.CONNECTED), since=seen)
+            await session.close()
+
+    within(test)

@@ -159,3 +159,9 @@ def test_bar_length_ib_does_not_have_is_named() -> None:
     assert bar_size(60 * NS_PER_S) == "1 min"
     with pytest.raises(ConfigError, match="bars of 7 s: use one of"):
         bar_size(7 * NS_PER_S)
+
+
+@pytest.mark.parametrize("text", ["9" * 30, "4102444800", "22130101 00:00:00 UTC", "19500101-00:00:00"])
+def test_time_of_another_age_is_no_time(text: str) -> None:
+    with pytest.raises(ValueError, match="of our age"):
+        parse_time(text, "UTC")

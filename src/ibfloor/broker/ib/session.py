@@ -25,6 +25,7 @@ from ibfloor.model.ids import ClientOrderId
 log = structlog.get_logger()
 
 _CLOCK_TEXT = re.compile(r"market_ns=(-?\d+) speed=([0-9.eE+-]+)")
+_CLOCK_NS_MAX, _CLOCK_SPEED_MAX = 1 << 63, 1e6
 _PORT_TEXT = re.compile(r"(\d{2,5})\D*$")
 _FARM_TEXT = re.compile(r":([\w.]+)\s*$")
 
@@ -357,7 +358,7 @@ class IbSession:
                 self._follow_port(text)
             case Reaction.CLOCK:
                 if found := _CLOCK_TEXT.search(text):
-                    self._on_clock(int(found[1]), float(found[2]))
+                    self._on_clock(*_clock_told(int(found[1]), float(found[2])))
             case Reaction.QUERY | Reaction.QUERY_AND_RAISE_IDS:
                 self._doubt(f"IB {code}: {text}")
             case _:
@@ -427,6 +428,12 @@ class IbSession:
 
     def _raise_down(self) -> NoReturn:
         raise ConnectivityError(f"session {self._name} (client id {self._client_id}) has no connection to the broker")
+
+
+def _clock_told(market_ns: int, speed: float) -> tuple[int, float]:
+    if not (0 < market_ns < _CLOCK_NS_MAX and 0 < speed <= _CLOCK_SPEED_MAX):
+        raise ValueError(f"no clock runs so: market_ns={market_ns} speed={speed}")
+    return market_ns, speed
 
 
 def _farm(text: str) -> str:

@@ -26,6 +26,10 @@ _ZONES = {
 }
 
 
+_LATEST_NS = 4_102_444_800 * NS_PER_S
+"""The year 2100: what is later was read wrongly, and would fit in no journal."""
+
+
 @lru_cache(maxsize=256)
 def zone(name: str) -> ZoneInfo:
     """Return a time zone by IB's name; raise ``ValueError`` for one nobody knows."""
@@ -43,6 +47,13 @@ def parse_time(text: str, naive_zone: str) -> int:
     ``2013-10-18 09:30:00.0`` (no zone: ``naive_zone``); ``20131018`` (midnight there); epoch seconds.
     Raises ``ValueError`` for any other.
     """
+    ts_ns = _parse(text, naive_zone)
+    if not 0 <= ts_ns < _LATEST_NS:
+        raise ValueError(f"not a time of our age: {text[:60]!r}")
+    return ts_ns
+
+
+def _parse(text: str, naive_zone: str) -> int:
     if len(text) == 8 and text.isdigit():
         return _hour(text, "00", naive_zone)
     if text.isdigit():
