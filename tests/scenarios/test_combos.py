@@ -106,3 +106,41 @@ def test_legs_are_booked_once_through_a_kill_and_a_roll_leaves_nothing_behind(sc
     assert cash
     verified = scene.cli("ledger", "verify", "--json")
     assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+RESTING = """
+from ibfloor import Limit, Side, Stock, Strategy, StrategyParams
+
+class Resting(Strategy[StrategyParams]):
+    def on_start(self) -> None:
+        self.spy, self.qqq = Stock("SPY"), Stock("QQQ")
+        self.mids = {}
+        for each in (self.spy, self.qqq):
+            self.subscribe_quotes(each)
+
+    def on_quote(self, quote) -> None:
+        if quote.mid_px == quote.mid_px:
+            self.mids[quote.contract.symbol] = quote.mid_px
+        if len(self.mids) < 2 or self.orders:
+            return
+        pair = self.combo([(self.spy, 1, Side.BUY), (self.qqq, 2, Side.SELL)])
+        self.submit(Limit(pair, Side.BUY, 5, self.mids["SPY"] - 2 * self.mids["QQQ"] - 20))
+        self.buy(self.spy, 5, limit=self.mids["SPY"] * 0.97)
+"""
+
+
+def test_a_kill_of_one_contract_ends_the_combinations_it_is_a_leg_of(scene: Any) -> None:
+    file = scene.folder / "resting.py"
+    file.write_text(RESTING)
+    scene.write_config(f'[[strategy]]\nname = "resting"\nfile = "{file}"\n')
+    floor = scene.floor()
+
+    def working() -> set[str]:
+        return {row.order_ref for row in scene.book().orders if row.status in ("PreSubmitted", "Submitted")}
+
+    scene.until(lambda: working() == {"resting:1", "resting:2"}, floor)
+    killed = scene.cli("kill", "--instrument", "QQQ", "a drill")
+    assert killed.returncode == 0, killed.stdout + killed.stderr
+    assert working() == {"resting:2"}, "SPY alone works on"
+    orders = scene.view("orders")
+    assert {row["status"] for row in orders.values() if "QQQ" in row["symbol"]} == {"CANCELED"}
