@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ibfloor.execution.order_table import OrderTable
 from ibfloor.ledger.segment import decode_fact
-from ibfloor.model.entry import BookEntry, CashLeg, PositionLeg
+from ibfloor.model.entry import BookEntry, CashLeg, PositionLeg, SettleLeg, SplitLeg
 from ibfloor.model.fact import AnyFact, ClientAssigned, FeeReported, FillsTold, OrderFilled, OrderSubmitted
 from ibfloor.model.ids import ClientOrderId, StrategyId, exec_root, owner_of
 from ibfloor.model.order import Order, OrderRequest
@@ -141,7 +141,9 @@ def _leg_rows(fact: BookEntry) -> Iterator[tuple[object, ...]]:
                 yield (*head, "position", *who, *of_position, None, None, None)
             case CashLeg():
                 yield (*head, "cash", *who, None, None, leg.amount.currency, None, str(leg.amount.amount), None, None)
-            case _:
+            case SettleLeg():
+                yield (*head, "settlement", *who, None, str(leg.px), None, None, None, None, None)
+            case SplitLeg():
                 yield (*head, "split", *who, None, None, None, None, None, leg.new, leg.old)
 
 

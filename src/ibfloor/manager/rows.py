@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ibfloor.manager.floor_state import FloorState
-from ibfloor.model.entry import BookEntry, CashLeg, Leg, PositionLeg, SplitLeg
+from ibfloor.model.entry import BookEntry, CashLeg, Leg, PositionLeg, SettleLeg, SplitLeg
 from ibfloor.model.fact import BreakFound, OrderFilled, SessionChanged
 from ibfloor.model.ids import InstrumentId, StrategyId
 from ibfloor.model.money import Currency
@@ -146,6 +146,8 @@ def rate_row(now: RateNow, base: Currency) -> RateView:
         problem=now.problem,
     )
 
+        case SettleLeg():
+            return f"{leg.strategy} {symbol_of(state, leg.instrument_id)} settled at {leg.px:f}"
 
 def holdings_by_symbol(state: FloorState, valuation: Valuation) -> dict[str, Decimal]:
     """Return open quantities by symbol."""

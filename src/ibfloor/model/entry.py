@@ -32,6 +32,8 @@ class EntryKind(StrEnum):
     EXPIRY = "EXPIRY"
     EXERCISE = "EXERCISE"
     ASSIGNMENT = "ASSIGNMENT"
+    VARIATION = "VARIATION"
+    """A future's daily settlement: its open result is paid in cash."""
     CROSS = "CROSS"
     """Two books traded with each other, without the market."""
 
@@ -81,7 +83,19 @@ class SplitLeg(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_default
     old: int
 
 
-Leg = PositionLeg | CashLeg | SplitLeg
+class SettleLeg(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
+    """What a book's position in a future has gained up to a price is paid in cash. Cost and open result stay.
+
+    There is one for every book that holds the future; like a split it is of all books, whenever they learn
+    of their trades.
+    """
+
+    strategy: StrategyId
+    instrument_id: InstrumentId
+    px: Decimal
+
+
+Leg = PositionLeg | CashLeg | SplitLeg | SettleLeg
 
 
 class BookEntry(Fact, frozen=True, kw_only=True):
@@ -121,3 +135,5 @@ def _undone(leg: Leg) -> Leg:
             return replace(leg, amount=-leg.amount)
         case SplitLeg():
             return replace(leg, new=leg.old, old=leg.new)
+        case SettleLeg():
+            return leg  # what was paid before is for the books to know

@@ -9,7 +9,7 @@ from decimal import Decimal
 import msgspec
 from msgspec.structs import replace
 
-from ibfloor.model.entry import INCOME_KINDS, BookEntry, CashLeg, EntryKind, PositionLeg, SplitLeg
+from ibfloor.model.entry import INCOME_KINDS, BookEntry, CashLeg, EntryKind, PositionLeg, SettleLeg, SplitLeg
 from ibfloor.model.fact import CashMoved, Fact, FeeReported, InstrumentDefined, OrderFilled, PositionMoved
 from ibfloor.model.ids import UNASSIGNED, ExecId, InstrumentId, StrategyId, exec_root
 from ibfloor.model.instrument import Instrument
@@ -18,7 +18,7 @@ from ibfloor.model.money import Currency, Money
 from ibfloor.portfolio.book import Amounts, Book, add_to
 from ibfloor.portfolio.digest import digest_of
 from ibfloor.portfolio.entry_log import EntryLog
-from ibfloor.portfolio.holding import Entry, Holding, realised_as_one
+from ibfloor.portfolio.holding import Entry, Holding, paid_as_one
 from ibfloor.portfolio.making import make_book, settlement_in
 from ibfloor.portfolio.position import Position, Settlement
 
@@ -55,7 +55,7 @@ class Books:
         self._made: dict[StrategyId, Book] = {}
         self._fees_pending = 0
         self._income: dict[StrategyId, dict[EntryKind, Amounts]] = {}
-        self._splits: dict[InstrumentId, dict[str, Entry]] = {}
+        self._common: dict[InstrumentId, dict[str, Entry]] = {}
         self.entries = EntryLog()
 
     def apply(self, fact: Fact) -> bool:
@@ -140,8 +140,8 @@ class Books:
                 if settlement_in(self._instruments, instrument_id) is Settlement.VARIATION:
                     by_instrument.setdefault(instrument_id, []).append(holding)
         for holdings in by_instrument.values():
-            ours = sum((holding.fold().realised for holding in holdings), _ZERO)
-            add_to(cash, holdings[0].currency, realised_as_one(holdings) - ours)
+            ours = sum((holding.fold().realised + holding.fold().paid for holding in holdings), _ZERO)
+            add_to(cash, holdings[0].currency, paid_as_one(holdings) - ours)
         return cash
 
     @contextmanager
@@ -260,7 +260,11 @@ class Books:
                 case PositionLeg():
                     self._book_position(entry.ts_event_ns, key, leg, sign)
                 case SplitLeg():
-                    self._book_split(entry, key, leg, sign)
+                    change = Entry(entry.ts_event_ns, False, key, _ZERO, _ZERO, leg.new, leg.old)
+                    self._book_common(entry.entry_id, leg.instrument_id, change, sign)
+                case SettleLeg():
+                    change = Entry(entry.ts_event_ns, False, key, _ZERO, leg.px, settles=True)
+                    self._book_common(entry.entry_id, leg.instrument_id, change, sign)
             self._made.pop(leg.strategy, None)
 
     def _book_position(self, ts_ns: int, key: str, leg: PositionLeg, sign: int) -> None:
@@ -271,17 +275,17 @@ class Books:
             self._holdings[leg.strategy][leg.instrument_id].remove(booked)
             self._forget_blank(leg.strategy, leg.instrument_id)
 
-    def _book_split(self, entry: BookEntry, key: str, leg: SplitLeg, sign: int) -> None:
-        # One split for all books, whoever the legs name: also for those that learn of an older trade later.
-        splits = self._splits.setdefault(leg.instrument_id, {})
-        if (entry.entry_id in splits) == (sign > 0):
+    def _book_common(self, entry_id: str, instrument_id: InstrumentId, change: Entry, sign: int) -> None:
+        # One for all books, whoever the legs name: also for those that learn of an older trade later.
+        common = self._common.setdefault(instrument_id, {})
+        if (entry_id in common) == (sign > 0):
             return
-        booked = splits.setdefault(entry.entry_id, Entry(entry.ts_event_ns, False, key, _ZERO, _ZERO, leg.new, leg.old))
+        change = common.setdefault(entry_id, change)
         if sign < 0:
-            del splits[entry.entry_id]
+            del common[entry_id]
         for strategy, held in self._holdings.items():
-            if (holding := held.get(leg.instrument_id)) is not None:
-                (holding.add if sign > 0 else holding.remove)(booked)
+            if (holding := held.get(instrument_id)) is not None:
+                (holding.add if sign > 0 else holding.remove)(change)
                 self._made.pop(strategy, None)
 
     def _book_cash(self, kind: EntryKind, leg: CashLeg, sign: int) -> None:
@@ -306,8 +310,8 @@ class Books:
         holding = held.get(instrument_id)
         if holding is None:
             holding = held[instrument_id] = Holding(instrument_id, currency, multiplier, self.lots)
-            for split in self._splits.get(instrument_id, {}).values():
-                holding.add(split)
+            for change in self._common.get(instrument_id, {}).values():
+                holding.add(change)
         return holding
 
     def _make(self, strategy: StrategyId) -> Book:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
-from ibfloor.model.entry import BookEntry, EntryKind, Leg, SplitLeg
+from ibfloor.model.entry import BookEntry, EntryKind, Leg, SettleLeg, SplitLeg
 from ibfloor.model.ids import InstrumentId, StrategyId
 from ibfloor.model.instrument import Instrument
 from ibfloor.portfolio.actions import ActionError, Header, cash_leg, position_leg, quantities_at
@@ -94,6 +94,15 @@ def expiry(books: Books, head: Header, instrument_id: InstrumentId, settle_px: D
         if value and position.settlement is Settlement.PAID:
             legs.append(cash_leg(name, value, position.currency, instrument_id))
     return head.entry(EntryKind.EXPIRY, legs)
+
+
+def settled(books: Books, head: Header, instrument_id: InstrumentId, px: Decimal) -> BookEntry:
+    """Return a future's daily settlement in all books: what is open up to a price is paid in cash."""
+    positions = _positions(books, instrument_id, head.ts_event_ns)
+    if any(each.settlement is not Settlement.VARIATION for each in positions.values()):
+        raise ActionError("only futures are settled daily")
+    legs = [SettleLeg(strategy=name, instrument_id=instrument_id, px=px) for name in positions]
+    return head.entry(EntryKind.VARIATION, legs)
 
 
 def exercised(

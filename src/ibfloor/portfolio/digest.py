@@ -18,7 +18,7 @@ def digest_of(books: Iterable[Book]) -> str:
 def _lines(book: Book) -> list[str]:
     lines = [f"{book.strategy} fills {book.fills}"] if book.fills else []
     for position in book.positions.values():
-        figures = " ".join(_plain(amount) for amount in (position.qty, position.cost, position.realised))
+        figures = " ".join(_plain(amount) for amount in (position.qty, position.cost, position.realised, position.paid))
         lines.append(f"{book.strategy} {position.instrument_id} {position.currency} {figures}")
         lines += [f"{lot.opened_ns} {_plain(lot.qty)} {_plain(lot.cost)} {lot.source}" for lot in position.lots]
     named: list[tuple[str, Amounts]] = [

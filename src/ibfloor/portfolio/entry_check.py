@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 
-from ibfloor.model.entry import INCOME_KINDS, BookEntry, CashLeg, EntryKind, Leg, PositionLeg, SplitLeg, undone
+from ibfloor.model.entry import (
+    INCOME_KINDS,
+    BookEntry,
+    CashLeg,
+    EntryKind,
+    Leg,
+    PositionLeg,
+    SettleLeg,
+    SplitLeg,
+    undone,
+)
 from ibfloor.model.ids import InstrumentId, StrategyId
+from ibfloor.model.instrument import Instrument
 from ibfloor.portfolio.book import Amounts, add_to
 from ibfloor.portfolio.books import Books
+from ibfloor.portfolio.position import Settlement, settlement_of
 
 _ZERO = Decimal(0)
 _BETWEEN_BOOKS = frozenset({EntryKind.TRANSFER, EntryKind.CROSS})
@@ -64,11 +76,22 @@ def _legs(entry: BookEntry, books: Books) -> str | None:
         refusal = _leg(entry, leg)
         if refusal is not None:
             return refusal
-        known = None if isinstance(leg, CashLeg) else books.instrument(leg.instrument_id)
-        if isinstance(leg, PositionLeg) and known is not None and known.currency != leg.currency:
-            return f"{known.contract} is held in {known.currency}, not in {leg.currency}"
-        if isinstance(leg, PositionLeg) and known is not None and known.multiplier != leg.multiplier:
-            return f"the multiplier of {known.contract} is {known.multiplier}, not {leg.multiplier}"
+        misfit = None if isinstance(leg, CashLeg) else _misfit(leg, books.instrument(leg.instrument_id))
+        if misfit is not None:
+            return misfit
+    return None
+
+
+def _misfit(leg: PositionLeg | SplitLeg | SettleLeg, known: Instrument | None) -> str | None:
+    if isinstance(leg, SettleLeg):
+        is_future = known is not None and settlement_of(known.contract.security_type) is Settlement.VARIATION
+        return None if is_future else f"{known.contract if known else leg.instrument_id} is no future"
+    if isinstance(leg, SplitLeg) or known is None:
+        return None
+    if known.currency != leg.currency:
+        return f"{known.contract} is held in {known.currency}, not in {leg.currency}"
+    if known.multiplier != leg.multiplier:
+        return f"the multiplier of {known.contract} is {known.multiplier}, not {leg.multiplier}"
     return None
 
 
@@ -90,6 +113,10 @@ def _leg(entry: BookEntry, leg: Leg) -> str | None:
                 return "a deposit brings cash: take it out by a withdrawal"
             if entry.kind is EntryKind.WITHDRAWAL and amount > 0:
                 return "a withdrawal takes cash: bring it in by a deposit"
+            return None
+        case SettleLeg():
+            if entry.kind is not EntryKind.VARIATION or not leg.px.is_finite():
+                return f"{entry.kind} at {leg.px} is no daily settlement"
             return None
         case SplitLeg():
             if entry.kind is not EntryKind.SPLIT:

@@ -11,7 +11,7 @@ from ibfloor.model.ids import InstrumentId
 from ibfloor.model.lots import LotMethod
 from ibfloor.model.money import Currency
 from ibfloor.portfolio.lots import OpenLots
-from ibfloor.portfolio.position import Position, Settlement, traded
+from ibfloor.portfolio.position import Position, Settlement, share, traded
 
 _ZERO = Decimal(0)
 _KEPT = 16
@@ -37,20 +37,25 @@ class Entry(NamedTuple):
     value: Decimal | None = None
     """Its exact worth, where quantity times price times multiplier is not."""
 
+    settles: bool = False
+    """A daily settlement at ``px``."""
+
     @property
-    def is_split(self) -> bool:
-        """Tell whether it changes what one share is."""
-        return self.new != self.old
+    def is_common(self) -> bool:
+        """Tell whether it is of all books at once: it moves nothing in or out."""
+        return self.settles or self.new != self.old
 
 
 class Fold:
     """What a history amounts to, up to one of its entries."""
 
-    __slots__ = ("lots", "moved_value", "realised", "traded_qty", "traded_value")
+    __slots__ = ("lots", "moved_value", "paid", "realised", "traded_qty", "traded_value")
 
     def __init__(self, lots: OpenLots) -> None:
         self.lots = lots
         self.realised = _ZERO
+        self.paid = _ZERO
+        """Of the open result, by daily settlement."""
         self.traded_value = _ZERO
         """Signed: buys less sells, at their prices."""
         self.traded_qty = _ZERO
@@ -60,7 +65,7 @@ class Fold:
     def copy(self) -> Fold:
         """Return a fold that goes its own way."""
         twin = Fold(self.lots.copy())
-        twin.realised, twin.moved_value = self.realised, self.moved_value
+        twin.realised, twin.paid, twin.moved_value = self.realised, self.paid, self.moved_value
         twin.traded_value, twin.traded_qty = self.traded_value, self.traded_qty
         return twin
 
@@ -69,7 +74,12 @@ class Fold:
         if entry.new != entry.old:
             self.lots.split(entry.new, entry.old)
             return
+        if entry.settles:
+            self.paid = self.lots.qty * entry.px * multiplier - self.lots.cost
+            return
         value = entry.qty * entry.px * multiplier if entry.value is None else entry.value
+        if self.paid:
+            self.paid = still_paid(self.paid, self.lots.qty, entry.qty)
         self.realised += self.lots.trade(entry.qty, value, entry.opened_ns or entry.ts_ns, entry.key, entry.lot)
         if entry.is_trade:
             self.traded_value += value
@@ -101,7 +111,7 @@ class Holding:
 
     def add(self, entry: Entry) -> None:
         """Put an entry into its place."""
-        if entry.new == entry.old:
+        if entry.new == entry.old and not entry.settles:
             self._moves += 1
         if self._entries and entry < self._entries[-1]:
             place = bisect_left(self._entries, entry)
@@ -116,7 +126,7 @@ class Holding:
         if place == len(self._entries) or self._entries[place] != entry:
             raise ValueError(f"{entry.key} was never booked")
         del self._entries[place]
-        self._moves -= not entry.is_split
+        self._moves -= not entry.is_common
         self._return_to(place)
 
     def position(self, settlement: Settlement) -> Position:
@@ -145,6 +155,7 @@ class Holding:
             qty=fold.lots.qty,
             cost=fold.lots.cost,
             realised=fold.realised,
+            paid=fold.paid,
             lots=tuple(fold.lots.lots),
         )
 
@@ -194,8 +205,8 @@ class Holding:
             self._kept = [kept for kept in self._kept if kept[0] % self._apart == 0]
 
 
-def realised_as_one(holdings: Iterable[Holding]) -> Decimal:
-    """Return the realised result of one instrument's holdings as if all were one book's, at average cost.
+def paid_as_one(holdings: Iterable[Holding]) -> Decimal:
+    """Return what one future has paid in cash to all holdings, as if they were one book's, at average cost.
 
     That is how the broker sees them: what one strategy buys closes what another is short.
     Movements from one holding to another at one time and price are no event there.
@@ -203,11 +214,24 @@ def realised_as_one(holdings: Iterable[Holding]) -> Decimal:
     parts = tuple(holdings)
     moves: dict[tuple[int, Decimal], Decimal] = {}
     merged = [entry for part in parts for entry in part.entries if entry.is_trade]
-    for entry in (entry for part in parts for entry in part.entries if not entry.is_trade and not entry.is_split):
+    for entry in (entry for part in parts for entry in part.entries if not entry.is_trade and not entry.is_common):
         moves[entry.ts_ns, entry.px] = moves.get((entry.ts_ns, entry.px), _ZERO) + entry.qty
     merged += [Entry(ts_ns, False, "", qty, px) for (ts_ns, px), qty in moves.items() if qty]
-    held = cost = total = _ZERO
+    merged += {entry for part in parts for entry in part.entries if entry.settles}
+    held = cost = total = paid = _ZERO
     for entry in sorted(merged):
+        if entry.settles:
+            paid = held * entry.px * parts[0].multiplier - cost
+            continue
+        paid = still_paid(paid, held, entry.qty)
         held, cost, realised = traded(held, cost, entry.qty, entry.qty * entry.px * parts[0].multiplier)
         total += realised
-    return total
+    return total + paid
+
+
+def still_paid(paid: Decimal, held: Decimal, change: Decimal) -> Decimal:
+    """Return what is left of a settlement's payment once a trade has closed its part of the position."""
+    left = held + change
+    if not left or (left > 0) != (held > 0):
+        return _ZERO
+    return paid if abs(left) >= abs(held) else share(paid, left, held)

@@ -34,7 +34,7 @@ def make_book(
         add_to(realised, holding.currency, fold.realised)
         match position.settlement:
             case Settlement.VARIATION:
-                add_to(cash, holding.currency, fold.realised)
+                add_to(cash, holding.currency, fold.realised + fold.paid)
             case Settlement.PAID:
                 add_to(cash, holding.currency, -fold.traded_value)
                 add_to(flows, holding.currency, fold.moved_value)

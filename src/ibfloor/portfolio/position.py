@@ -61,6 +61,8 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     """Signed: what the open quantity was bought for; negative for a short."""
     realised: Decimal = _ZERO
     """Result of all that was closed, fees not counted."""
+    paid: Decimal = _ZERO
+    """Of a future: what daily settlement has paid in cash of the open result."""
     lots: tuple[Lot, ...] = ()
     """What is open, the oldest first; by average cost all of it is one."""
 

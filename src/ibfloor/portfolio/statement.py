@@ -195,7 +195,7 @@ def stated_positions(book: Book, prices: Prices) -> Iterable[StatedPosition]:
         value = mark.times(Figure(position.qty * position.multiplier))
         adds = {
             Settlement.PAID: value,
-            Settlement.VARIATION: unrealised_of(position, prices),
+            Settlement.VARIATION: unrealised_of(position, prices) - Figure(position.paid),
             Settlement.EXCHANGED: ZERO,
         }
         yield StatedPosition(

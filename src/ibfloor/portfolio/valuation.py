@@ -182,7 +182,7 @@ def _value_position(position: Position, mark: Mark | None) -> PositionValue:
     exposure = position.qty * mark.px * position.multiplier
     equity = {
         Settlement.PAID: exposure,
-        Settlement.VARIATION: unrealised,
+        Settlement.VARIATION: unrealised - position.paid,
         Settlement.EXCHANGED: _ZERO,
     }[position.settlement]
     return PositionValue(position=position, mark=mark, unrealised=unrealised, exposure=exposure, equity=equity)

@@ -87,7 +87,8 @@ def worth_of(book: Book, prices: Prices) -> Worth:
         unrealised[key] = result = unrealised_of(position, prices)
         if position.settlement is Settlement.EXCHANGED:
             continue  # both sides of it are cash
-        value = result if position.settlement is Settlement.VARIATION else result + Figure(position.cost)
+        beside_cash = -position.paid if position.settlement is Settlement.VARIATION else position.cost
+        value = result + Figure(beside_cash)
         equity[position.currency] = equity.get(position.currency, ZERO) + value
     return Worth(equity=equity, unrealised=unrealised)
 
@@ -138,6 +139,7 @@ def _joined(one: Position, other: Position) -> Position:
         qty=one.qty + other.qty,
         cost=one.cost + other.cost,
         realised=one.realised + other.realised,
+        paid=one.paid + other.paid,
         lots=tuple(sorted((*one.lots, *other.lots), key=lambda lot: lot.opened_ns)),
     )
 

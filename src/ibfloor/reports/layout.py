@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
-from ibfloor.model.entry import BookEntry, CashLeg, PositionLeg
+from ibfloor.model.entry import BookEntry, CashLeg, PositionLeg, SettleLeg
 from ibfloor.portfolio.executions import Execution
 from ibfloor.portfolio.figures import ZERO, Figure, cents_that_add_up, to_cents, total
 from ibfloor.portfolio.position import Lot
@@ -287,6 +287,8 @@ def _leg_text(leg: object) -> str:
             return f"{leg.strategy} {leg.qty:+f} of {leg.instrument_id} at {leg.px:f}"
         case CashLeg():
             return f"{leg.strategy} {leg.amount.amount:+,.2f} {leg.amount.currency}"
+        case SettleLeg():
+            return f"{leg.strategy} {leg.instrument_id} settled at {leg.px:f}"
         case _:
             return f"{getattr(leg, 'strategy', '')} {getattr(leg, 'new', 1)} for {getattr(leg, 'old', 1)}"
 
