@@ -100,6 +100,8 @@ def configuration_page() -> str:
         parts.append(f"## `{name}`\n\n{PURPOSES[section]}\n\n{table}\n")
         if section == "risk":
             parts.append(_risk_tables())
+        if section == "strategy":
+            parts.append(_capital_table())
     return "\n".join(parts)
 
 
@@ -115,6 +117,17 @@ def _risk_tables() -> str:
         '### `[risk.strategy.NAME]`, `[risk.class.FUT]`, `[risk.instrument."ESZ6"]`\n\n'
         "A strategy's table takes every key of `[risk]` but `max_gross_exposure`. Those of classes and instruments "
         f"take: {keys}.\n"
+    )
+
+
+def _capital_table() -> str:
+    from ibfloor.config.capital import CapitalSection
+
+    rows = [_row(key, field) for key, field in CapitalSection.model_fields.items()]
+    table = "\n".join(["| key | default | meaning |", "|---|---|---|", *rows])
+    return (
+        "### `[strategy.capital]`\n\nHow much capital the strategy gets: it sees it as `self.capital`, "
+        f"`self.qty_for()` sizes by it, and its returns are measured on it.\n\n{table}\n"
     )
 
 

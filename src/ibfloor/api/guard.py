@@ -99,7 +99,9 @@ def _with_headers(scope: Scope, send: Send) -> Send:
 
     async def send_with(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", ()), *extra]
+            own = message.get("headers", ())
+            said = {name for name, _ in own}  # a statement brings a policy of its own for its one style
+            message["headers"] = [*own, *(header for header in extra if header[0] not in said)]
         await send(message)
 
     return send_with

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from ibfloor.api.account_routes import account_routes
 from ibfloor.api.booking_routes import booking_routes
+from ibfloor.api.capital_routes import capital_routes
 from ibfloor.api.command_routes import command_routes
 from ibfloor.api.floor_link import FloorLink
 from ibfloor.api.guard import Gatehouse, Guard
@@ -27,6 +28,7 @@ from ibfloor.api.login import LoginDesk
 from ibfloor.api.passwords import PasswordFile
 from ibfloor.api.problem import add_problem_handlers
 from ibfloor.api.read_routes import read_routes
+from ibfloor.api.report_routes import report_routes
 from ibfloor.api.sessions import Sessions
 from ibfloor.api.settings import WebSettings
 from ibfloor.api.socket_route import socket_route
@@ -82,6 +84,8 @@ def build_app(settings: WebSettings, port: int) -> ASGIApp:
     add_problem_handlers(app)
     app.include_router(socket_route(guard, hub))
     app.include_router(account_routes(guard, sessions, desk, is_secure=settings.is_tls))
+    app.include_router(report_routes(guard, settings))
+    app.include_router(capital_routes(guard, link))
     app.include_router(read_routes(guard, link))
     app.include_router(limit_routes(guard, link))
     app.include_router(command_routes(guard, link, desk))

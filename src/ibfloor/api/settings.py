@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from ibfloor.model.errors import ConfigError
+from ibfloor.model.lots import LotMethod
 
 
 class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +24,9 @@ class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
     """File of an argon2 hash; a file that does not exist means that no password is set."""
     tls_certificate: str = ""
     tls_key: str = ""
+    floor: str = ""
+    """The floor's name, for statements."""
+    lots: LotMethod = LotMethod.FIFO
     parent_pipe: bool = False
     """Whether the end of standard input means that the floor is gone."""
 

@@ -9,9 +9,9 @@ import typer
 
 from ibfloor.cli.options import CONFIG_DEFAULT, ConfigOption, HomeOption, JsonOption, config_of, examples, home_of
 from ibfloor.cli.output import Column, Row, print_json, print_table
-from ibfloor.cli.report_options import DAY_ZONE
 from ibfloor.model.errors import ConfigError
 from ibfloor.model.ids import StrategyId
+from ibfloor.reports.days import DAY_ZONE
 
 COLUMNS = (
     Column("ts_ns", "UTC", "time"),

@@ -11,9 +11,7 @@ import typer
 
 from ibfloor.cli.options import config_of
 from ibfloor.model.lots import LotMethod
-
-DAY_ZONE = ZoneInfo("America/New_York")
-"""Where a floor's days begin and end."""
+from ibfloor.reports.days import DAY_ZONE
 
 DayOption = Annotated[
     str | None, typer.Option("--day", metavar="YYYY-MM-DD", help="The trading day, in New York; else the last one.")

@@ -129,6 +129,8 @@ class Children:
             "port": web.port,
             "login_token": login_token,
             "password_file": str(web.password_file),
+            "floor": self._settings.floor.name,
+            "lots": self._settings.books.lots,
             "parent_pipe": True,
         }
         return msgspec.json.encode(fields).decode() + "\n"
