@@ -169,9 +169,7 @@ def trial(how: str, strategies: int, orders: int) -> dict[str, float]:
         tempfile.TemporaryDirectory() as name,
         stage(Path(name), strategies, orders) as (home, _, floor, gateway, book),
     ):
-        found = working(gateway, book)
-        if found != strategies * orders:
-            raise RuntimeError(f"{found} orders work, not {strategies * orders}")
+        _until(lambda: working(gateway, book) == strategies * orders, "all orders work at the gateway")
         begun_s = time.monotonic()
         pull(how, home, floor)
         while working(gateway, book):

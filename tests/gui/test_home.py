@@ -220,6 +220,39 @@ def test_the_stop_can_be_held_by_keyboard(start_floor: Start, visit: Start, key:
     home.until("document.querySelector('[data-test=stop-progress]').textContent.includes('No working order remains')")
 
 
+@pytest.mark.parametrize(("scope", "target"), [("strategy", "gap-fade"), ("instrument", "QQQ")])
+def test_the_stop_can_reach_one_strategy_or_instrument_and_its_reset_asks_for_the_passphrase(
+    start_floor: Start, visit: Start, scope: str, target: str
+) -> None:
+    floor = start_floor("--mode", "live")
+    home = visit(390, 844)
+    home.log_in(floor)
+    home.page.click("[data-test=stop-all]")
+    home.page.click(f"[data-test=scope-{scope}]")
+    home.page.click("[data-test=hold]", delay=1500, force=True)  # nothing is chosen yet
+    assert home.page.locator("[data-test=banner-halt]").count() == 0
+    home.page.select_option("[data-test=stop-target]", target)
+    home.page.click("[data-test=hold]", delay=1500)
+    home.until("document.querySelector('[data-test=stop-progress]').textContent.includes('No working order remains')")
+    assert f"{target} is halted" in home.text("stop-progress")
+    home.page.click("[data-test=stop-close]")
+    assert f"{target} is halted" in home.text("banner-halt")
+    assert "ann (web)" in home.text("banner-halt")
+    running = home.page.evaluate("document.querySelectorAll('tr[data-state=RUNNING]').length")
+    assert running == (7 if scope == "strategy" else 8), "the others trade on"
+    wide = home.page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= 390
+    home.page.click("[data-test=reset]")
+    home.page.fill("[data-test=reset-reason]", "drill is over")
+    home.page.fill("[data-test=reset-passphrase]", "wrong")
+    home.page.click("[data-test=reset-confirm]")
+    home.until("document.querySelector('[data-test=notice]')?.textContent.includes('passphrase')")
+    home.page.fill("[data-test=reset-passphrase]", "horse battery staple")
+    home.page.click("[data-test=reset-confirm]")
+    home.until("document.querySelector('[data-test=banner-halt]') === null")
+    assert home.complaints == [] or all("409" in each for each in home.complaints)
+
+
 def test_a_lost_floor_turns_the_page_stale_and_its_return_mends_it(start_floor: Start, visit: Start) -> None:
     floor = start_floor()
     home = visit()

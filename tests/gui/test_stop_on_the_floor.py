@@ -99,9 +99,10 @@ def test_stop_with_flatten_leaves_every_strategy_flat(demo: Demo, visit: Start) 
     log_in(home, demo)
     wait_for(home, lambda: sum(row.qty != 0 for row in demo.book().positions) >= 2, "too few positions")
     home.page.click("[data-test=stop-all]")
-    home.page.click("text=Halt, cancel and flatten")
     home.page.click("[data-test=hold]", delay=1500)
-    home.until("document.querySelector('[data-test=banner-halt]') !== null")
+    home.until("document.querySelector('[data-test=stop-closing]') !== null")
+    assert any(row.qty for row in demo.book().positions), "closing is asked once more"
+    home.page.click("[data-test=stop-closing] [data-test=hold]", delay=1500)
     wait_for(home, lambda: not any(row.qty for row in demo.book().positions), "a position is left", within_s=30)
     home.until("document.querySelector('[data-test=stop-progress]').textContent.includes('no position is open')")
     assert [row for row in demo.book().orders if row.status in WORKING] == []
