@@ -38,6 +38,13 @@ def register(app: typer.Typer) -> None:
     app.add_typer(fault)
     app.command(
         epilog=examples(
+            'ibfloor gateway happen \'{"kind": "deposit", "currency": "USD", "amount": 5000}\'',
+            'ibfloor gateway happen \'{"kind": "dividend", "symbol": "KO", "amount": 0.28}\'',
+            'ibfloor gateway happen \'{"kind": "split", "symbol": "AAPL", "ratio": 7}\' --port 4002',
+        )
+    )(happen)
+    app.command(
+        epilog=examples(
             "ibfloor gateway book",
             "ibfloor gateway book --json > before.json",
             "ibfloor gateway book --compare before.json",
@@ -99,6 +106,24 @@ def clear(
     from ibfloor.sim.gateway.console import ask_console
 
     _print_rows(ask_console(_path(port), "clear", name=name).rows, as_json)
+
+
+def happen(
+    what: Annotated[
+        str, typer.Argument(help="One event as JSON: a deposit, dividend, interest, exercise or split, as in --events.")
+    ],
+    port: PortOption = None,
+) -> None:
+    """Have something happen to the accounts of a running gateway, now.
+
+    A split changes positions alone: the prices of a running market stay. With --events they move too.
+    """
+    from ibfloor.sim.gateway.console import ask_console
+    from ibfloor.sim.gateway.happenings import read_happening
+
+    event = read_happening(what)
+    ask_console(_path(port), "happen", events=[event])
+    typer.echo(f"it happened: {what}")
 
 
 def book(

@@ -10,7 +10,8 @@ from ibfloor.model.fact import BreakFound, OrderFilled, SessionChanged
 from ibfloor.model.ids import InstrumentId, StrategyId
 from ibfloor.model.money import Currency
 from ibfloor.model.order import Order
-from ibfloor.model.view import BreakView, EntryView, FillView, OrderView, PositionView, RateView, SessionView
+from ibfloor.model.view import BookView, BreakView, EntryView, FillView, OrderView, PositionView, RateView, SessionView
+from ibfloor.portfolio.book import Book
 from ibfloor.portfolio.fx import RateNow
 from ibfloor.portfolio.valuation import PositionValue, Valuation
 
@@ -108,6 +109,19 @@ def break_row(state: FloorState, fact: BreakFound) -> BreakView:
     )
 
 
+def book_row(book: Book, worth: Valuation) -> BookView:
+    """Return a book's row."""
+    return BookView(
+        strategy=book.strategy,
+        cash={currency: amount.quantize(CENT) for currency, amount in sorted(book.cash.items()) if amount},
+        equity=cents(worth.equity),
+        realised_pnl=cents(worth.realised),
+        unrealised_pnl=cents(worth.unrealised),
+        income=cents(worth.income),
+        fees=cents(worth.fees),
+    )
+
+
 def entry_row(state: FloorState, entry: BookEntry) -> EntryView:
     """Return a book entry's row."""
     return EntryView(
@@ -132,6 +146,8 @@ def _leg_text(state: FloorState, leg: Leg) -> str:
             return f"{leg.strategy} {leg.amount.amount:+f} {leg.amount.currency}"
         case SplitLeg():
             return f"{leg.strategy} {symbol_of(state, leg.instrument_id)} {leg.new} for {leg.old}"
+        case SettleLeg():
+            return f"{leg.strategy} {symbol_of(state, leg.instrument_id)} settled at {leg.px:f}"
 
 
 def rate_row(now: RateNow, base: Currency) -> RateView:
@@ -146,8 +162,6 @@ def rate_row(now: RateNow, base: Currency) -> RateView:
         problem=now.problem,
     )
 
-        case SettleLeg():
-            return f"{leg.strategy} {symbol_of(state, leg.instrument_id)} settled at {leg.px:f}"
 
 def holdings_by_symbol(state: FloorState, valuation: Valuation) -> dict[str, Decimal]:
     """Return open quantities by symbol."""

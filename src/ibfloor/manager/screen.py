@@ -16,6 +16,7 @@ from ibfloor.manager.desk import DeskNow
 from ibfloor.manager.floor_state import Applied, FloorState
 from ibfloor.manager.portfolio_manager import PortfolioManager
 from ibfloor.manager.rows import (
+    book_row,
     break_row,
     cents,
     entry_row,
@@ -88,6 +89,7 @@ class Screen:
         rows += [("breaks", key, break_row(state, fact)) for key, fact in state.breaks.items()]
         valuations, account = self._portfolio.value_books({desk.name for desk in desks})
         rows += self._position_rows(valuations)
+        rows += [("books", name, book_row(state.books.book(name), each)) for name, each in valuations.items()]
         is_curve_due = self._is_curve_due()
         rows += [
             ("strategies", desk.name, self._strategy_row(desk, valuations[desk.name], is_curve_due)) for desk in desks

@@ -156,6 +156,7 @@ class PreviewLine(msgspec.Struct, frozen=True, kw_only=True):
     what: str
     before: Decimal
     after: Decimal
+    is_cash: bool = False
 
 
 class BreakLeft(msgspec.Struct, frozen=True, kw_only=True):

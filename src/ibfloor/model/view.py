@@ -277,6 +277,20 @@ class BreakView(msgspec.Struct, frozen=True, kw_only=True):
     """The booking that would end it, as ``PreviewBooking`` takes it."""
 
 
+class BookView(msgspec.Struct, frozen=True, kw_only=True):
+    """Topic ``books``, key the book's name: a strategy's, or ``UNASSIGNED``. Amounts in base currency."""
+
+    strategy: str
+    cash: dict[str, Decimal] = {}
+    """By currency."""
+    equity: Decimal | None = None
+    realised_pnl: Decimal | None = None
+    unrealised_pnl: Decimal | None = None
+    income: Decimal | None = None
+    """Dividends and interest less borrow cost and charges."""
+    fees: Decimal | None = None
+
+
 class EntryView(msgspec.Struct, frozen=True, kw_only=True):
     """Topic ``entries``, key the entry's id: a booking that is no execution."""
 
@@ -305,6 +319,7 @@ Row = (
     | LogView
     | BreakView
     | EntryView
+    | BookView
     | KillView
     | RateView
     | LimitView
@@ -324,6 +339,7 @@ TOPICS = (
     "log",
     "breaks",
     "entries",
+    "books",
     "kills",
     "rates",
     "limits",

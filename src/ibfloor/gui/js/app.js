@@ -1,6 +1,7 @@
 // The home page: header, limits, strategies and chart, curves, blotter and log, footer.
 import { Banners, Notices } from "./banners.js";
 import { Blotter } from "./blotter.js";
+import { Books } from "./books.js";
 import { ChartPanel } from "./chart.js";
 import { Curves } from "./curves.js";
 import { hasData, stale } from "./feed.js";
@@ -10,6 +11,7 @@ import { Icon } from "./icons.js";
 import { Kpis } from "./kpis.js";
 import { classes, html, useEffect, useState } from "./lib.js";
 import { LogPanel } from "./log.js";
+import { page } from "./page.js";
 import { logOut } from "./rest.js";
 import { StopDialog } from "./stop.js";
 import { useCell } from "./store.js";
@@ -23,17 +25,23 @@ const SECTIONS = [
   ["orders", "Orders", "receipt"],
   ["log", "Log", "log"],
 ];
+const PAGES = [
+  ["home", "Home", "home"],
+  ["books", "Books", "book"],
+];
+const PHONE = [...SECTIONS.slice(0, 4), ["books", "Books", "book"], SECTIONS[4]];
 
 export function App() {
   const isStale = Boolean(useCell(stale));
   const isReady = useCell(hasData);
+  const here = useCell(page);
   return html`
     <div class=${classes("shell", isStale && isReady && "is-stale")}>
       <${Header} />
       <${Rail} />
       <main id="home" tabindex="-1">
         <${Banners} />
-        ${isReady ? html`<${Panels} />` : html`<p class="boot" role="status">Connecting to the floor…</p>`}
+        ${isReady ? (here === "books" ? html`<${Books} />` : html`<${Panels} />`) : html`<p class="boot" role="status">Connecting to the floor…</p>`}
       </main>
       <${Footer} />
     </div>
@@ -54,8 +62,12 @@ function Panels() {
 }
 
 function Rail() {
+  const here = useCell(page);
   return html`<nav class="rail" aria-label="Pages">
-    <a class="is-here" href="#home" aria-current="page"><${Icon} name="home" size="20" /><span>Home</span></a>
+    ${PAGES.map(
+      ([id, label, icon]) =>
+        html`<a key=${id} href=${`#${id}`} class=${here === id ? "is-here" : ""} aria-current=${here === id ? "page" : undefined}><${Icon} name=${icon} size="20" /><span>${label}</span></a>`,
+    )}
     <span class="space"></span>
     <button type="button" onClick=${logOut}><${Icon} name="door" size="20" /><span>Log out</span></button>
   </nav>`;
@@ -64,7 +76,7 @@ function Rail() {
 function BottomNav() {
   const here = useSectionInSight();
   return html`<nav class="bottom-nav" aria-label="Sections">
-    ${SECTIONS.map(
+    ${PHONE.map(
       ([id, label, icon]) =>
         html`<a key=${id} href=${`#${id}`} class=${here === id ? "is-here" : ""} aria-current=${here === id ? "true" : undefined}><${Icon} name=${icon} size="20" /><span>${label}</span></a>`,
     )}
@@ -86,5 +98,6 @@ function useSectionInSight() {
     addEventListener("scroll", look, { passive: true });
     return () => removeEventListener("scroll", look);
   }, []);
-  return here;
+  const onPage = useCell(page);
+  return onPage === "home" ? here : onPage;
 }

@@ -3,6 +3,7 @@ import { hasData, stale } from "./feed.js";
 import * as f from "./format.js";
 import { Icon } from "./icons.js";
 import { classes, html } from "./lib.js";
+import { page } from "./page.js";
 import { dismiss, notices } from "./rest.js";
 import { HaltBanner } from "./halt.js";
 import { keyOf } from "./stop.js";
@@ -14,18 +15,19 @@ export function Banners() {
   const kills = [...useTopic("kills").values()];
   const reason = useCell(stale);
   const isReady = useCell(hasData);
+  const here = useCell(page);
   return html`<div class="banners" role="status" aria-live="polite">
     ${reason && isReady && html`<${Banner} kind="is-stale" name="stale" title="Numbers are stale" text=${reason} />`}
     ${kills.map((kill) => html`<${HaltBanner} key=${keyOf(kill)} kill=${kill} />`)}
     ${floor && !floor.kill_latched && !floor.gate_open && floor.gate_reason &&
     html`<${Banner} kind="is-warn" name="gate" title="New entries are blocked" text=${floor.gate_reason} />`}
-    ${breaks.map((row) => html`<${Banner} key=${row.key} kind="is-warn" name="break" title="Books and account differ"
-      text=${`${row.text || row.key}: ours ${f.quantity(row.ours, false)}, theirs ${f.quantity(row.theirs, false)}`} />`)}
+    ${here !== "books" && breaks.map((row) => html`<${Banner} key=${row.key} kind="is-warn" name="break" title="Books and account differ" text=${row.text || row.key}
+      link=${html`<a href="#books">${row.cause && row.cause !== "UNKNOWN" ? `${f.words(row.cause)}: resolve` : "Resolve"}</a>`} />`)}
   </div>`;
 }
 
-function Banner({ kind, name, title, text }) {
-  return html`<div class=${`banner ${kind}`} data-test=${`banner-${name}`}><${Icon} name="alert" size="16" /><b>${title}</b><span>${text}</span></div>`;
+function Banner({ kind, name, title, text, link = null }) {
+  return html`<div class=${`banner ${kind}`} data-test=${`banner-${name}`}><${Icon} name="alert" size="16" /><b>${title}</b><span>${text}</span>${link}</div>`;
 }
 
 export function Notices() {

@@ -21,6 +21,7 @@ from ibfloor.control.framing import FrameError, FrameSplitter
 from ibfloor.model.errors import ConfigError, ConnectivityError, FloorError
 from ibfloor.sim.faults import Fault, FaultRow
 from ibfloor.sim.gateway.gateway import Gateway
+from ibfloor.sim.gateway.happenings import AccountEvent
 
 _CALL_BYTES_MAX = 1024 * 1024
 _ANSWER_BYTES_MAX = 1024 * 1024 * 1024
@@ -32,8 +33,9 @@ class ConsoleCall(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked of a gateway."""
 
     token: str
-    call: Literal["list", "inject", "clear", "book"]
+    call: Literal["list", "inject", "clear", "book", "happen"]
     faults: tuple[Fault, ...] = ()
+    events: tuple[AccountEvent, ...] = ()
     name: str = ""
 
 
@@ -106,6 +108,8 @@ class Console:
         try:
             for fault in call.faults if call.call == "inject" else ():
                 self._gateway.faults.inject(fault)
+            for event in call.events if call.call == "happen" else ():
+                self._gateway.lifecycle.carry_out(event, self._gateway.now_ns())
             if call.call == "clear":
                 self._gateway.faults.clear(call.name)
         finally:
@@ -126,7 +130,9 @@ def running_consoles() -> list[Path]:
     return [path for path in paths if path.exists()]
 
 
-def ask_console(path: Path, call: Literal["list", "inject", "clear", "book"], **more: object) -> ConsoleAnswer:
+def ask_console(
+    path: Path, call: Literal["list", "inject", "clear", "book", "happen"], **more: object
+) -> ConsoleAnswer:
     """Ask a running gateway; raise ``ConnectivityError`` when none answers, ``ConfigError`` for its refusal."""
     if not path.exists():
         raise ConnectivityError(f"no gateway is running here ({path}): start it with `ibfloor gateway`, or give --port")

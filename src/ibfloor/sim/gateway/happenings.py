@@ -105,6 +105,21 @@ def read_happenings(path: Path) -> Happenings:
     )
 
 
+def read_happening(text: str) -> AccountEvent:
+    """Return one event of the accounts from JSON, for a gateway that runs; its time is now.
+
+    Raises ``ConfigError`` for one that makes no sense.
+    """
+    try:
+        fields = msgspec.json.decode(text, type=dict[str, Any])
+        event: AccountEvent = msgspec.convert({"at": "", **fields}, AccountEvent, strict=False)
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{text}: {error}") from error
+    if flaw := _flaw(event):
+        raise ConfigError(f"{text}: {flaw}")
+    return event
+
+
 def _event(path: Path, n: int, entry: Any) -> MarketEvent | AccountEvent:
     kind = entry.get("kind") if isinstance(entry, dict) else None
     wanted: Any = MarketEvent if kind in set(MarketEventKind) else AccountEvent
