@@ -87,7 +87,7 @@ def splits_of(source: TapeSource) -> list[tuple[int, float]]:
 
 def planned(source: TapeSource, security: Security, master: SecurityMaster, plan: Sequence[MarketEvent]) -> TapeSource:
     """Return a source with the plan's events of one security in it; itself when there are none."""
-    events = [event for event in plan if master.by_symbol(event.symbol) is security]
+    events = _events_of(security, master, plan)
     return PlannedSource(source, events) if events else source
 
 
@@ -95,8 +95,7 @@ def unplanned(exact: Exact, security: Security, master: SecurityMaster, plan: Se
     """Return recorded ticks where no event changes their minute: there the changed minute makes them anew."""
     spans = [
         (event.start_ns, None if event.kind is MarketEventKind.GAP else event.end_ns)
-        for event in plan
-        if master.by_symbol(event.symbol) is security
+        for event in _events_of(security, master, plan)
     ]
 
     def untouched(minute_ns: int) -> list[MarketTick] | None:
@@ -104,6 +103,11 @@ def unplanned(exact: Exact, security: Security, master: SecurityMaster, plan: Se
         return None if is_changed else exact(minute_ns)
 
     return untouched if spans else exact
+
+
+def _events_of(security: Security, master: SecurityMaster, plan: Sequence[MarketEvent]) -> list[MarketEvent]:
+    named = [(event, master.by_symbol(event.symbol)) for event in plan]
+    return [event for event, found in named if found and found.instrument_id == security.instrument_id]
 
 
 class PlannedSource:

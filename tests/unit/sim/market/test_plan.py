@@ -164,3 +164,17 @@ def test_bars_of_before_a_split_are_told_in_new_shares_once_it_has_happened(star
     assert prev_close is not None
     assert last is not None
     assert last.px / prev_close == pytest.approx(Decimal(1), abs=Decimal("0.1"))
+
+
+@pytest.mark.parametrize("symbol", ["EUR.USD", "ES"])
+def test_a_gap_of_what_is_listed_anew_for_each_day_strikes_too(start_ns: int, symbol: str) -> None:
+    gap = MarketEvent(kind=MarketEventKind.GAP, symbol=symbol, at=AT, percent=3.0)
+    market = GeneratedMarket(5, start_ns, (symbol,), plan=[gap])
+    found = market.master.by_symbol(symbol)
+    assert found is not None
+    tops = [tick for tick in market.ticks(start_ns + SPAN) if isinstance(tick, BookTop)]
+    before, after = (
+        [top.bid_px for top in tops if top.bid_px is not None and (top.ts_ns < gap.start_ns) is is_before]
+        for is_before in (True, False)
+    )
+    assert min(after) > max(before) * Decimal("1.02")
