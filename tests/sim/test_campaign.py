@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from tests.sim.campaign import tiers
 from tests.sim.campaign.__main__ import summary
+from tests.sim.campaign.results import Options, TierResult
 from tests.sim.campaign.run import run_one
-from tests.sim.campaign.tiers import Options, TierResult
 from tests.sim.campaign.troubles import SINGLE, TROUBLES, WORST
 
 from ibfloor.broker.ib.order_session import IbOrderSession

@@ -20,7 +20,7 @@ from random import Random
 
 import msgspec
 from tests.scenarios.crash.judge import violations
-from tests.scenarios.crash.points import POINTS, SLICE, Act, Point
+from tests.scenarios.crash.points import CAMPAIGN, POINTS, SLICE, Act, Point
 from tests.scenarios.crash.stage import NAMES, Stage, TooLate, Zygote
 
 REACH_S, READY_S, END_S = 40.0, 40.0, 60.0
@@ -123,10 +123,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="this seed alone")
     parser.add_argument("--point", action="append", help="this point alone; may be given again")
     parser.add_argument("--slice", action="store_true", help="the points that run with every change, one seed each")
+    parser.add_argument("--campaign", action="store_true", help="the sixty points of a whole campaign")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--keep", type=Path, help="folder to keep the homes of failed runs in")
     asked = parser.parse_args()
-    names = SLICE if asked.slice else asked.point
+    names = SLICE if asked.slice else CAMPAIGN if asked.campaign else asked.point
     points = [point for point in POINTS if names is None or point.name in names]
     if names is not None and len(points) != len(set(names)):
         parser.error(f"no such point: {', '.join(sorted(set(names) - {point.name for point in points}))}")

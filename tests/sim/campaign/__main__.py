@@ -7,7 +7,10 @@ import os
 import sys
 
 import msgspec
-from tests.sim.campaign.tiers import NOT_YET, TIERS, Options, TierResult
+from tests.sim.campaign.mutation import load
+from tests.sim.campaign.replays import replays
+from tests.sim.campaign.results import Options, TierResult
+from tests.sim.campaign.tiers import TIERS
 from tests.sim.campaign.troubles import TROUBLES
 
 from ibfloor.manager.lag import percentile
@@ -19,8 +22,12 @@ def main(arguments: list[str] | None = None) -> int:
     if options.list:
         for trouble in TROUBLES.values():
             print(f"{trouble.name:20} {trouble.line}")
+        for mutant in load():
+            print(f"mutant {mutant.name:29} {mutant.line}")
         return 0
     _fix_hashes()
+    if options.replays:
+        return _show_replays()
     chosen = options.tier.upper().split(",") if options.tier else list(TIERS)
     wanted = Options(
         is_slice=options.slice,
@@ -32,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     results = {}
     for name in chosen:
         if name not in TIERS:
-            print(f"there is no tier {name} yet: {', '.join(TIERS)}", file=sys.stderr)
+            print(f"there is no tier {name}: {', '.join(TIERS)}", file=sys.stderr)
             return 2
         results[name] = TIERS[name](wanted)
         print(_line(results[name]), flush=True)
@@ -45,18 +52,26 @@ def summary(results: dict[str, TierResult]) -> str:
     recoveries = [took_s for result in results.values() for took_s in result.recoveries_s]
     figures = {name: value for result in results.values() for name, value in result.figures.items()}
     tiers = {name: _row(results[name]) for name in results}
-    for name in sorted({*TIERS, *NOT_YET} - set(results)):
-        tiers[name] = {"ran": False, "why": "not built yet" if name not in TIERS else "not chosen"}
+    for name in sorted(TIERS.keys() - results.keys()):
+        tiers[name] = {"ran": False, "why": "not chosen"}
     document = {
         "violations": sum(result.violations for result in results.values()),
-        "mutants_caught": figures.get("mutants_caught"),
-        "mutants": figures.get("mutants"),
+        "mutants_caught": _whole(figures.get("mutants_caught")),
+        "mutants": _whole(figures.get("mutants")),
         "recovery_p50_s": _rounded(recoveries, 0.5),
         "recovery_p99_s": _rounded(recoveries, 0.99),
         "rss_slope_pct_per_h": figures.get("rss_slope_pct_per_h"),
         "tiers": tiers,
     }
     return msgspec.json.encode(document).decode()
+
+
+def _show_replays() -> int:
+    differ = 0
+    for faults, seed, first, second in replays():
+        differ += first != second
+        print(f"{faults} seed {seed}: {first} {'again' if first == second else f'and then {second}'}", flush=True)
+    return 1 if differ else 0
 
 
 def _row(result: TierResult) -> dict[str, object]:
@@ -69,7 +84,8 @@ def _row(result: TierResult) -> dict[str, object]:
         "fills": result.fills,
         "idle": result.idle,
         "cpu_s": round(result.cpu_s, 1),
-        "wall_s": round(result.wall_s, 1),
+        "seconds": round(result.wall_s, 1),
+        **result.figures,
     }
 
 
@@ -80,6 +96,10 @@ def _line(result: TierResult) -> str:
         f"tier {result.tier}: {result.line}: {result.runs} runs, {result.violations} violations, "
         f"{result.orders} orders, {result.fills} fills, {each_s:.2f} core-s a run, {result.wall_s:.0f} s{idle}"
     )
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)
 
 
 def _rounded(values: list[float], share: float) -> float | None:
@@ -96,11 +116,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make campaign", description="Put the floor through faults, from seeds.")
     parser.add_argument("--slice", action="store_true", help="a minute's worth of every tier: what CI runs")
     parser.add_argument("--tier", default="", help="tiers to run, with commas between; all by default")
-    parser.add_argument("--fault", default="", help="one trouble alone, or two with a plus sign between (tier B)")
+    parser.add_argument(
+        "--fault", default="", help="one trouble alone, or two with a plus sign between (B); a point (D), a mutant (F)"
+    )
     parser.add_argument("--seed", type=int, default=None, help="one seed alone")
     parser.add_argument("--first-seed", type=int, default=1, help="count seeds from here")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--list", action="store_true", help="list the troubles")
+    parser.add_argument("--replays", action="store_true", help="run ten seeds twice, and compare")
+    parser.add_argument("--list", action="store_true", help="list troubles and mutants")
     return parser
 
 

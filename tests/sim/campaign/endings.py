@@ -12,6 +12,8 @@ from ibfloor.model.fact import OrderFilled
 from ibfloor.model.ids import UNASSIGNED, StrategyId, owner_of
 from ibfloor.model.moment import NS_PER_S
 
+BRACKETEER = "gamma"
+
 if TYPE_CHECKING:
     from tests.sim.campaign.invariants import Evidence
     from tests.sim.campaign.world import World
@@ -55,7 +57,7 @@ def quantities_agree(found: Evidence) -> Iterator[str]:
 
 def ends_are_true(found: Evidence) -> Iterator[str]:
     """I6: what a strategy was told is over was over at the broker: no order is given up while it works."""
-    if found.lies or found.may_break or any(trouble.lists_lie for trouble in found.troubles):
+    if found.lies or found.may_break or any(trouble.hides for trouble in found.troubles):
         return
     lasted_ns: dict[str, int] = {}
     for row in found.report.orders:
@@ -70,6 +72,18 @@ def ends_are_true(found: Evidence) -> Iterator[str]:
         if late_ns > TELLING_NS:
             until = f"for {late_ns / NS_PER_S:.1f} s more" if late_ns < 1 << 62 else "for ever"
             yield f"{order.cl_ord_id} was {order.status} here ({order.text}), and worked at the broker {until}"
+
+
+def exits_stay_exits(found: Evidence) -> Iterator[str]:
+    """I16: the exits of brackets never sell what their entries have not bought."""
+    if any(trouble.hides or trouble.lies for trouble in found.troubles):
+        return
+    held: dict[str, Decimal] = defaultdict(Decimal)
+    for row in sorted(found.report.executions, key=lambda row: row.ts_ns):
+        if owner_of(row.order_ref) == BRACKETEER:
+            held[row.symbol] += row.side.sign * row.qty
+            if held[row.symbol] < 0:
+                yield f"{row.order_ref} sold {-held[row.symbol]} {row.symbol} that no bracket had bought"
 
 
 def nothing_is_orphaned(found: Evidence) -> Iterator[str]:

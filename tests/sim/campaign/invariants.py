@@ -11,6 +11,7 @@ import msgspec
 from tests.sim.campaign.endings import (
     ENDED,
     ends_are_true,
+    exits_stay_exits,
     feed_is_alive,
     fills_were_told,
     nothing_is_orphaned,
@@ -329,6 +330,7 @@ _CHECKS: tuple[tuple[str, Callable[[Evidence], Iterator[str]]], ...] = (
     ("I8", latch_holds),
     ("I15", kill_clears),
     ("I16", brackets_are_covered),
+    ("I16", exits_stay_exits),
     ("I10", replays_are_equal),
     ("I11", doubts_end),
     ("I12", recovery_is_quick),

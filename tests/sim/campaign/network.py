@@ -35,6 +35,8 @@ class Network:
     def __init__(self, loop: VirtualLoop, seed: str) -> None:
         self.weather = NetworkWeather()
         self.on_write: Callable[[int, bytes], None] = lambda life, data: None
+        self.on_reply: Callable[[bytes], object] = lambda data: None
+        """Sees what servers write."""
         self.links: list[tuple[_Transport, _Transport]] = []
         self._loop = loop
         self.random = Random(f"{seed}:network")
@@ -125,6 +127,8 @@ class _Transport(asyncio.Transport):
             network.on_write(self.life, data)
             if self.is_over:  # killed on its way to the socket
                 raise Killed
+        else:
+            network.on_reply(data)
         if len(data) > 1 and network.random.random() < network.weather.split_share:
             cut = network.random.randrange(1, len(data))
             self._send(self.peer.deliver, self.peer._epoch, data[:cut])

@@ -17,6 +17,8 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import combinations
 
 import msgspec
+from tests.sim.campaign.late_tiers import fuzzing, mutants, soaking
+from tests.sim.campaign.results import Options, TierResult
 from tests.sim.campaign.run import Outcome, run_one
 from tests.sim.campaign.troubles import SINGLE, WORST
 
@@ -25,36 +27,6 @@ SLICE_A_SEEDS, SLICE_B_SEEDS, SLICE_C_BATCHES = 1, 1, 1
 SLICE_PAIRS_EVERY = 10
 C_RUNS = 10
 JOBS_PER_POOL = 400
-
-
-class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What to run. ``fault`` and ``seed`` pick single runs, as a replay does."""
-
-    is_slice: bool = False
-    fault: str = ""
-    seed: int | None = None
-    first_seed: int = 1
-    processes: int = 2
-    say: Callable[[str], None] = print
-
-
-class TierResult(msgspec.Struct, kw_only=True):
-    """What a tier came to."""
-
-    tier: str
-    line: str
-    runs: int = 0
-    violations: int = 0
-    failures: list[str] = []
-    """Each violated run with its replay command."""
-    orders: int = 0
-    fills: int = 0
-    cpu_s: float = 0.0
-    wall_s: float = 0.0
-    recoveries_s: list[float] = []
-    idle: list[str] = []
-    """Troubles that never happened in any of their runs: they prove nothing."""
-    figures: dict[str, float] = {}
 
 
 Job = tuple[str, str, int]
@@ -86,12 +58,12 @@ def machine(options: Options) -> TierResult:
 
 
 def crashes(options: Options) -> TierResult:
-    """Tier D: SIGKILL at every named point of real processes; ``--fault`` is a point then."""
+    """Tier D: SIGKILL at sixty named points of real processes; ``--fault`` is a point then."""
     result = TierResult(tier="D", line="SIGKILL at named points, real processes")
     if options.is_slice:
         asked = ["--slice"]
     else:
-        asked = ["--point", options.fault] if options.fault else []
+        asked = ["--point", options.fault] if options.fault else ["--campaign"]
         asked += ["--seeds", str(D_SEEDS)] if options.seed is None else ["--seed", str(options.seed)]
     began_s = time.monotonic()
     command = [sys.executable, "-m", "tests.scenarios.crash", "--jobs", str(options.processes), *asked]
@@ -111,8 +83,15 @@ def crashes(options: Options) -> TierResult:
     return result
 
 
-TIERS: dict[str, Callable[[Options], TierResult]] = {"A": single_faults, "B": pairs, "C": machine, "D": crashes}
-NOT_YET = ("E", "F", "G")
+TIERS: dict[str, Callable[[Options], TierResult]] = {
+    "A": single_faults,
+    "B": pairs,
+    "C": machine,
+    "D": crashes,
+    "E": soaking,
+    "F": mutants,
+    "G": fuzzing,
+}
 IN_VIRTUAL_TIME = ("A", "B", "C")
 """The tiers in virtual time."""
 

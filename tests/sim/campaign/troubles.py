@@ -31,8 +31,8 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     """It changes the account in ways that no execution tells: the floor must find a break, and does no wrong by it."""
     lies: bool = False
     """The broker says an order is over, and fills it: no floor can keep a limit against that."""
-    lists_lie: bool = False
-    """Orders are missing from the broker's own lists, time and again: no floor can know that they work."""
+    hides: bool = False
+    """Orders work that no list shows, or executions are not told for a while: no floor can know of them."""
     is_kill: bool = False
     """It is the kill switch, in a world that is well otherwise."""
 
@@ -129,14 +129,14 @@ _ALL: tuple[Trouble, ...] = (
             faults=(Fault(name="sunday-cut", what=do.Reset()),
                     Fault(name="sunday-login", what=do.Refuse(for_s=25)))),
     _fault("nightly-reset", "executions are told half a minute late", do.Withhold(for_s=30)),
-    _fault("half-open", "connections stand, and no byte passes for 15 s", do.Mute(for_s=15)),
+    _fault("half-open", "connections stand, and no byte passes for 15 s", do.Mute(for_s=15), hides=True),
     _fault("mute", "clients hear nothing for 15 s, but are heard", do.Mute(way="out", for_s=15)),
-    _fault("deaf", "clients are not heard for 15 s, but hear", do.Mute(way="in", for_s=15)),
+    _fault("deaf", "clients are not heard for 15 s, but hear", do.Mute(way="in", for_s=15), hides=True),
     _preset("slow-reader"),
     _preset("competing-session"),
     _preset("no-ack"),
     _preset("status-noise"),
-    _preset("exec-first", lists_lie=True),
+    _preset("exec-first", hides=True),
     _fault("late-fees", "commissions come 20 s late", do.Delay(seconds=20), _often("out:commission", 1)),
     _preset("no-fees", breaks=True),
     _preset("fees-first"),
@@ -169,9 +169,9 @@ _ALL: tuple[Trouble, ...] = (
     _fault("cancel-swallowed", "every third cancel vanishes", do.Drop(), _often("in:cancel_order", 0.33)),
     _fault("validation", "321 for one order in five, changes included", _VALIDATION, _often("in:place_order", 0.2)),
     _fault("open-order-lost", "half of all openOrder messages vanish", do.Drop(),
-           _often("out:open_order", 0.5), lists_lie=True),
+           _often("out:open_order", 0.5), hides=True),
     _fault("exec-lost", "one execution in three is never told, only answered", do.Drop(),
-           _often("out:exec_details", 0.3)),
+           _often("out:exec_details", 0.3), hides=True),
     _fault("exec-twice", "every execution comes three times", do.Duplicate(copies=2), _often("out:exec_details", 1)),
     _fault("status-late", "states come up to 2 s late and out of order", do.Delay(seconds=2),
            _often("out:order_status", 0.4)),
@@ -184,7 +184,7 @@ _ALL: tuple[Trouble, ...] = (
     _deed("crash-in-recovery", "the floor is killed, and again as it comes back", _crash_twice),
     _deed("connections-cut", "every connection is reset at both ends", _cut, well_after_s=0.0),
     _deed("connections-flap", "every connection is reset six times in eight seconds", _flap, well_after_s=7.5),
-    _deed("partition", "no byte passes for 12 s, then all come", _partition, well_after_s=12.0),
+    _deed("partition", "no byte passes for 12 s, then all come", _partition, well_after_s=12.0, hides=True),
     _deed("gateway-away", "connections are reset, and refused for 8 s", _refuse_and_cut, well_after_s=8.0),
     _deed("kill", "somebody pulls the kill switch", World.kill_switch, is_kill=True),
     _deed("kill-by-file", "somebody writes the latch file", World.kill_by_file, is_kill=True),

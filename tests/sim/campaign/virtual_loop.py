@@ -66,6 +66,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Return virtual nanoseconds."""
         return round(self._virtual.now_s * 1e9)
 
+    def jump(self, seconds: float) -> None:
+        """Let time leap, as for a machine that was asleep."""
+        self._virtual.now_s += seconds
+
     # lives
 
     def kill(self, life: int) -> None:
