@@ -11,6 +11,7 @@ from ibfloor.data.subscriber import Kind, Subscriber
 from ibfloor.execution.ticket import BracketTicket, OrderTicket
 from ibfloor.execution.trade_manager import TradeManager
 from ibfloor.manager.combos import Combos
+from ibfloor.manager.purse import WorkerPurse
 from ibfloor.manager.services import Services
 from ibfloor.model.fact import InstrumentDefined
 from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
@@ -105,14 +106,10 @@ class WorkerContext:
         """Return the strategy's own cash."""
         return self.book.cash
 
-    def capital(self) -> Decimal | None:
-        """Return the capital allocated to the strategy; ``None`` where none is."""
-        return self._services.capital.of(self._strategy)
-
-    def worth_of_one(self, contract: Contract) -> Decimal | None:
-        """Return what one share or contract is worth in account currency; ``None`` where that is not known."""
-        instrument = self.instrument(contract)
-        return None if instrument is None else self._services.marks.worth_of_one(instrument)
+    @property
+    def purse(self) -> WorkerPurse:
+        """What the strategy sizes its orders by."""
+        return WorkerPurse(self._strategy, self._services)
 
     def submit(self, ticket: OrderTicket) -> Accepted | Refused:
         """Gate, journal and send an order."""

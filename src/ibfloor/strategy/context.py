@@ -35,6 +35,16 @@ class StrategyLog(Protocol):
         """Log what a person must look at now."""
 
 
+class Purse(Protocol):
+    """A strategy's capital, and what things cost; no call blocks."""
+
+    def capital(self) -> Decimal | None:
+        """Return the capital allocated to the strategy, in account currency; ``None`` where none is."""
+
+    def worth_of_one(self, contract: Contract) -> Decimal | None:
+        """Return what one share or contract is worth in account currency; ``None`` where that is not known."""
+
+
 class StrategyContext(Protocol):
     """The floor as one strategy sees it; every call is made on the strategy's thread, none blocks."""
 
@@ -73,11 +83,9 @@ class StrategyContext(Protocol):
     def cash(self) -> Mapping[Currency, Decimal]:
         """Return the strategy's own cash."""
 
-    def capital(self) -> Decimal | None:
-        """Return the capital allocated to the strategy, in account currency; ``None`` where none is."""
-
-    def worth_of_one(self, contract: Contract) -> Decimal | None:
-        """Return what one share or contract is worth in account currency; ``None`` where that is not known."""
+    @property
+    def purse(self) -> Purse:
+        """What the strategy sizes its orders by."""
 
     def submit(self, ticket: OrderTicket) -> Accepted | Refused:
         """Gate, journal and send an order."""

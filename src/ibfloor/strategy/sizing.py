@@ -14,7 +14,7 @@ class Sizing(Seat):
     @property
     def capital(self) -> Decimal | None:
         """Return the capital allocated to this strategy, in account currency; ``None`` where none is."""
-        return self.floor.capital()
+        return self.floor.purse.capital()
 
     def qty_for(self, contract: Contract, share: Decimal | float) -> Decimal | None:
         """Return how much of a contract a share of the capital buys now, in whole lots, never more.
@@ -23,7 +23,7 @@ class Sizing(Seat):
         nothing is assumed.
         """
         capital, instrument = self.capital, self.floor.instrument(contract)
-        worth = self.floor.worth_of_one(contract)
+        worth = self.floor.purse.worth_of_one(contract)
         if capital is None or instrument is None or not worth:
             return None
         part = share if isinstance(share, Decimal) else Decimal(repr(share))

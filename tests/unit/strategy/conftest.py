@@ -106,6 +106,10 @@ class Desk:
 
     # what the strategy sees
 
+    @property
+    def purse(self) -> Desk:
+        return self
+
     def capital(self) -> Decimal | None:
         return self.allocated
 
