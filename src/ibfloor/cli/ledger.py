@@ -58,9 +58,11 @@ def import_flex(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be booked, and book nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Book executions that the API no longer tells, from before its day: each once, however often it is run.
+    """Book what the API does not tell, or no longer: each once, however often it is run.
 
-    An execution goes to the strategy that its order reference names, else to UNASSIGNED. The floor must not run.
+    An execution goes to the strategy that its order reference names, else to UNASSIGNED; a canceled one is taken
+    back. Dividends, taxes on them and options that ended go to the books that held them; other interest, fees,
+    deposits and withdrawals to UNASSIGNED. The floor must not run. Look first: --dry-run.
     """
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -86,9 +88,12 @@ def import_flex(
         f"{len(plan.fills)} executions {done}; {plan.known} are in the ledger already, "
         f"{plan.before_opening} are older than it"
     )
+    for fill in plan.canceled:
+        typer.echo(f"  {fill.strategy:16} taken back {fill.exec_id}")
+    for entry in plan.entries:
+        typer.echo(f"  {', '.join(sorted(entry.strategies)):16} {entry.kind.lower()} {entry.reason}")
+    typer.echo(f"{len(plan.entries)} entries {done}, {len(plan.canceled)} executions taken back")
     for line in plan.unread:
-        typer.echo(f"NOT BOOKED {line}")
-    for line in plan.cash:
         typer.echo(f"NOT BOOKED {line}")
     for line in plan.differences:
         typer.echo(f"DIFFERENT {line}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import xml.parsers.expat as expat  # a file with a DOCTYPE is refused, so that no entity can grow
-from datetime import datetime, tzinfo
+from datetime import date, datetime, time, tzinfo
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
@@ -44,6 +44,10 @@ class FlexTrade(msgspec.Struct, frozen=True, kw_only=True):
     fee: Decimal
     fee_currency: str
     ts_ns: int
+    trade_id: str = ""
+    underlying_con_id: int = 0
+    codes: tuple[str, ...] = ()
+    """IB's codes of what kind of trade it is: A assigned, Ex exercised, Ep expired, Ca canceled."""
 
 
 class FlexPosition(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +65,11 @@ class FlexCash(msgspec.Struct, frozen=True, kw_only=True):
     amount: Decimal
     currency: str
     description: str
+    con_id: int = 0
+    transaction_id: str = ""
+    ts_ns: int | None = None
+    ex_ns: int | None = None
+    """When the stock began to trade without it, where the report says so."""
 
 
 class FlexReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,8 +79,12 @@ class FlexReport(msgspec.Struct, frozen=True, kw_only=True):
     trades: tuple[FlexTrade, ...]
     positions: tuple[FlexPosition, ...]
     cash: tuple[FlexCash, ...]
+    endings: tuple[FlexTrade, ...]
+    """Options that were exercised, assigned or expired, and what was delivered for them."""
+    cancels: tuple[FlexTrade, ...]
+    """Trades that were taken back, as the trade that undoes each."""
     unread: tuple[str, ...]
-    """Trades that are no execution the API would have told: assignments, exercises, canceled trades."""
+    """Trades of no kind that is known here."""
 
 
 def read_report(path: Path, zone: tzinfo) -> FlexReport:
@@ -98,6 +111,8 @@ class _Reader:
         self._trades: list[FlexTrade] = []
         self._positions: list[FlexPosition] = []
         self._cash: list[FlexCash] = []
+        self._endings: list[FlexTrade] = []
+        self._cancels: list[FlexTrade] = []
         self._unread: list[str] = []
         self._is_flex = False
 
@@ -121,6 +136,8 @@ class _Reader:
             trades=tuple(self._trades),
             positions=tuple(self._positions),
             cash=tuple(self._cash),
+            endings=tuple(self._endings),
+            cancels=tuple(self._cancels),
             unread=tuple(self._unread),
         )
 
@@ -129,38 +146,44 @@ class _Reader:
             return  # orders, summaries and lots say the same again
         exec_id = values.get("ibExecID", "")
         what = f"{values.get('buySell', '?')} {values.get('quantity', '?')} {values.get('symbol', '?')}"
-        if values.get("transactionType", "ExchTrade") == "TradeCancel" or "Ca" in values.get("notes", "").split(";"):
-            self._unread.append(f"{what}: a canceled trade ({exec_id or 'no execution id'})")
-            return
-        if not exec_id:
+        codes = tuple(values.get("notes", "").split(";"))
+        if values.get("transactionType", "ExchTrade") == "TradeCancel" or "Ca" in codes:
+            self._cancels.append(self._trade(values, exec_id, codes))
+        elif {"A", "Ex", "Ep"} & set(codes) and not exec_id:
+            self._endings.append(self._trade(values, exec_id, codes))
+        elif exec_id:
+            self._trades.append(self._trade(values, exec_id, codes))
+        else:
             self._unread.append(f"{what}: no ibExecID ({values.get('transactionType', 'unknown kind')})")
-            return
+
+    def _trade(self, values: dict[str, str], exec_id: str, codes: tuple[str, ...]) -> FlexTrade:
         commission_currency = values.get("ibCommissionCurrency") or self._text(values, "currency")
         fee = -self._number(values, "ibCommission", Decimal(0))
         if commission_currency == values.get("currency"):
             fee -= self._number(values, "taxes", Decimal(0))
-        self._trades.append(
-            FlexTrade(
-                account=self._accounts[-1],
-                exec_id=exec_id,
-                perm_id=int(self._number(values, "ibOrderID", Decimal(0))),
-                order_ref=values.get("orderReference", ""),
-                con_id=int(self._number(values, "conid")),
-                security_type=values.get("assetCategory", ""),
-                symbol=values.get("symbol", ""),
-                underlying=values.get("underlyingSymbol", ""),
-                expiry=values.get("expiry", "").replace("-", ""),
-                strike=values.get("strike", ""),
-                right=values.get("putCall", ""),
-                is_buy=self._text(values, "buySell").upper().startswith("B"),
-                qty=abs(self._number(values, "quantity")),
-                px=self._number(values, "tradePrice"),
-                currency=self._text(values, "currency"),
-                multiplier=self._number(values, "multiplier", Decimal(1)),
-                fee=fee,
-                fee_currency=commission_currency,
-                ts_ns=self._time(values),
-            )
+        return FlexTrade(
+            account=self._accounts[-1],
+            exec_id=exec_id,
+            perm_id=int(self._number(values, "ibOrderID", Decimal(0))),
+            order_ref=values.get("orderReference", ""),
+            con_id=int(self._number(values, "conid")),
+            security_type=values.get("assetCategory", ""),
+            symbol=values.get("symbol", ""),
+            underlying=values.get("underlyingSymbol", ""),
+            expiry=values.get("expiry", "").replace("-", ""),
+            strike=values.get("strike", ""),
+            right=values.get("putCall", ""),
+            is_buy=self._text(values, "buySell").upper().startswith("B"),
+            qty=abs(self._number(values, "quantity")),
+            px=self._number(values, "tradePrice"),
+            currency=self._text(values, "currency"),
+            multiplier=self._number(values, "multiplier", Decimal(1)),
+            fee=fee,
+            fee_currency=commission_currency,
+            ts_ns=self._time(values),
+            trade_id=values.get("tradeID", ""),
+            underlying_con_id=int(self._number(values, "underlyingConid", Decimal(0))),
+            codes=codes,
         )
 
     def _take_openposition(self, values: dict[str, str]) -> None:
@@ -177,6 +200,10 @@ class _Reader:
                     amount=self._number(values, "amount"),
                     currency=self._text(values, "currency"),
                     description=values.get("description", ""),
+                    con_id=int(self._number(values, "conid", Decimal(0))),
+                    transaction_id=values.get("transactionID", ""),
+                    ts_ns=self._day_or_time(values, "dateTime", time(23, 59, 59)),
+                    ex_ns=self._day_or_time(values, "exDate", time.min),
                 )
             )
 
@@ -206,6 +233,18 @@ class _Reader:
             return from_datetime(datetime(*(int(part) for part in found.groups()), tzinfo=self._zone))  # type: ignore[arg-type, misc]
         except ValueError:
             raise self._unfit(values, "dateTime", f"is {text!r}, and there is no such time") from None
+
+    def _day_or_time(self, values: dict[str, str], name: str, at: time) -> int | None:
+        found = _TIME.fullmatch(values.get(name, "").strip())
+        if found is None:
+            return None
+        parts = [int(part) for part in found.groups() if part is not None]
+        try:
+            if len(parts) == 3:
+                return from_datetime(datetime.combine(date(*parts), at, self._zone))
+            return from_datetime(datetime(*parts, tzinfo=self._zone))  # type: ignore[arg-type, misc]
+        except ValueError:
+            raise self._unfit(values, name, f"is {values[name]!r}, and there is no such time") from None
 
     def _unfit(self, values: dict[str, str], name: str, why: str) -> ConfigError:
         which = values.get("ibExecID") or values.get("conid") or values.get("transactionID") or "?"

@@ -1,22 +1,25 @@
-"""Booking what the API no longer tells: executions of a Flex report that the ledger does not have."""
+"""Booking what the API no longer tells: what a Flex report has and the ledger does not."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 
 from ibfloor.execution.order_table import OrderTable
 from ibfloor.ledger.flex import FlexReport, FlexTrade
+from ibfloor.ledger.flex_entries import FlexBookings
 from ibfloor.ledger.fold import fold_facts
 from ibfloor.ledger.journal import JournalWriter
 from ibfloor.ledger.lock import FloorLock
 from ibfloor.ledger.paths import LedgerPaths
 from ibfloor.ledger.replay import Recovered, recover
 from ibfloor.ledger.store import LedgerStore
+from ibfloor.model.entry import BookEntry
 from ibfloor.model.errors import ConfigError
 from ibfloor.model.fact import AnyFact, CashMoved, FeeReported, InstrumentDefined, OrderFilled, PositionMoved
-from ibfloor.model.ids import UNASSIGNED, AccountId, ClientOrderId, ExecId, InstrumentId, owner_of
+from ibfloor.model.ids import UNASSIGNED, AccountId, ClientOrderId, ExecId, InstrumentId, exec_root, owner_of
 from ibfloor.model.instrument import Contract, Instrument, SecurityType
 from ibfloor.model.money import Currency, Money
 from ibfloor.model.order import Side
@@ -28,15 +31,18 @@ class ImportPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What an import books, and what it leaves alone."""
 
     fills: tuple[OrderFilled, ...]
+    canceled: tuple[OrderFilled, ...]
+    """Executions that were taken back: their newest revision is of nothing."""
+    entries: tuple[BookEntry, ...]
+    """Money without a trade, and options that ended without a market."""
     facts: tuple[AnyFact, ...]
     """All that is journaled: the fills, their fees, and what they trade."""
     known: int
-    """Executions that the ledger has already."""
+    """Executions and bookings that the ledger has already."""
     before_opening: int
-    """Executions older than the ledger: the opening balance holds them."""
+    """Executions and bookings older than the ledger: the opening balance holds them."""
     unread: tuple[str, ...]
-    cash: tuple[str, ...]
-    """Money without a trade: shown, not booked; it comes up as a break, for a person to resolve."""
+    """What is not booked, and why; it comes up as a break, for a person to resolve."""
     differences: tuple[str, ...]
     """Where the report's positions are not what the books hold after the import."""
 
@@ -68,6 +74,7 @@ class _Planner:
         self._orders, self._books = OrderTable(), Books()
         self._accounts = {account} if account else set()
         self._instruments: set[InstrumentId] = set()
+        self._fills: dict[str, OrderFilled] = {}
         self._opened_ns: int | None = None
         for _, fact in recovered.facts():
             self._take(fact)
@@ -96,18 +103,55 @@ class _Planner:
                 for fact in self._facts(trade, fill, now_ns):
                     self._take(fact)
                     facts.append(fact)
+        unread = list(report.unread)
+        undone = [self._cancel(each, now_ns, unread) for each in report.cancels]
+        canceled = [each for each in undone if each is not None and self._orders.is_news(each)]
+        known += sum(each is not None for each in undone) - len(canceled)
+        for fill in canceled:
+            nothing = Money(Decimal(0), fill.currency)
+            fee = FeeReported(ts_event_ns=fill.ts_event_ns, ts_init_ns=now_ns, exec_id=fill.exec_id, fee=nothing)
+            facts += self._applied(fill, fee)
+        for trade in report.endings:
+            if trade.con_id not in self._instruments:
+                facts += self._applied(
+                    InstrumentDefined(ts_event_ns=now_ns, ts_init_ns=now_ns, instrument=_instrument(trade))
+                )
+        bookings = FlexBookings(report, self._books, self._opened_ns, now_ns)
+        entries = []
+        for entry in bookings.entries():
+            entries.append(entry)
+            facts += self._applied(entry)
         return ImportPlan(
             fills=tuple(fills),
+            canceled=tuple(canceled),
+            entries=tuple(entries),
             facts=tuple(facts),
-            known=known,
-            before_opening=before,
-            unread=report.unread,
-            cash=tuple(f"{each.amount} {each.currency} {each.kind}: {each.description}" for each in report.cash),
+            known=known + bookings.known,
+            before_opening=before + bookings.before_opening,
+            unread=(*unread, *bookings.unread),
             differences=tuple(
                 f"{each.symbol}: the report has {each.qty:f}, the books {ours:f}"
                 for each in report.positions
                 if (ours := self._books.position_total(InstrumentId(each.con_id))) != each.qty
             ),
+        )
+
+    def _applied(self, *facts: AnyFact) -> tuple[AnyFact, ...]:
+        for fact in facts:
+            self._take(fact)
+        return facts
+
+    def _cancel(self, trade: FlexTrade, now_ns: int, unread: list[str]) -> OrderFilled | None:
+        what = f"canceled trade of {trade.qty:f} {trade.symbol} at {trade.px:f}"
+        undoes = [fill for fill in self._fills.values() if _undoes(trade, fill)]
+        if len(undoes) != 1:
+            unread.append(f"{what}: {len(undoes) or 'no'} executions are like it, so none was taken back")
+            return None
+        root, revision = exec_root(undoes[0].exec_id)
+        if undoes[0].last_qty:
+            revision += 1
+        return msgspec.structs.replace(
+            undoes[0], ts_init_ns=now_ns, exec_id=ExecId(f"{root}.{revision:02}"), last_qty=Decimal(0)
         )
 
     def _check_accounts(self, report: FlexReport) -> None:
@@ -121,6 +165,8 @@ class _Planner:
     def _take(self, fact: AnyFact) -> None:
         self._orders.apply(fact)
         self._books.apply(fact)
+        if isinstance(fact, OrderFilled):
+            self._fills[exec_root(fact.exec_id)[0]] = fact
         if isinstance(fact, InstrumentDefined):
             self._instruments.add(fact.instrument.instrument_id)
 
@@ -160,6 +206,13 @@ class _Planner:
         return [*facts, fee] if self._orders.is_news(fee) else facts
 
 
+def _undoes(cancel: FlexTrade, fill: OrderFilled) -> bool:
+    if cancel.exec_id:
+        return exec_root(ExecId(cancel.exec_id))[0] == exec_root(fill.exec_id)[0]
+    is_same = (fill.instrument_id, fill.last_px) == (cancel.con_id, cancel.px)
+    return is_same and fill.last_qty in (cancel.qty, Decimal(0)) and fill.ts_event_ns <= cancel.ts_ns
+
+
 def _instrument(trade: FlexTrade) -> Instrument:
     try:
         security_type = SecurityType(trade.security_type)
@@ -176,6 +229,7 @@ def _instrument(trade: FlexTrade) -> Instrument:
         symbol=symbol,
         currency=Currency(trade.currency),
         expiry=trade.expiry if derived else "",
+        strike=Decimal(trade.strike) if trade.right and trade.strike else None,
         right=trade.right if derived else "",
         multiplier=f"{trade.multiplier:f}" if derived else "",
     )
