@@ -48,7 +48,7 @@ format: $(DEV) ## lay the code out as ruff does
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-campaign: $(APP) $(DEV) ## put the floor through faults in virtual time (ARGS="--slice", or --tier A --fault crash --seed 7)
+campaign: $(APP) $(DEV) ## put the floor through faults, judged by the broker's book (ARGS="--slice", or --tier A --fault crash --seed 7)
 	@$(BIN)/python -m tests.sim.campaign $(ARGS)
 
 bench: $(APP) $(DEV) ## run every benchmark, one JSON line each into benchmarks/results/

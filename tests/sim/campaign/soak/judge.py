@@ -55,7 +55,7 @@ def judge(stage: Stage, report: BookReport, summary: dict[str, Any]) -> Iterator
         yield from ((name, text) for text in check(found))
     yield from (("I8", text) for text in _shut_in_outages(report))
     yield from (("I10", text) for text in _replays(stage))
-    yield from (("I13", text) for text in _complaints(stage))
+    yield from (("I13", text) for text in complaints(stage))
     yield from (("I14", f"IB 100: {row.text}") for row in report.sent if row.code == TOO_MANY)
     yield from (("I15", text) for text in _kill(report, facts))
     if summary.get("books_equal_account") is not True or summary.get("unknown_orders") or summary.get("breaks"):
@@ -99,7 +99,8 @@ def _replays(stage: Stage) -> Iterator[str]:
     yield from (f"ledger: {problem}" for problem in first.problems)
 
 
-def _complaints(stage: Stage) -> Iterator[str]:
+def complaints(stage: Stage) -> Iterator[str]:
+    """Yield what the floor logged of the kind that must not happen."""
     for file in sorted(stage.home.rglob("*.log*")):
         for line in file.read_bytes().splitlines():
             entry = _entry(line)

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from tests.sim.campaign.soak.judge import judge
-from tests.sim.campaign.soak.stage import STRATEGIES, Stage, TooLate
+from tests.sim.campaign.soak.judge import complaints, judge
+from tests.sim.campaign.soak.stage import SPEED, STRATEGIES, Stage, TooLate
 from tests.sim.campaign.soak.weather import Blow, weather
 
 SAMPLE_S = 2.5
@@ -46,7 +46,6 @@ class Soaked(msgspec.Struct, kw_only=True):
     kinds: int = 0
     orders: int = 0
     fills: int = 0
-    lost_links: int = 0
     recovery_s: float | None = None
     cpu_s: float = 0.0
     seconds: float = 0.0
@@ -75,7 +74,6 @@ def soak(seed: int, for_s: float, every_s: float, folder: Path) -> Soaked:
             healed_s = time.monotonic()
             stage.until(lambda: _is_well(stage), RECOVER_S, "all is well again after the last blow")
             result.recovery_s = round(time.monotonic() - healed_s, 2)
-            result.lost_links = sum(int(row.get("losses", 0)) for row in stage.view("sessions").values())
             result.rss_mib = round(stage.rss_mib(), 1)
             killed = stage.cli("kill", "the soak is over")
             if killed.returncode:
@@ -92,6 +90,7 @@ def soak(seed: int, for_s: float, every_s: float, folder: Path) -> Soaked:
             _fit(samples, for_s, result)
         except TooLate as late:
             result.violations.append(f"I12 {late}")
+            result.violations += [f"I13 {text}" for text in complaints(stage)]
         result.seconds = round(time.monotonic() - began_s, 1)
     return result
 
@@ -115,8 +114,6 @@ def _is_well(stage: Stage) -> bool:
 
 
 def _under_blows(stage: Stage, seed: int, for_s: float, every_s: float, result: Soaked) -> list[Sample]:
-    from tests.sim.campaign.soak.stage import SPEED
-
     coming = list(weather(seed, for_s, every_s, SPEED))
     result.kinds = len({blow.kind.name for blow in coming})
     standing: list[tuple[int, Blow]] = []
