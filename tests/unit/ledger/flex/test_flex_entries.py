@@ -74,7 +74,7 @@ def cash(entry: BookEntry) -> dict[StrategyId, Decimal]:
 
 def test_canceled_trade_is_taken_back_with_its_fee(home: Path, run: Import) -> None:
     (canceled,) = run().canceled
-    assert (canceled.exec_id, canceled.strategy, canceled.last_qty) == ("e3.01.02", SMA, 0)
+    assert (str(canceled.exec_id), str(canceled.strategy), int(canceled.last_qty)) == ("e3.01.02", "sma", 0)
     after = state(home)
     assert after.books.book(SMA).positions[SPY].qty == 100
     fee = after.books.fee_of(canceled.exec_id)
