@@ -35,6 +35,8 @@ from ibfloor.manager.ground import Ground
 from ibfloor.manager.guarded import Guarded
 from ibfloor.manager.kill_switch import KillSwitch
 from ibfloor.manager.limit_desk import LimitDesk
+from ibfloor.manager.loss_acts import LossActs
+from ibfloor.manager.loss_guard import LossGuard
 from ibfloor.manager.mailroom import Mailroom
 from ibfloor.manager.mark_keeper import MarkKeeper
 from ibfloor.manager.marks import Marks
@@ -136,6 +138,8 @@ class Floor:
         self._capital = CapitalKeeper(
             settings, queue, self._capital_board, clock, self._portfolio.last_equity, lambda: self._marks.base
         )
+        self._losses = LossGuard(state, self._gate, self._board, clock, self._portfolio, queue.put, tz=DAY_ZONE)
+        self._portfolio.on_valued = self._losses.look
         self._mailroom = Mailroom(state, queue)
         self._screen = Screen(state, self._portfolio, self._board, clock)
         self._mark_keeper = MarkKeeper(self.data, state.instruments)
@@ -161,6 +165,7 @@ class Floor:
             self._marker.observe,
             self.curves.observe,
             self._capital.observe,
+            self._losses.observe,
             self._screen.observe,
             self._mailroom.observe,
         )
@@ -240,6 +245,7 @@ class Floor:
             stack.callback(guarded.create_task(work).cancel)
 
     def _make_desk(self) -> CommandDesk:
+        self._losses.acts = LossActs(self._tasks, self._strategies, self._kill_switch, self._gate)
         bookings = BookingDesk(
             self._queue,
             self._clock,

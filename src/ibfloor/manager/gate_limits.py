@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Lock
 
 import msgspec
@@ -11,12 +11,13 @@ from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
 from ibfloor.model.instrument import Instrument
 from ibfloor.model.moment import Clock
 from ibfloor.model.order import OrderRequest
-from ibfloor.model.risk_fact import LimitChange, LimitsChanged
+from ibfloor.model.risk_fact import LimitChange, LimitsChanged, TradingRestricted
 from ibfloor.risk.figures import MarketFigures
 from ibfloor.risk.gate import RiskGate
 from ibfloor.risk.left import InstrumentLeft, LimitsLeft, left, left_in
 from ibfloor.risk.limits import RiskLimits, Scope
 from ibfloor.risk.limits_in_force import LimitRow, Proposal
+from ibfloor.risk.losses import Losses
 from ibfloor.risk.margin import AccountFigures
 
 
@@ -80,18 +81,20 @@ class GateLimits:
         with self._lock:
             self._gate.margin.take(figures)
 
+    def take_losses(self, losses: Mapping[StrategyId, Losses]) -> None:
+        """Take what every strategy has lost, as last valued."""
+        with self._lock:
+            self._gate.losses = dict(losses)
+
+    def restrain(self, fact: TradingRestricted) -> None:
+        """Restrain a strategy at once; the fact is journaled by whoever made it."""
+        with self._lock:
+            self._gate.apply(fact)
+
     def take_figures(self, instrument_id: InstrumentId, figures: MarketFigures) -> None:
         """Take an instrument's usual day."""
         with self._lock:
             self._gate.figures[instrument_id] = figures
-
-    def take_market(self, instrument_id: InstrumentId, trouble: str | None) -> None:
-        """Hold entries in an instrument whose market stands (say why), or let them pass again."""
-        with self._lock:
-            if trouble is None:
-                self._gate.permissions.markets.pop(instrument_id, None)
-            else:
-                self._gate.permissions.markets[instrument_id] = trouble
 
     def _change(
         self, propose: Callable[[], Proposal], actor: str, reason: str, is_confirmed: bool

@@ -6,6 +6,7 @@ risk gate, so that exposures are judged at the prices the screen shows.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import tzinfo
 from decimal import Decimal
 
@@ -50,6 +51,8 @@ class PortfolioManager:
         self._tz = tz
         self._doubts: frozenset[ClientOrderId] = frozenset()
         self._forks: dict[ClientOrderId, int] = {}
+        self.on_valued: Callable[[Mapping[StrategyId, Valuation], Valuation], None] = lambda books, account: None
+        """Told of every valuation, on the queue's thread. Set before the start."""
         self.performance: Performance | None = None
         """The day's anchor and the peak so far; ``None`` until the account could be valued once."""
 
@@ -78,6 +81,7 @@ class PortfolioManager:
         valuations = {name: value(books.book(name), marks, rates) for name in everyone}
         account = value_account(valuations.values(), marks, rates)
         self._advance(account, rates)
+        self.on_valued(valuations, account)
         return valuations, account
 
     def rates_now(self) -> list[RateNow]:

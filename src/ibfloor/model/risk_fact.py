@@ -69,14 +69,18 @@ class RestrictionLifted(RiskNote, frozen=True, kw_only=True):
 
 
 class PeakReached(RiskNote, frozen=True, kw_only=True):
-    """A result was never higher, or its measuring began anew: drawdowns are measured from here."""
+    """How a book's result stands: its day's beginning and its high-water mark, journaled as they move.
+
+    Results are what was earned, in the base currency: money that came without a trade is in none of them.
+    """
 
     strategy: StrategyId
     """``ACCOUNT_BOOK`` for the account."""
     day: str
     """The trading day of ``anchor``, as ``YYYY-MM-DD``."""
     anchor: Decimal
-    """What the day began with, moved along with every flow since."""
+    """The result the day began with."""
     peak: Decimal
-    flows: Decimal = Decimal(0)
-    """All that had come in without a trade by then: it moved anchor and peak along."""
+    """The highest result; losses before a person let the book trade again are left out."""
+    value: Decimal
+    """The result now."""

@@ -38,6 +38,7 @@ from ibfloor.risk.holdings import Holdings
 from ibfloor.risk.intents import UsedIntents
 from ibfloor.risk.limits import RiskLimits
 from ibfloor.risk.limits_in_force import LimitsInForce
+from ibfloor.risk.losses import Losses
 from ibfloor.risk.margin import MarginBook
 from ibfloor.risk.permission import Permissions
 from ibfloor.risk.previews import Previews
@@ -79,7 +80,7 @@ class RiskGate:
         self.confirmations = Confirmations()
         self.trips: list[TradingRestricted] = []
         """Facts of what a rule did to a strategy, for whoever journals them; taken and cleared by them."""
-        self.losses: dict[StrategyId, tuple[Decimal, Decimal]] = {}
+        self.losses: dict[StrategyId, Losses] = {}
         """What each strategy has lost today, and fallen from its best, as last valued."""
         self._working = WorkingBook()
         self._desk = Desk(

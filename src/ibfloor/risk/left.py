@@ -78,8 +78,8 @@ def left(gate: RiskGate, strategy: StrategyId, now_ns: int) -> LimitsLeft:
         open_orders=min(most, default=None),
         gross_exposure=_room(account.max_gross_exposure, gate.exposures.gross),
         margin=_margin_room(gate),
-        day_loss=_room(limits.day_loss_max, None if losses is None else losses[0]),
-        drawdown=_room(limits.drawdown_max, None if losses is None else losses[1]),
+        day_loss=_room(limits.day_loss_max, None if losses is None else losses.of_day),
+        drawdown=_room(limits.drawdown_max, None if losses is None else losses.from_peak),
     )
 
 

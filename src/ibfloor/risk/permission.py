@@ -28,8 +28,6 @@ class Permissions:
         self.locks: dict[InstrumentId, str] = {}
         self.doubts: dict[InstrumentId, set[ClientOrderId]] = {}
         """Orders of unknown fate."""
-        self.markets: dict[InstrumentId, str] = {}
-        """Instruments whose market stands, or is not seen as it is: why."""
         self.kills: dict[KillPlace, KillState] = {}
         """The kill switches that are latched."""
         self.closing: set[KillPlace] = set()

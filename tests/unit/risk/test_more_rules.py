@@ -354,10 +354,3 @@ def test_session_has_a_rate_of_its_own_that_ways_out_count_in(desk_with: MakeDes
     assert "the session of sma" in desk.ask(facts.request(51, 1)).reason.text
     desk.gate.permissions.leaving.add(SMA)
     assert rule_of(desk.ask(facts.request(52, 100, Side.SELL))) == "order_rate"
-
-
-def test_halted_market_holds_entries_and_lets_exits_out(desk: Any, facts: Any) -> None:
-    hold(desk, facts)
-    desk.gate.permissions.markets[SPY] = "is halted"
-    assert rule_of(desk.ask(facts.request(1, 1))) == "halted"
-    assert rule_of(desk.ask(facts.request(2, 1, Side.SELL))) == "approved"

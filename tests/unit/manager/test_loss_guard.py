@@ -1,0 +1,237 @@
+"""Losses against limits: from marks that the journal knows, over restarts and days, and what they set off."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from ibfloor.manager.account_board import AccountBoard
+from ibfloor.manager.floor_state import FloorState
+from ibfloor.manager.loss_guard import LossGuard
+from ibfloor.manager.shared_gate import SharedGate
+from ibfloor.model.fact import AnyFact, KillReset
+from ibfloor.model.ids import StrategyId
+from ibfloor.model.money import USD
+from ibfloor.model.risk_fact import PeakReached, Restraint, RestrictionLifted, TradingRestricted
+from ibfloor.portfolio.performance import Performance
+from ibfloor.portfolio.valuation import Valuation
+from ibfloor.risk.gate import RiskGate
+from ibfloor.risk.limits import AccountLimits, RiskLimits, StrategyLimits
+
+D = Decimal
+SMA = StrategyId("sma")
+S_NS = 1_000_000_000
+DAY_NS = 86_400 * S_NS
+LIMITS = RiskLimits(
+    version=1,
+    base_currency=USD,
+    account=AccountLimits(max_gross_exposure=None, day_loss_max=D(1_000), drawdown_max_pct=D(2)),
+    strategy=StrategyLimits(
+        max_order_qty=None,
+        max_order_notional=None,
+        max_position_qty=None,
+        max_position_notional=None,
+        collar_pct=None,
+        day_loss_max=D(100),
+        drawdown_max=D(150),
+    ),
+)
+
+
+class Clock:
+    speed = 1.0
+
+    def __init__(self) -> None:
+        self.ns = 20_000 * DAY_NS
+
+    def now_ns(self) -> int:
+        return self.ns
+
+    def wall_delay_s(self, until_ns: int) -> float:
+        return 0.0
+
+
+class Watch:
+    """A guard with everything it sets off, and a journal that can be replayed into another."""
+
+    def __init__(self, clock: Clock, journal: list[AnyFact] | None = None) -> None:
+        self.clock = clock
+        self.journal: list[AnyFact] = journal or []
+        self.stopped: list[StrategyId] = []
+        self.killed: list[str] = []
+        self.state = FloorState()
+        self.core = RiskGate(LIMITS)
+        self.performance: Performance | None = None
+        for fact in self.journal:
+            self.core.apply(fact)
+            self.state.apply(fact)
+        gate = SharedGate(self.core, lambda _: None, clock)
+        self.guard = LossGuard(self.state, gate, AccountBoard(), clock, self, self._put, tz=UTC)
+        self.guard.acts = self
+
+    def stop(self, name: StrategyId) -> None:
+        self.stopped.append(name)
+
+    def kill(self, text: str) -> None:
+        self.killed.append(text)
+
+    def take(self, fact: AnyFact) -> None:
+        self._put(fact)
+
+    def look(self, *, pnl: str | None = "0", equity: str | None = "100000", flows: str = "0") -> None:
+        if equity is not None:
+            self.performance = Performance(
+                day="", anchor=D(0), peak=D(0), equity=D(equity), flows=D(flows), flows_by={}
+            )
+        account = value("ACCOUNT", "0", equity)
+        self.guard.look({SMA: value("sma", pnl, "0")}, account)
+
+    def _put(self, fact: AnyFact) -> None:
+        self.journal.append(fact)
+        self.core.apply(fact)
+        self.guard.observe(self.state.apply(fact))
+
+    def of(self, kind: type[Any]) -> list[Any]:
+        return [fact for fact in self.journal if isinstance(fact, kind)]
+
+
+def value(name: str, pnl: str | None, equity: str | None) -> Valuation:
+    nothing = D(0)
+    return Valuation(
+        strategy=StrategyId(name),
+        base=USD,
+        positions=(),
+        cash=nothing,
+        realised=None if pnl is None else D(pnl),
+        fees=nothing,
+        income=nothing,
+        flows=nothing,
+        flows_by={},
+        unrealised=nothing,
+        gross_exposure=nothing,
+        net_exposure=nothing,
+        equity=None if equity is None else D(equity),
+    )
+
+
+@pytest.fixture
+def watch() -> Watch:
+    return Watch(Clock())
+
+
+def test_loss_of_a_day_leaves_a_strategy_only_the_way_out_and_stops_it_once(watch: Watch) -> None:
+    watch.look(pnl="50")
+    watch.look(pnl="-49.99")
+    assert watch.stopped == []
+    watch.look(pnl="-50")
+    watch.look(pnl="-60")
+    assert watch.stopped == [SMA]
+    (fact,) = watch.of(TradingRestricted)
+    assert (fact.restraint, fact.rule) == (Restraint.REDUCING, "day_loss")
+    assert "lost 100.00 today" in watch.core.permissions.reducing_strategies[SMA]
+
+
+def test_new_day_begins_with_the_last_result_and_the_peak_stays(watch: Watch) -> None:
+    watch.look(pnl="0")
+    watch.look(pnl="-80")
+    watch.clock.ns += DAY_NS
+    watch.look(pnl="-120")
+    assert watch.stopped == [], "40 today, and 120 from the best"
+    watch.look(pnl="-150")
+    assert watch.of(TradingRestricted)[0].rule == "drawdown"
+
+
+def test_peak_survives_a_restart(watch: Watch) -> None:
+    for pnl in ("0", "500", "503", "400"):
+        watch.look(pnl=pnl)
+    watch.clock.ns += DAY_NS
+    watch.look(pnl="400")
+    again = Watch(watch.clock, watch.journal)
+    again.look(pnl="354")
+    assert again.stopped == []
+    again.look(pnl="353")
+    assert again.stopped == [SMA], "from the 503 that the journal knows, not from where it came up"
+
+
+def test_marks_are_journaled_as_they_move_not_at_every_look(watch: Watch) -> None:
+    for cent in range(1_000):
+        watch.look(pnl=f"{cent / 100:.2f}")
+    assert len([fact for fact in watch.of(PeakReached) if fact.strategy == SMA]) <= 4
+
+
+def test_person_who_enables_a_strategy_has_its_losses_measured_anew(watch: Watch) -> None:
+    watch.look(pnl="0")
+    watch.look(pnl="-100")
+    watch.take(RestrictionLifted(ts_event_ns=1, ts_init_ns=1, strategy=SMA, actor="ann", reason="a bad print"))
+    assert watch.core.permissions.reducing_strategies == {}
+    watch.look(pnl="-100")
+    watch.look(pnl="-199")
+    assert watch.stopped == [SMA]
+    again = Watch(watch.clock, watch.journal)
+    again.look(pnl="-200")
+    assert again.stopped == [SMA], "and the new mark is in the journal"
+
+
+def test_account_is_killed_by_the_loss_of_a_day_and_a_deposit_is_no_gain(watch: Watch) -> None:
+    watch.look(equity="100000")
+    watch.look(equity="150000", flows="50000")
+    watch.look(equity="149000.01", flows="50000")
+    assert watch.killed == []
+    watch.look(equity="149000", flows="50000")
+    watch.look(equity="148000", flows="50000")
+    assert len(watch.killed) == 1
+    assert "lost 1000.00 today" in watch.killed[0]
+
+
+def test_withdrawal_is_no_loss(watch: Watch) -> None:
+    watch.look(equity="100000")
+    watch.look(equity="40000", flows="-60000")
+    assert watch.killed == []
+
+
+def test_account_is_killed_by_its_fall_from_a_peak_of_days_ago_also_after_a_restart(watch: Watch) -> None:
+    watch.look(equity="100000")
+    watch.look(equity="99200")
+    watch.clock.ns += DAY_NS
+    watch.look(equity="99200")
+    again = Watch(watch.clock, watch.journal)
+    again.look(equity="98400")
+    assert again.killed == []
+    again.clock.ns += DAY_NS
+    again.look(equity="98000")
+    assert "fell 2000.00" in again.killed[0]
+
+
+def test_reset_of_the_kill_switch_measures_the_account_anew(watch: Watch) -> None:
+    watch.look(equity="100000")
+    watch.look(equity="99000")
+    watch.take(KillReset(ts_event_ns=1, ts_init_ns=1, actor="ann", reason="seen"))
+    watch.look(equity="99000")
+    watch.look(equity="98100")
+    assert len(watch.killed) == 1
+    watch.look(equity="98000")
+    assert len(watch.killed) == 2
+
+
+def test_account_whose_worth_is_not_known_for_long_may_not_enter(watch: Watch) -> None:
+    watch.look()
+    watch.look(equity=None)
+    assert watch.core.permissions.reducing == {}
+    watch.clock.ns += 10 * S_NS
+    watch.look(equity=None)
+    assert "not known" in watch.core.permissions.reducing["losses"]
+    watch.look()
+    assert watch.core.permissions.reducing == {}
+
+
+def test_book_without_limits_of_losses_is_not_measured(watch: Watch) -> None:
+    watch.core.in_force.now = watch.core.limits = replace(
+        LIMITS, strategy=replace(LIMITS.strategy, day_loss_max=None, drawdown_max=None)
+    )
+    watch.look(pnl="0")
+    watch.look(pnl="-100000")
+    assert (watch.stopped, [fact for fact in watch.of(PeakReached) if fact.strategy == SMA]) == ([], [])
