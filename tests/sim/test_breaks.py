@@ -229,3 +229,28 @@ def test_what_the_broker_tells_of_the_account_by_itself_is_compared_at_once(tmp_
         assert set(await world.rows("breaks")) == {"cash:USD"}
 
     play(tmp_path, scene, reconcile_every_s=1e6)
+
+
+def test_a_futures_daily_settlement_is_named_and_cash_agrees_until_it_is_sold(tmp_path: Path) -> None:
+    async def scene(world: BooksWorld) -> None:
+        es = world.instrument("ES")
+        await world.quote("ES", "1700.00", "1700.25")
+        await world.trade_by_hand("ES", Side.BUY, 2, "1700.25")
+        assert await world.settle()
+        await world.quote("ES", "1710.00", "1710.25")  # the future is watched since it is held
+        world.account.settle(es.instrument_id, Decimal("1712.50"), world.gateway.now_ns())
+        rows = await broken(world, "VARIATION")
+        assert "at 1712.5" in rows["cash:USD"].why
+        await resolved(world, "cash:USD")
+        book = await world.book("UNASSIGNED")
+        assert book.cash[USD] == world.account.cash[USD]
+        assert book.positions[es.instrument_id].avg_px == Decimal("1700.25")
+        assert all(amount == 0 for amount in book.realised.values()), "nothing was closed"
+        await world.quote("ES", "1705.00", "1705.25")
+        await world.trade_by_hand("ES", Side.SELL, 2, "1705.00")
+        assert await world.settle()
+        book = await world.book("UNASSIGNED")
+        assert book.realised[USD] == 2 * 50 * Decimal("4.75")
+        assert book.cash[USD] == world.account.cash[USD]
+
+    play(tmp_path, scene)

@@ -26,7 +26,7 @@ from ibfloor.model.ids import StrategyId
 
 app = typer.Typer(
     name="action",
-    help="Classify a split, merger, expiry, exercise, assignment, dividend, interest or charge.",
+    help="Classify a split, merger, expiry, settlement, exercise, assignment, dividend, interest or charge.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -105,6 +105,24 @@ def expiry(
     from ibfloor.model.booking import ExpirePosition
 
     done = ExpirePosition(instrument_id=instrument_id(symbol, config, home), px=number(price, "--price"))
+    book(done, config, home, reason=reason, break_key=break_key, preview=preview, yes=yes)
+
+
+@app.command(epilog=examples("ibfloor book action settle ESZ6 5010.25 -r 'settlement of the 7th'"))
+def settle(
+    symbol: SymbolArgument,
+    price: Annotated[str, typer.Argument(metavar="PX", help="The settlement price.")],
+    reason: ReasonOption,
+    break_key: BreakOption = "",
+    preview: PreviewOption = False,
+    yes: YesOption = False,
+    config: ConfigOption = CONFIG_DEFAULT,
+    home: HomeOption = None,
+) -> None:
+    """Pay every book what its position in a future has gained: the exchange's daily settlement."""
+    from ibfloor.model.booking import SettleFuture
+
+    done = SettleFuture(instrument_id=instrument_id(symbol, config, home), px=number(price, "PX"))
     book(done, config, home, reason=reason, break_key=break_key, preview=preview, yes=yes)
 
 

@@ -98,6 +98,13 @@ class ExpirePosition(Booking, frozen=True, kw_only=True):
     px: Decimal = Decimal(0)
 
 
+class SettleFuture(Booking, frozen=True, kw_only=True):
+    """Pay every book what its position in a future has gained up to a price: the exchange's daily settlement."""
+
+    instrument_id: InstrumentId
+    px: Decimal
+
+
 class ExerciseOption(Booking, frozen=True, kw_only=True):
     """Turn held options into the underlying at the strike; of written ones it is an assignment."""
 
@@ -123,6 +130,7 @@ AnyBooking = (
     | SplitPosition
     | MergePosition
     | ExpirePosition
+    | SettleFuture
     | ExerciseOption
     | UndoEntry
 )
@@ -138,6 +146,8 @@ class BreakCause(StrEnum):
     """The venue took an execution back."""
     SPLIT = "SPLIT"
     EXPIRY = "EXPIRY"
+    VARIATION = "VARIATION"
+    """A future was settled: what it had gained was paid."""
     EXERCISE = "EXERCISE"
     ASSIGNMENT = "ASSIGNMENT"
     DIVIDEND = "DIVIDEND"

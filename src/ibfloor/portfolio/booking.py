@@ -13,6 +13,7 @@ from ibfloor.model.booking import (
     ExerciseOption,
     ExpirePosition,
     MergePosition,
+    SettleFuture,
     SplitPosition,
     TransferCash,
     TransferLot,
@@ -25,7 +26,7 @@ from ibfloor.model.money import Money
 from ibfloor.portfolio import actions
 from ibfloor.portfolio.actions import ActionError, Header
 from ibfloor.portfolio.books import Books
-from ibfloor.portfolio.corporate import Piece, assigned_to, exercised, expiry, reorganised, split
+from ibfloor.portfolio.corporate import Piece, assigned_to, exercised, expiry, reorganised, settled, split
 
 CASH_KINDS = INCOME_KINDS | {EntryKind.DEPOSIT, EntryKind.WITHDRAWAL}
 
@@ -51,6 +52,8 @@ def entry_of(booking: AnyBooking, books: Books, head: Header) -> BookEntry:
             return _merged(booking, books, head)
         case ExpirePosition():
             return expiry(books, head, booking.instrument_id, booking.px)
+        case SettleFuture():
+            return settled(books, head, booking.instrument_id, booking.px)
         case ExerciseOption():
             return _exercised(booking, books, head)
         case UndoEntry():

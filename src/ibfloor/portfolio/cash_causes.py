@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
-from ibfloor.model.booking import BookCash, BreakCause
+from ibfloor.model.booking import BookCash, BreakCause, SettleFuture
 from ibfloor.model.entry import EntryKind
 from ibfloor.model.ids import InstrumentId
 from ibfloor.model.instrument import SecurityType
 from ibfloor.model.money import Currency, Money
+from ibfloor.portfolio.actions import Header
 from ibfloor.portfolio.books import Books
+from ibfloor.portfolio.corporate import settled
+from ibfloor.portfolio.position import Settlement, settlement_of, tidy
 from ibfloor.portfolio.reconciliation import CASH_TOLERANCE, Explained
 
 DIVIDENDS, INTEREST = "AccruedDividend", "AccruedCash"
@@ -21,6 +24,9 @@ YIELD_MAX = Decimal("0.05")
 YIELD_MIN = Decimal("0.0005")
 INTEREST_MAX = Decimal("0.005")
 """Interest is no larger part of the cash."""
+SETTLEMENT_MOVE_MAX = Decimal("0.05")
+"""A settlement price is no further from the mark."""
+_TRIAL = Header(entry_id="trial", ts_event_ns=2**62, ts_init_ns=2**62, actor="floor", reason="trial")
 ROUND, DEPOSIT_MIN = Decimal(100), Decimal(1000)
 _KINDS = (SecurityType.STOCK, SecurityType.FUND)
 _ZERO = Decimal(0)
@@ -40,6 +46,9 @@ def explain_cash(
         return accrued
     if books.fees_pending and -books.fees_pending * Decimal(50) < gap.amount < 0:
         return Explained(cause=BreakCause.FEE, why=f"{books.fees_pending} fees are still to come")
+    variation = _variation(gap, books, px)
+    if variation is not None:
+        return variation
     stocks = list(_payers(gap, books, px))
     is_round = abs(gap.amount) >= DEPOSIT_MIN and not gap.amount % ROUND
     if is_round and not stocks:
@@ -58,6 +67,32 @@ def explain_cash(
         return Explained(cause=BreakCause.INTEREST, why=why, proposal=proposal)
     names = ", ".join(_name(books, key) for key, _ in stocks)
     return Explained(why=f"it may be a dividend of {names}" + (", or a deposit" if is_round else "") if stocks else "")
+
+
+def _variation(gap: Money, books: Books, px: Mapping[InstrumentId, Decimal]) -> Explained | None:
+    futures = [
+        instrument
+        for key in sorted(books.instruments_held())
+        if (instrument := books.instrument(key)) is not None
+        and settlement_of(instrument.contract.security_type) is Settlement.VARIATION
+        and instrument.currency == gap.currency
+        and books.position_total(key)
+    ]
+    if len(futures) != 1 or px.get(futures[0].instrument_id) is None:
+        return None  # what several futures paid together tells the price of none
+    future, mark = futures[0], px[futures[0].instrument_id]
+    before = books.account_cash().get(gap.currency, _ZERO)
+    with books.trying(settled(books, _TRIAL, future.instrument_id, mark)):
+        at_mark = books.account_cash().get(gap.currency, _ZERO) - before
+    found = mark + (gap.amount - at_mark) / (books.position_total(future.instrument_id) * future.multiplier)
+    settle_px = future.round_price(found)
+    off = abs(settle_px - found) * abs(books.position_total(future.instrument_id)) * future.multiplier
+    if off > CASH_TOLERANCE or abs(settle_px / mark - 1) > SETTLEMENT_MOVE_MAX:
+        return None
+    name = _name(books, future.instrument_id)
+    proposal = SettleFuture(instrument_id=future.instrument_id, px=tidy(settle_px))
+    why = f"to the cent it is the daily settlement of {name} at {tidy(settle_px):f}"
+    return Explained(cause=BreakCause.VARIATION, why=why, proposal=proposal)
 
 
 def _accrued(gap: Money, accruals: Accruals, before: Accruals) -> Explained | None:

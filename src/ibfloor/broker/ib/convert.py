@@ -140,13 +140,17 @@ def to_combo(theirs: ib_async.Contract, params: list[ib_async.TagValue]) -> Comb
     return Combo(legs=tuple(legs), exchange=theirs.exchange or "SMART", is_guaranteed=is_guaranteed)
 
 
+_EXCHANGES = {SecurityType.FOREX: "IDEALPRO", SecurityType.FUTURE: "", SecurityType.FUTURE_OPTION: ""}
+
+
 def to_contract(theirs: ib_async.Contract) -> Contract:
     """Return our contract for one that IB listed (positions, orders)."""
     kind = SecurityType(theirs.secType)
     return Contract(
         security_type=kind,
         symbol=theirs.symbol,
-        exchange=theirs.exchange or ("IDEALPRO" if kind is SecurityType.FOREX else "SMART"),
+        # A position names no exchange: a future is then asked for on whichever lists it, SMART has none.
+        exchange=theirs.exchange or _EXCHANGES.get(kind, "SMART"),
         currency=Currency(theirs.currency),
         primary_exchange=theirs.primaryExchange,
         expiry=theirs.lastTradeDateOrContractMonth,
