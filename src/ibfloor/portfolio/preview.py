@@ -34,7 +34,7 @@ def preview(
         for currency in sorted({*cash_before, *cash_after}):
             was, now = cash_before.get(currency, _ZERO), cash_after.get(currency, _ZERO)
             if was != now:
-                lines.append(PreviewLine(strategy=strategy, what=currency, before=was, after=now))
+                lines.append(PreviewLine(strategy=strategy, what=currency, before=was, after=now, is_cash=True))
     return tuple(lines), tuple(_left(entry, before, after, breaks))
 
 
