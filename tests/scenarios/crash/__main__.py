@@ -23,6 +23,8 @@ from tests.scenarios.crash.judge import violations
 from tests.scenarios.crash.points import CAMPAIGN, POINTS, SLICE, Act, Point
 from tests.scenarios.crash.stage import NAMES, Stage, TooLate, Zygote
 
+from ibfloor.ops.heartbeat import FLOOR_FILE, Life, read_beat
+
 REACH_S, READY_S, END_S = 40.0, 40.0, 60.0
 FLAT_TRIES = 4
 _PRELUDES = ("worker.OrderSubmitted.after_write", "wire.new.after", "queue.OrderFilled.applied")
@@ -102,8 +104,12 @@ def _come_back(stage: Stage) -> float:
     def is_latched() -> bool:
         return (stage.home / "kill.json").exists()
 
+    def is_up() -> bool:
+        beat = read_beat(stage.home / FLOOR_FILE)
+        return beat is not None and (beat.pid, beat.life) == (last, Life.ALIVE)
+
     def is_back() -> bool:
-        return is_latched() or all(stage.notes(name, "start", last) for name in NAMES)
+        return (is_latched() and is_up()) or all(stage.notes(name, "start", last) for name in NAMES)
 
     stage.until(is_back, READY_S, "both are back")
     if is_latched():  # then no strategy starts: what worked is canceled by the switch itself

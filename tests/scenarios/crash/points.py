@@ -92,6 +92,13 @@ _RECOVER = [
 ]
 _STOP = ["end.begun", "stop.before_cancel", "stop.after_cancel", "end.stopped"]
 _KILL = [
+    "kill.blocked",
+    "kill.latched",
+    "kill.canceled",
+    "kill.looked",
+    "kill.checked",
+    "facts.KillChecked.before_write",
+    "facts.KillChecked.after_write",
     "latch.before_rename",
     "latch.after_rename",
     "facts.KillLatched.before_write",

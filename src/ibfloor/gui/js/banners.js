@@ -19,6 +19,8 @@ export function Banners() {
   return html`<div class="banners" role="status" aria-live="polite">
     ${reason && isReady && html`<${Banner} kind="is-stale" name="stale" title="Numbers are stale" text=${reason} />`}
     ${kills.map((kill) => html`<${HaltBanner} key=${keyOf(kill)} kill=${kill} />`)}
+    ${floor?.watchdog?.startsWith("LOST") && html`<${Banner} kind="is-warn" name="watchdog" title="No watchdog"
+      text="Nobody would cancel the orders of a floor that dies. The floor tries to start another." />`}
     ${floor && !floor.kill_latched && !floor.gate_open && floor.gate_reason &&
     html`<${Banner} kind="is-warn" name="gate" title="New entries are blocked" text=${floor.gate_reason} />`}
     ${here !== "books" && breaks.map((row) => html`<${Banner} key=${row.key} kind="is-warn" name="break" title="Books and account differ" text=${row.text || row.key}

@@ -5,7 +5,7 @@ import { classes, html, pure, useEffect, useRef, useState } from "./lib.js";
 import { give } from "./rest.js";
 import { instrumentOf, select, useSelection } from "./selection.js";
 import { Sparkline } from "./sparkline.js";
-import { useRow, useTopic } from "./store.js";
+import { useTopic } from "./store.js";
 
 const RESORT_MS = 1000;
 const ISSUES = new Set(["FAILED", "RESTARTING"]);
@@ -37,7 +37,7 @@ export function Strategies() {
   const body = useRef(null);
   const order = useStableOrder(rows, sort, body);
   const { strategy } = useSelection();
-  const isHalted = Boolean(useRow("floor", "floor")?.kill_latched);
+  const kills = useTopic("kills");
   const shown = order.filter(FILTERS[filter]);
   return html`<section id="strategies" class="panel strategies" aria-label="Strategies">
     <div class="panel-head">
@@ -54,7 +54,7 @@ export function Strategies() {
         <tbody ref=${body}>
           ${shown.map(
             (row) => html`<${StrategyRow} key=${row.name} row=${row} last=${lastOf(row)} digits=${digitsOf(row)}
-              isSelected=${row.name === strategy} isHalted=${isHalted} />`,
+              isSelected=${row.name === strategy} isHalted=${kills.has("account") || kills.has(`strategy:${row.name}`)} />`,
           )}
         </tbody>
       </table>
