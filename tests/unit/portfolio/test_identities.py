@@ -12,7 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ibfloor.model.entry import INCOME_KINDS, BookEntry, CashLeg, EntryKind, Leg, PositionLeg, SplitLeg, undone
+from ibfloor.model.entry import (
+    INCOME_KINDS,
+    BookEntry,
+    CashLeg,
+    EntryKind,
+    Leg,
+    PositionLeg,
+    SettleLeg,
+    SplitLeg,
+    undone,
+)
 from ibfloor.model.fact import AnyFact, FeeReported, InstrumentDefined, OrderFilled
 from ibfloor.model.ids import UNASSIGNED, ClientOrderId, ExecId, InstrumentId, StrategyId, exec_root
 from ibfloor.model.instrument import Contract, Instrument, SecurityType
@@ -91,12 +101,14 @@ def executions(draw: st.DrawFn) -> list[AnyFact]:
 @st.composite
 def entries(draw: st.DrawFn) -> list[AnyFact]:
     """A book entry of any kind, and perhaps the one that reverses it."""
-    kind = draw(st.sampled_from([*EntryKind, *[EntryKind.SPLIT] * 6]))
+    kind = draw(st.sampled_from([*EntryKind, *[EntryKind.SPLIT] * 6, *[EntryKind.VARIATION] * 3]))
     legs: list[Leg] = []
     if kind is EntryKind.SPLIT:
         new, old = draw(st.sampled_from([(2, 1), (1, 2), (5, 4)]))
         legs += [SplitLeg(strategy=name, instrument_id=InstrumentId(draw(st.integers(1, 2))), new=new, old=old)
                  for name in BOOKS[:1]]  # fmt: skip
+    elif kind is EntryKind.VARIATION:
+        legs.append(SettleLeg(strategy=BOOKS[0], instrument_id=InstrumentId(3), px=draw(PRICES)))
     elif kind not in INCOME_KINDS:
         for _ in range(draw(st.integers(1, 3))):
             instrument = draw(st.sampled_from(INSTRUMENTS[:4]))
@@ -112,7 +124,7 @@ def entries(draw: st.DrawFn) -> list[AnyFact]:
                     lot=draw(st.sampled_from(["", "x1", "x2"])),
                 )
             )
-    if kind is not EntryKind.SPLIT:
+    if kind not in (EntryKind.SPLIT, EntryKind.VARIATION):
         legs += [CashLeg(strategy=draw(A_BOOK), amount=draw(MONEY)) for _ in range(draw(st.integers(1, 2)))]
     entry_id, ts_ns = f"e{draw(st.integers(0, 9))}", draw(TIMES) * 10
     made = BookEntry(
@@ -232,10 +244,8 @@ def test_books_add_up_to_the_account_per_currency(history: list[AnyFact]) -> Non
             cash[leg.amount.currency] += leg.amount.amount
     books = folded(history)
     future = InstrumentId(3)
-    variation = sum(
-        (book.positions[future].realised for book in map(books.book, books.strategies()) if future in book.positions),
-        ZERO,
-    )
+    held = [book.positions[future] for book in map(books.book, books.strategies()) if future in book.positions]
+    variation = sum((position.realised + position.paid for position in held), ZERO)
     cash[USD] += variation
     ours = books.cash_total()
     assert {currency: ours.get(currency, ZERO) for currency in cash} == cash
