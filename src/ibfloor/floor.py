@@ -129,6 +129,7 @@ class Floor:
             clock,
             period_s=settings.gateway.reconcile_every_s,
             on_account=self._take_account,
+            page=Alarm(settings.alarm.command),
         )
         self._account = AccountThread(master, reconciler, on_failure=self._fail, thread=ground.loop_thread("account"))
         self._gate.doubt = self.data.doubt
