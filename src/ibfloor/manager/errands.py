@@ -33,9 +33,10 @@ ANSWER_TIMEOUT_S = 5.0
 async def ask_cancel(worker: Worker, cl_ord_id: ClientOrderId) -> Refusal | None:
     """Have a worker cancel one order; return why it did not, ``None`` when the cancel is on its way."""
     answer: Future[Refusal | None] = Future()
-    worker.cancel(cl_ord_id, answer)
     try:
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            await asyncio.shield(asyncio.wrap_future(worker.adopted))  # it may just be starting
+            worker.cancel(cl_ord_id, answer)
             return await asyncio.wrap_future(answer)
     except TimeoutError:
         return Refusal(rule="strategy", text="it does not answer: a handler does not return")

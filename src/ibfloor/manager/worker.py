@@ -85,6 +85,8 @@ class Worker:
         self._log = structlog.get_logger(spec.name)
         self._notices: Mailbox[Notice] = Mailbox(self._take_notice)
         self._market: Mailbox[Delivery] = Mailbox(self._take_market)
+        self.adopted: Future[None] = Future()
+        """Done when it has its orders, and can cancel them, or when it has ended without them."""
         self._ended: Future[None] = Future()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._session: OrderSession | None = None
@@ -153,6 +155,9 @@ class Worker:
             self._ended.set_exception(_strategy_error(error))
         else:
             self._ended.set_result(None)
+        finally:
+            if not self.adopted.done():
+                self.adopted.set_result(None)
 
     async def _live(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -197,6 +202,7 @@ class Worker:
                     self._trade.remember(home.brackets)
                 else:  # a stop policy alone decides what becomes of what is left
                     self._trade.leave_brackets()
+                self.adopted.set_result(None)
                 reach("worker.adopted")
                 await self._trade_until_told(self._trade, home, session)
             finally:
