@@ -31,7 +31,7 @@ class Orphans:
         self._queue = queue
 
     async def hand_over(self) -> None:
-        """With policy "hand", give the orders of strategies that are gone to the one that takes them; before it starts."""
+        """With policy "hand", give orders of strategies that are gone to the one that takes them; before it starts."""
         if self._settings.orphans.policy is not OrphanPolicy.HAND:
             return
         heir = self._settings.orphans.to

@@ -67,10 +67,11 @@ class StrategyRunner:
 
     def start(self, missed: Sequence[Notice]) -> None:
         """Tell the fills that came while the strategy was away, then call ``on_start``."""
-        for notice in missed:
+        for number, notice in enumerate(missed):
             reach("worker.missed_fill")
             if isinstance(notice.fact, OrderFilled):
-                self._take_fill(notice.fact, notice)
+                # One handler runs at a time, and each is noted before the next: only the first can be a repeat.
+                self._take_fill(notice.fact, notice, may_be_repeat=number == 0)
         self._call("on_start")
 
     async def stop(self) -> None:
@@ -130,7 +131,7 @@ class StrategyRunner:
         self._timers.set(name, timetable, self._context.clock.now_ns())
         self._arm()
 
-    def _take_fill(self, fact: OrderFilled, notice: Notice) -> None:
+    def _take_fill(self, fact: OrderFilled, notice: Notice, *, may_be_repeat: bool = False) -> None:
         # Right after a start the data session has not met what the strategy traded before.
         instrument = self._context.instrument(fact.instrument_id) or notice.instrument
         if instrument is None or fact.cl_ord_id is None or "on_fill" not in self._implemented:
@@ -147,6 +148,7 @@ class StrategyRunner:
             px=fact.last_px,
             ts_event_ns=fact.ts_event_ns,
             note="" if notice.order is None else notice.order.request.note,
+            may_be_repeat=may_be_repeat,
         )
         self._pump.call(self._tell_fill, fill, notice.execution)
 

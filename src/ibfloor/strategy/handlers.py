@@ -36,7 +36,8 @@ class Handlers:
         """Take an execution of an own order; the position holds it already.
 
         Those that came while the strategy was away come before ``on_start``: give what this handler
-        needs in the class body or in ``__init__``.
+        needs in the class body or in ``__init__``. The first of them says ``may_be_repeat``: where this handler
+        does something that must not happen twice, keep its ``exec_id`` with it, and look there.
         """
 
     def on_position(self, position: Position) -> Handled:

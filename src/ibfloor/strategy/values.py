@@ -15,6 +15,7 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
     """One execution of an own order. Its fee comes later and goes straight to the books."""
 
     exec_id: ExecId
+    """The broker's id of it: the same however often it is told; a correction has another ending."""
     cl_ord_id: ClientOrderId
     instrument: Instrument
     side: Side
@@ -23,6 +24,8 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
     ts_event_ns: int
     note: str = ""
     """The note the order was submitted with."""
+    may_be_repeat: bool = False
+    """Whether an earlier life may have handled it, and ended before that was noted: at most the first of a life."""
 
     @property
     def contract(self) -> Contract:

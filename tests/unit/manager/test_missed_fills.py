@@ -14,6 +14,7 @@ from ibfloor.manager.floor_state import FloorState
 from ibfloor.manager.handler_pump import HandlerPump
 from ibfloor.manager.notice import Homecoming, homecoming, notice_of
 from ibfloor.manager.runner import StrategyRunner
+from ibfloor.model.errors import LedgerError
 from ibfloor.model.fact import AnyFact, FillsTold, InstrumentDefined, OrderFilled, OrderSubmitted
 from ibfloor.model.ids import ExecId, InstrumentId, StrategyId, cl_ord_id
 from ibfloor.model.instrument import Instrument, Stock
@@ -134,6 +135,36 @@ def test_missed_fills_come_once_before_on_start_and_are_noted_when_handled(
 
     assert run(main()) == ["e.1.01", "e.2.01", "start", "e.3.01"]
     assert noted == [1, 2, 3]
+
+
+def test_fill_of_a_life_that_ended_before_its_note_comes_again_under_its_id_and_says_so(
+    tmp_path: Path, run: Callable[..., Any]
+) -> None:
+    file = tmp_path / "watcher.py"
+    told_as = "self.seen.append((fill.exec_id, fill.may_be_repeat))"
+    file.write_text(SOURCE.replace("{prefix}", "").replace("self.seen.append(fill.exec_id)", told_as))
+    state = state_after(told(0), filled(1), filled(2))
+
+    async def life(on_told: Callable[[int], None], *, dies_after: int) -> list[Any]:
+        async with asyncio.TaskGroup() as tasks:
+            made = make_strategy(NAME, file=file)
+            context: Any = Context()
+            made.strategy.bind(context)
+            pump = HandlerPump(tasks)
+            runner = StrategyRunner(made, context, pump, can_trade=True, on_told=on_told)
+            runner.start(homecoming(state, NAME, 10).missed)
+            await pump.drained() if not dies_after else None
+            pump.abandon()
+        seen: list[Any] = made.strategy.seen  # type: ignore[attr-defined]
+        return seen
+
+    def no_note(number: int) -> None:
+        raise LedgerError("killed before it was written")
+
+    first = run(life(no_note, dies_after=1))
+    assert first == [("e.1.01", True)]
+    again = run(life(lambda number: None, dies_after=0))
+    assert again == [("e.1.01", True), ("e.2.01", False), "start"]
 
 
 def test_fill_whose_handler_failed_is_told_again(tmp_path: Path, run: Callable[..., Any]) -> None:
