@@ -233,7 +233,7 @@ def test_the_stop_can_reach_one_strategy_or_instrument_and_its_reset_asks_for_th
     assert home.page.locator("[data-test=banner-halt]").count() == 0
     home.page.select_option("[data-test=stop-target]", target)
     home.page.click("[data-test=hold]", delay=1500)
-    home.until("document.querySelector('[data-test=stop-progress]').textContent.includes('No working order remains')")
+    home.until("document.querySelector('[data-test=stop-progress]')?.textContent.includes('No working order remains')")
     assert f"{target} is halted" in home.text("stop-progress")
     home.page.click("[data-test=stop-close]")
     assert f"{target} is halted" in home.text("banner-halt")

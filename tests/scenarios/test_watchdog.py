@@ -196,3 +196,20 @@ def test_told_to_alarm_it_cancels_nothing(scene: Any) -> None:
     scene.until(lambda: "cancel them in TWS" in alarms(scene), within_s=20)
     assert working(scene) == ["resting:1"]
     assert not Path(scene.home / "kill.json").exists()
+
+
+def test_one_that_was_started_by_hand_serves_the_floor_and_stays_when_that_has_died(scene: Any) -> None:
+    scene.write_config("", extra=WATCHDOG.format(alarms=scene.folder / "alarms.txt"))
+    standing = scene._start(["watchdog", "--config", str(scene.config)], "watchdog.log")
+    scene.until(lambda: watchdogs(scene))
+    floor = begin(scene)
+    (dog,) = watchdogs(scene)
+    assert dog.pid == standing.pid
+    floor.signal(signal.SIGKILL)
+    scene.until(lambda: "no order works any more" in alarms(scene), within_s=20)
+    assert working(scene) == []
+    assert dog.is_running()
+    second = scene.run("watchdog", "--config", str(scene.config))
+    assert (second.returncode, "a watchdog already runs" in second.stderr) == (2, True)
+    standing.signal(signal.SIGINT)
+    assert standing.wait() == 0
