@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ibfloor.model.money import USD
 from ibfloor.sim.faults import Fault
 from ibfloor.sim.faults import actions as do
 from ibfloor.sim.gateway.console import ask_console, console_path
@@ -38,7 +39,7 @@ class Demo:
         self.console = console_path(tomllib.loads((home / "floor.toml").read_text())["gateway"]["port"])
 
     def deposit(self, amount: str) -> None:
-        event = Deposit(at="", currency="USD", amount=Decimal(amount))
+        event = Deposit(at="", currency=USD, amount=Decimal(amount))
         ask_console(self.console, "happen", events=[event])
 
     def trade_by_hand(self, qty: int) -> None:

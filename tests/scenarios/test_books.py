@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ibfloor.model.money import USD
 from ibfloor.sim.faults import actions as do
 from ibfloor.sim.gateway.console import ask_console, console_path
 from ibfloor.sim.gateway.happenings import Deposit, Split
@@ -43,7 +44,7 @@ def test_manual_trade_split_and_deposit_are_booked_by_hand_and_the_broker_agrees
     assert "booked as entry" in said(scene, "book", "assign", "SPY", "alpha", "10", "-r", "bought for it", "--yes")
     scene.until(lambda: scene.view("positions").get(f"alpha/{SPY}", {}).get("qty") == "10", floor)
 
-    happened = (Split(at="", symbol="SPY", ratio=Decimal(2)), Deposit(at="", currency="USD", amount=Decimal(25_000)))
+    happened = (Split(at="", symbol="SPY", ratio=Decimal(2)), Deposit(at="", currency=USD, amount=Decimal(25_000)))
     ask_console(console_path(scene.port), "happen", events=happened)
     scene.until(lambda: len(scene.view("breaks")) == 2, floor)
     words = said(scene, "breaks")
