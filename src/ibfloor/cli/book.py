@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ibfloor.cli import book_action
+from ibfloor.cli import book_action, book_lots
 from ibfloor.cli.booking import (
     BreakOption,
     PreviewOption,
@@ -36,6 +36,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(book_action.app)
+book_lots.register(app)
 BookArgument = Annotated[str, typer.Argument(metavar="BOOK", help="A strategy's name, or UNASSIGNED.")]
 CurrencyArgument = Annotated[str, typer.Argument(metavar="CURRENCY", help="As in USD.")]
 AmountArgument = Annotated[str, typer.Argument(metavar="AMOUNT", help="Above zero.")]
@@ -111,7 +112,7 @@ def transfer(
     reason: ReasonOption,
     qty: QtyArgument = "",
     price: PriceOption = "",
-    lot: Annotated[str, typer.Option("--lot", help="The lot that moves, by its source; else the oldest first.")] = "",
+    lot: Annotated[str, typer.Option("--lot", help="The lot that moves, as in book lots; else the oldest first.")] = "",
     break_key: BreakOption = "",
     preview: PreviewOption = False,
     yes: YesOption = False,
