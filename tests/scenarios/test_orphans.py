@@ -48,3 +48,23 @@ def test_orders_of_a_strategy_that_is_gone_are_the_heirs_to_change_to_cancel_and
     handed = [fact.cl_ord_id for fact in puppet.scene.facts() if isinstance(fact, OrderHanded)]
     assert sorted(handed) == ["gone:2", "gone:3"]
     assert puppet.scene.cli("ledger", "verify").returncode == 0
+
+
+def test_orders_go_back_to_their_strategy_when_it_is_there_again(puppet: Puppet) -> None:
+    gone = Puppet(puppet.scene, "gone")
+    puppet.begin(beside=gone.config())
+    gone.floor = puppet.floor
+    gone.wait(lambda: gone.notes("quoted"))
+    gone.rest(1)
+    puppet.end()
+    puppet.begin(extra=HAND)
+    assert puppet.notes("start")[0]["orders"] == {"gone:1": "NEW"}
+    puppet.end()
+    puppet.begin(extra=HAND, beside=gone.config())
+    gone.floor = puppet.floor
+    gone.wait(lambda: gone.notes("start"))
+    assert (puppet.notes("start")[0]["orders"], gone.notes("start")[0]["orders"]) == ({}, {"gone:1": "NEW"})
+    gone.wait(lambda: gone.notes("quoted"))
+    gone.do("cancel", "gone:1")
+    gone.wait(lambda: not gone.working(1))
+    equal_books(puppet)

@@ -27,6 +27,11 @@ class LentSessions:
         self._recheck = recheck
         self._own = own_client_id
         self.by_client: dict[int, OrderSession] = {}
+        self._names: frozenset[StrategyId] = frozenset()
+
+    def has(self, name: StrategyId) -> bool:
+        """Tell whether one of them is under a strategy's client id; any thread may ask."""
+        return name in self._names
 
     async def open(self, orders: Iterable[Order]) -> None:
         """Connect as every client that placed one of these orders; raises ``ConnectivityError`` when it cannot."""
@@ -35,6 +40,7 @@ class LentSessions:
                 continue
             placed_by = owner_of(order.cl_ord_id)
             assert placed_by is not None
+            self._names |= {placed_by}
             session = self.by_client[order.client_id] = self._make(placed_by, order.client_id)
             session.recheck = self._recheck
             try:
@@ -51,3 +57,4 @@ class LentSessions:
         """Disconnect for good."""
         for session in self.by_client.values():
             await session.close()
+        self._names = frozenset()

@@ -11,7 +11,7 @@ from ibfloor.manager.floor_state import FloorState
 from ibfloor.manager.message_queue import MessageQueue
 from ibfloor.manager.strategy_manager import StrategyManager
 from ibfloor.model.fact import OrderHanded
-from ibfloor.model.ids import UNASSIGNED, ClientOrderId, StrategyId
+from ibfloor.model.ids import UNASSIGNED, ClientOrderId, StrategyId, owner_of
 from ibfloor.model.moment import Clock
 
 log = structlog.get_logger("floor")
@@ -22,31 +22,34 @@ KEEP, CANCEL = "keep", "cancel"
 class Orphans:
     """Looks after the working orders of strategies that do not come up with the floor. Owner: the main loop."""
 
-    def __init__(
-        self, settings: FloorSettings, strategies: StrategyManager, queue: MessageQueue, clock: Clock
-    ) -> None:
+    def __init__(self, settings: FloorSettings, strategies: StrategyManager, queue: MessageQueue, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
         self._strategies = strategies
         self._queue = queue
 
     async def hand_over(self) -> None:
-        """With policy "hand", give orders of strategies that are gone to the one that takes them; before it starts."""
-        if self._settings.orphans.policy is not OrphanPolicy.HAND:
-            return
-        heir = self._settings.orphans.to
-        for cl_ord_id in await asyncio.wrap_future(self._queue.ask(self._without_strategy)):
-            log.warning("an order whose strategy is gone is handed over", order=cl_ord_id, to=heir)
+        """Give orders of strategies that are gone to the one that takes them, and back to those that are here again.
+
+        Before any of them starts: who has the orders needs the client id that placed them.
+        """
+        for cl_ord_id, to, reason in await asyncio.wrap_future(self._queue.ask(self._to_hand)):
+            log.warning("an order is handed over", order=cl_ord_id, to=to, reason=reason)
             now_ns = self._clock.now_ns()
             self._queue.put(
-                OrderHanded(
-                    ts_event_ns=now_ns, ts_init_ns=now_ns, cl_ord_id=cl_ord_id, strategy=heir, reason="[orphans] policy"
-                )
+                OrderHanded(ts_event_ns=now_ns, ts_init_ns=now_ns, cl_ord_id=cl_ord_id, strategy=to, reason=reason)
             )
 
-    def _without_strategy(self, state: FloorState) -> list[ClientOrderId]:
+    def _to_hand(self, state: FloorState) -> list[tuple[ClientOrderId, StrategyId, str]]:
         known = {UNASSIGNED, *(section.name for section in self._settings.strategies)}
-        return [order.cl_ord_id for order in state.orders.working() if order.request.strategy not in known]
+        orphans, handed = self._settings.orphans, []
+        for order in state.orders.working():
+            placed_by = owner_of(order.cl_ord_id)
+            if placed_by in known and order.request.strategy != placed_by:
+                handed.append((order.cl_ord_id, placed_by, "its strategy is back"))
+            elif orphans.policy is OrphanPolicy.HAND and order.request.strategy not in known:
+                handed.append((order.cl_ord_id, orphans.to, "its strategy is gone"))
+        return handed
 
     async def look_after(self) -> None:
         """Keep or cancel them: as ``[orphans]`` says, or as the stop policy of one that is not started says."""

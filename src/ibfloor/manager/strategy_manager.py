@@ -139,6 +139,8 @@ class StrategyManager:
             return Denied(f"{name} is {desk.state.lower()} already")
         if self._is_closing:
             return Denied("the floor is shutting down")
+        if (holder := self._holder_of(name)) is not None:
+            return Denied(f"{holder} has orders of {name}, and its client id for them: stop it, or cancel them, first")
         desk.must_stop.clear()
         desk.budget = RestartBudget(self._policy)
         desk.restarts = 0
@@ -233,7 +235,8 @@ class StrategyManager:
             if desk.spec.name in hung and desk.is_up:
                 self._sever(desk)
         up = {name: worker for name in names if (worker := self._worker_up(name)) is not None}
-        left = [self._errands.run(name, finish, part) for name in names if name not in up]
+        idle = [name for name in names if name not in up and self._holder_of(name) is None]
+        left = [self._errands.run(name, finish, part) for name in idle]
         if finish == "flatten" and part.covers_some:
             left += [self._close_running(name, worker, part) for name, worker in up.items()]
         return "; ".join(filter(None, await asyncio.gather(*left)))
@@ -324,6 +327,11 @@ class StrategyManager:
             return True
         self._announce(desk, StrategyState.STOPPED)
         return False
+
+    def _holder_of(self, name: StrategyId) -> StrategyId | None:
+        # Whose orders were handed over has no client id of its own until they are done.
+        holders = (each for each, desk in self._desks.items() if desk.worker and desk.worker.lent.has(name))
+        return next(holders, None)
 
     def _unpause(self, desk: Desk) -> None:
         desk.is_paused = False

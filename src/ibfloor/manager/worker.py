@@ -85,6 +85,7 @@ class Worker:
         self._log = structlog.get_logger(spec.name)
         self._notices: Mailbox[Notice] = Mailbox(self._take_notice)
         self._market: Mailbox[Delivery] = Mailbox(self._take_market)
+        self.lent = LentSessions(services.order_session, services.gate.recheck, client_id)
         self.adopted: Future[None] = Future()
         """Done when it has its orders, and can cancel them, or when it has ended without them."""
         self._ended: Future[None] = Future()
@@ -144,7 +145,7 @@ class Worker:
         self._is_severed = True
         if self._session is not None:
             self._session.sever()
-            self._lent.sever()
+            self.lent.sever()
 
     async def _run(self) -> None:
         try:
@@ -168,7 +169,6 @@ class Worker:
         session = services.order_session(name, self._client_id)
         session.recheck = services.gate.recheck
         self._session = session
-        self._lent = LentSessions(services.order_session, services.gate.recheck, self._client_id)
         with services.journal(name) as journal:
             try:
                 await session.open()
@@ -194,8 +194,8 @@ class Worker:
                     later=self._later,
                     alarm=self._alarm,
                 )
-                await self._lent.open(home.working)
-                self._trade.lent = self._lent.by_client
+                await self.lent.open(home.working)
+                self._trade.lent = self.lent.by_client
                 for order in home.working:
                     self._trade.adopt(order)
                 if self._runs:
@@ -208,7 +208,7 @@ class Worker:
             finally:
                 self._mailroom.leave(name, self._notices)
                 self._notices.close()
-                await self._lent.close()
+                await self.lent.close()
                 await session.close()
 
     async def _trade_until_told(self, trade: TradeManager, home: Homecoming, session: OrderSession) -> None:
