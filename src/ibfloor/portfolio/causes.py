@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
+from fractions import Fraction
+from functools import cached_property
 
 import msgspec
 
@@ -75,8 +77,15 @@ class _Explainer:
         self._evidence = evidence
         self._answers: dict[str, Explained] = {}
 
+    @cached_property
+    def _booked(self) -> dict[int, Decimal]:
+        booked: dict[int, Decimal] = {}
+        for fill in self._evidence.fills:
+            booked[fill.perm_id] = booked.get(fill.perm_id, _ZERO) + fill.last_qty
+        return booked
+
     def all(self) -> dict[str, Explained]:
-        steps = (self._exercise, self._expiry, self._order, self._bust, self._split, self._trade)
+        steps = (self._exercise, self._expiry, self._order, self._bust, self._trade, self._split)
         for step in steps:
             for instrument in list(self._open_positions()):
                 step(instrument, self._gaps[position_in(instrument.instrument_id)])
@@ -149,7 +158,7 @@ class _Explainer:
         for order in self._evidence.orders:
             if order.instrument_id != instrument.instrument_id or not order.perm_id:
                 continue
-            booked = sum((fill.last_qty for fill in self._evidence.fills if fill.perm_id == order.perm_id), _ZERO)
+            booked = self._booked.get(order.perm_id, _ZERO)
             if order.cum_qty > booked:
                 is_ours = owner_of(order.order_ref) is not None
                 missing[is_ours] = missing.get(is_ours, _ZERO) + order.side.sign * (order.cum_qty - booked)
@@ -198,7 +207,9 @@ class _Explainer:
 
     def _px_says(self, key: InstrumentId, new: int, old: int) -> Iterator[str]:
         before, now = self._evidence.agreed_px.get(key), self._evidence.marks.get(key)
-        if before and now and abs(before / now * old / new - 1) <= PX_TOLERANCE:
+        # a ratio near one must not be told by a price that has simply stayed where it was
+        tolerance = min(PX_TOLERANCE, abs(Decimal(old) / new - 1) / 3)
+        if before and now and abs(before / now * old / new - 1) <= tolerance:
             yield f"its price went from {before:f} to {now:f}"
 
     def _cost_says(self, key: InstrumentId) -> Iterator[str]:
@@ -264,5 +275,5 @@ class _Explainer:
 def _ratio(ours: Decimal, theirs: Decimal) -> tuple[int, int] | None:
     if not ours or not theirs or ours * theirs < 0:
         return None
-    new, old = (theirs / ours).as_integer_ratio()
+    new, old = (Fraction(theirs) / Fraction(ours)).as_integer_ratio()
     return (new, old) if new != old and max(new, old) <= SPLITS_MAX else None
