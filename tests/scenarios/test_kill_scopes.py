@@ -152,7 +152,9 @@ def test_a_killed_instrument_is_left_by_all_and_closed_within_a_bound_when_that_
         await ib.qualifyContractsAsync(qqq)
         ib.placeOrder(qqq, LimitOrder("BUY", 7, 1.0, orderRef="theirs"))
         await asyncio.to_thread(scene.until, lambda: ("theirs", "QQQ") in working(scene), floor)
-        denied = await asyncio.to_thread(scene.cli, "kill", "too", "--instrument", "QQQ")
+        denied: subprocess.CompletedProcess[str] = await asyncio.to_thread(
+            scene.cli, "kill", "too", "--instrument", "QQQ"
+        )
         ib.disconnect()
         return denied
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ibfloor.ledger.latch import KillLatch
+from ibfloor.ledger.latch import KillLatch, KillLatches
 from ibfloor.ledger.paths import LedgerPaths
 from ibfloor.model.command import (
     AddStrategy,
@@ -202,3 +202,34 @@ def test_the_module_is_the_command() -> None:
 def test_help_and_views_load_nothing_heavy(module: str) -> None:
     code = f"import sys, ibfloor.cli.entry, ibfloor.control.once, ibfloor.config;sys.exit({module!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=30).returncode == 0
+
+
+def test_the_kill_of_a_part_goes_to_the_floor_and_to_disk_where_none_answers(
+    ibfloor: Ibfloor, desk: Desk, home: Path
+) -> None:
+    assert ibfloor("kill", "runaway", "--strategy", "pairs").code == 0
+    (kill,) = desk.commands
+    assert isinstance(kill, Kill)
+    assert (kill.scope, kill.target) == ("strategy", "pairs")
+    assert KillLatches(home).states() == {}, "the floor writes it, when it knows the name"
+
+
+def test_the_kill_of_an_instrument_without_a_floor_is_latched_for_the_next_one(ibfloor: Ibfloor, home: Path) -> None:
+    outcome = ibfloor("kill", "halted", "--instrument", "BRK B")
+    assert outcome.code == 3
+    (place,) = KillLatches(home).states()
+    assert place.key == "instrument:BRK B"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("kill", "x", "--strategy", "a", "--instrument", "SPY"),
+        ("kill", "x", "--flatten"),
+        ("unkill", "x", "--strategy"),
+    ],
+)
+def test_an_unclear_kill_asks_the_floor_nothing(ibfloor: Ibfloor, desk: Desk, home: Path, arguments: list[str]) -> None:
+    assert ibfloor(*arguments).code == 2
+    assert desk.commands == []
+    assert KillLatches(home).states() == {}

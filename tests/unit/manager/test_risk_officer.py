@@ -22,7 +22,7 @@ class Time:
 
 def test_the_right_passphrase_alone_is_taken_and_its_text_is_nowhere(tmp_path: Path) -> None:
     officer = RiskOfficer(tmp_path, Time())
-    assert not officer.is_named
+    assert RiskOfficer(tmp_path / "none", Time()).is_named is False
     save(officer_path(tmp_path), RIGHT)
     assert officer.is_named
     assert officer.objection(RIGHT) == ""
