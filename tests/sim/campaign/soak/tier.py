@@ -56,7 +56,7 @@ class Soaked(msgspec.Struct, kw_only=True):
     rss_kib_per_order: float | None = None
     """What the floor remembers of an order, with its fills."""
     rss_drift_pct_per_h: float | None = None
-    """The slope that is left when no order comes."""
+    """The slope between moments between which no order came."""
     tasks: tuple[float, float] = (0.0, 0.0)
     """Medians of the first and of the last third."""
     threads: tuple[float, float] = (0.0, 0.0)
@@ -162,21 +162,25 @@ def _fit(samples: list[Sample], for_s: float, result: Soaked) -> None:
     rss = np.array([each.rss_mib for each in warm])
     orders = np.array([each.orders for each in warm], float)
     level = float(np.median(rss))
-    slope = _median_slope(at_h, rss)
+    slope = _median_slope(at_h, rss, np.ones(len(warm), bool))
     result.rss_slope_mib_per_h = round(slope, 2)
     result.rss_slope_pct_per_h = round(100 * slope / level, 2)
-    # They trade and rest in turn: so what orders cost and what time alone costs can be told apart.
-    columns = np.column_stack([np.ones_like(at_h), at_h, orders])
-    _, drift, per_order = np.linalg.lstsq(columns, rss, rcond=None)[0]
-    result.rss_drift_pct_per_h = round(100 * float(drift) / level, 2)
-    result.rss_kib_per_order = round(1024 * float(per_order), 2)
+    # They trade and rest in turn: between two moments of a rest no order has come, and only time has passed.
+    drift = _median_slope(at_h, rss, orders)
+    result.rss_drift_pct_per_h = round(100 * drift / level, 2)
+    if grown := orders[-1] - orders[0]:
+        for_time = drift * (at_h[-1] - at_h[0])
+        result.rss_kib_per_order = round(1024 * float(rss[-1] - rss[0] - for_time) / float(grown), 2)
 
 
-def _median_slope(xs: Any, ys: Any) -> float:
+def _median_slope(xs: Any, ys: Any, groups: Any) -> float:
+    # The median over all pairs of one group: a step here or there does not move it.
     import numpy as np
 
-    above = np.triu_indices(len(xs), 1)
-    return float(np.median((ys[above[1]] - ys[above[0]]) / (xs[above[1]] - xs[above[0]])))
+    first, second = np.triu_indices(len(xs), 1)
+    pairs = groups[first] == groups[second]
+    slopes = ((ys[second] - ys[first]) / (xs[second] - xs[first]))[pairs]
+    return float(np.median(slopes)) if len(slopes) else 0.0
 
 
 def main() -> int:
