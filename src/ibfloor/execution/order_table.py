@@ -85,7 +85,14 @@ class OrderTable:
             case OrderSubmitted():
                 tracked = self._tracked.get(fact.request.cl_ord_id)
                 return tracked is None or _adopts(fact, tracked)
-            case OrderReported() | OrderDoubted() | OrderRejected() | OrderHanded() | CancelRequested() | ReplaceRequested():
+            case (
+                OrderReported()
+                | OrderDoubted()
+                | OrderRejected()
+                | OrderHanded()
+                | CancelRequested()
+                | ReplaceRequested()
+            ):
                 tracked = self._tracked.get(_subject(fact))
                 return tracked is None or step(tracked, fact) is not tracked
             case _:

@@ -80,7 +80,7 @@ class TradeManager:
         self._alarm = alarm
         self._arrival = arrival
         self.lent: Mapping[int, OrderDoor] = {}
-        """The doors of other clients, by client id: orders that were handed over go through the one that placed them."""
+        """The doors of other clients, by client id: for orders that were handed over."""
         self._working: dict[ClientOrderId, Order] = {}
         self._brackets = BracketGuard(self.submit, self.cancel, self._warn, instruments, later)
 
