@@ -22,7 +22,9 @@ def test_every_example_is_in_the_demo_and_can_be_made() -> None:
         )
         for table in TABLES
     ]
-    assert {each.loaded.file.name for each in made} == {path.name for path in EXAMPLES.glob("*.py")}
+    assert {each.loaded.file.name for each in made} == {
+        path.name for path in EXAMPLES.glob("*.py") if not path.name.startswith("risk_tour")
+    }
     assert len({each.name for each in made}) == 5
 
 
