@@ -105,8 +105,13 @@ def executed(tracked: Tracked, traded: Traded, fact: Fact) -> Tracked:
     due = tracked.due
     if due is not None and cum_qty >= due[1] and not status.is_done:
         status, due = TRANSITIONS[status][due[0]].to, None
-    status = _by_quantity(status, cum_qty, order.request)
-    changed = replace(order, status=status, cum_qty=cum_qty, avg_px=avg_px, ts_updated_ns=fact.ts_init_ns)
+    request = order.request
+    if tracked.change is not None and cum_qty > request.order_qty:
+        request = tracked.change  # it filled more than it asked for before: the change has arrived
+    status = _by_quantity(status, cum_qty, request)
+    changed = replace(
+        order, request=request, status=status, cum_qty=cum_qty, avg_px=avg_px, ts_updated_ns=fact.ts_init_ns
+    )
     return Tracked(changed, total, None if status.is_done else tracked.change, due, legs)
 
 

@@ -255,3 +255,8 @@ def test_doubted_change_is_decided_by_the_quantity_that_is_told(
     answer = msgspec.structs.replace(facts.reported(OrdStatus.NEW), order_qty=Decimal(told))
     order = after(table, facts.reported(OrdStatus.NEW), change(facts.request(qty=150)), doubted(), answer)
     assert (order.status, order.request.order_qty) == (OrdStatus.NEW, Decimal(kept))
+
+
+def test_fill_beyond_the_old_quantity_proves_that_the_change_arrived(table: OrderTable, facts: Any) -> None:
+    order = after(table, facts.reported(OrdStatus.NEW), change(facts.request(qty=150)), facts.filled(150))
+    assert (state(order), order.request.order_qty) == ((OrdStatus.FILLED, 150, 0), Decimal(150))
