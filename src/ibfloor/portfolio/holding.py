@@ -14,7 +14,7 @@ from ibfloor.portfolio.lots import OpenLots
 from ibfloor.portfolio.position import Position, Settlement, share, traded
 
 _ZERO = Decimal(0)
-_KEPT = 16
+_KEPT = 20
 _APART = 512
 
 
@@ -106,7 +106,6 @@ class Holding:
         self._state = Fold(OpenLots(method))
         self._folded = 0
         self._kept: list[tuple[int, Fold]] = []
-        self._apart = _APART
         self._position: Position | None = None
 
     def add(self, entry: Entry) -> None:
@@ -190,7 +189,7 @@ class Holding:
             return fold
         self._position = None
         for place in range(self._folded, len(entries)):
-            if place and place % self._apart == 0:
+            if place and place % _APART == 0:
                 self._keep(place)
             fold.take(entries[place], self.multiplier)
         self._folded = len(entries)
@@ -200,9 +199,8 @@ class Holding:
         if self._kept and self._kept[-1][0] >= place:
             return
         self._kept.append((place, self._state.copy()))
-        if len(self._kept) > _KEPT:
-            self._apart *= 2
-            self._kept = [kept for kept in self._kept if kept[0] % self._apart == 0]
+        if len(self._kept) > _KEPT:  # dense where late facts come, thin in the far past
+            self._kept = self._kept[: -_KEPT // 2 : 2] + self._kept[-_KEPT // 2 :]
 
 
 def paid_as_one(holdings: Iterable[Holding]) -> Decimal:
