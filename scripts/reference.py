@@ -44,8 +44,8 @@ PURPOSES = {
     "gateway": "Where IB Gateway or TWS listens, and who we are to it.",
     "ibc": "How IBC starts IB Gateway, where `launcher` above says so ([how to](ibc.md)).",
     "clock": "Whose time is market time.",
-    "risk": "What may be traded at most. The most specific limit wins: that of the instrument, then of its class, then "
-    'of the strategy, then the one here; `"off"` in a table switches a limit of `[risk]` off there.',
+    "risk": "What may be traded at most ([every rule](risk.md)). The most specific limit wins: that of the instrument, "
+    'of its class, of the strategy, then the one here; `"off"` in a table switches a limit of `[risk]` off there.',
     "recorder": "The process that stores market data.",
     "web": "The process that serves the pages. They are served on loopback; from elsewhere, use a tunnel.",
     "restart": "What happens to a strategy that raises.",

@@ -50,6 +50,7 @@ from ibfloor.manager.reconciler import Reconciler
 from ibfloor.manager.restart_windows import RestartWindows
 from ibfloor.manager.restore import Restored, restore
 from ibfloor.manager.risk_limits import limits_of
+from ibfloor.manager.risk_watch import risk_watches
 from ibfloor.manager.screen import Screen
 from ibfloor.manager.services import Services
 from ibfloor.manager.session_alarm import SessionAlarm
@@ -241,7 +242,8 @@ class Floor:
         nightly = NightlyComparison(settings.books, self._clock, settle=self._account.settle)
         windows = RestartWindows(settings.gateway, self._gate, self._queue, self._clock, settle=self._account.settle)
         kills = self._kill_switch
-        own = (self._mend(), self._marker.keep(), self._capital.keep())
+        watches = risk_watches(self.data, self._gate, self._strategies, self._clock, DAY_ZONE)
+        own = (self._mend(), self._marker.keep(), self._capital.keep(), *watches)
         for work in (kills.finish(), kills.enforce(), orphans.look_after(), windows.watch(), nightly.watch(), *own):
             stack.callback(guarded.create_task(work).cancel)
 

@@ -27,7 +27,7 @@ mode = "paper"             # "live" only when you mean it
 host = "{host}"
 port = {port}                # IB Gateway: 4002 paper, 4001 live; TWS: 7497 paper, 7496 live
 
-[risk]                     # of each strategy; "off" switches a limit off
+[risk]                     # of each strategy; "off" switches a limit off (docs/risk.md)
 max_order_qty = 500
 max_order_notional = 50_000
 max_position_qty = 1_000
@@ -37,6 +37,17 @@ quote_age_max_s = 2        # market seconds; 30 when a simulated gateway runs 60
 order_rate_per_s = 2
 order_burst = 10
 max_gross_exposure = 500_000   # of the whole floor
+fat_finger_median = 20     # an order 20 times the usual one waits for: ibfloor limits confirm
+duplicate_window_s = 1     # an entry like the one just sent is refused
+repeat_entries_max = 100   # more entries a minute disable the strategy
+max_open_orders = 50
+max_rejects_in_a_row = 20  # then it is disabled, too
+# day_loss_max = 1_000     # then it may only reduce, and is stopped
+
+# [risk.account]           # all strategies together: losses close the kill switch
+# max_leverage = 2
+# day_loss_max = 5_000
+# drawdown_max_pct = 10
 
 [[strategy]]
 name = "sma-spy"

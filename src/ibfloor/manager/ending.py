@@ -44,7 +44,7 @@ class Ending:
     async def wind_up(self) -> FloorSummary:
         """Stop the strategies, settle with the broker once more, and sum up."""
         self._strategies.close()
-        desks, lags_ms = self._strategies.desks_now(), self._strategies.lag_samples_ms()
+        desks, meters = self._strategies.desks_now(), self._strategies.lag_meters()
         reach("end.begun")
         stopped = await self._strategies.stop_all()
         reach("end.stopped")
@@ -63,7 +63,7 @@ class Ending:
             unknown_orders=counts.orders_unknown,
             ticks=self._data.stats.ticks,
             bars_stored=0,
-            loop_lag_p99_ms=round(percentile(lags_ms, 0.99), 2),
+            loop_lag_p99_ms=round(percentile([lag for meter in meters.values() for lag in meter.samples()], 0.99), 2),
             books_equal_account=is_equal,
             left_working=working,
             not_stopped=stopped.text if isinstance(stopped, Denied) else "",

@@ -121,7 +121,7 @@ class Publisher:
             data=self._data,
             bars_stored=self.stored_bars(),
             queue_depth=self._queue.depth,
-            lags_ms=self._strategies.lag_samples_ms(),
+            lags_ms=[lag for meter in self._strategies.lag_meters().values() for lag in meter.samples()],
             link=self._link(),
             web_url=self.web_url,
             has_risk_officer=self.has_risk_officer(),

@@ -7,6 +7,7 @@ from decimal import Decimal
 from ibfloor.manager.services import Services
 from ibfloor.model.ids import StrategyId
 from ibfloor.model.instrument import Contract
+from ibfloor.risk.left import InstrumentLeft, LimitsLeft
 
 
 class WorkerPurse:
@@ -24,3 +25,12 @@ class WorkerPurse:
         """Return what one share or contract is worth in account currency; ``None`` where that is not known."""
         instrument = self._services.data.instrument(contract)
         return None if instrument is None else self._services.marks.worth_of_one(instrument)
+
+    def limits(self) -> LimitsLeft:
+        """Return what the strategy may still do now."""
+        return self._services.gate.limits.left(self._strategy)
+
+    def limits_of(self, contract: Contract) -> InstrumentLeft | None:
+        """Return what it may still do in a contract; ``None`` while the broker has not defined that."""
+        instrument = self._services.data.instrument(contract)
+        return None if instrument is None else self._services.gate.limits.left_in(self._strategy, instrument)

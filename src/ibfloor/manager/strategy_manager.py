@@ -12,6 +12,7 @@ from ibfloor.config import check_strategy_name
 from ibfloor.manager.desk import DeskNow, StrategySpec
 from ibfloor.manager.errands import Errands, ask_cancel
 from ibfloor.manager.guarded import Guarded
+from ibfloor.manager.lag import LagMeter
 from ibfloor.manager.mailroom import Mailroom
 from ibfloor.manager.services import Services
 from ibfloor.manager.supervision import RestartBudget, RestartPolicy
@@ -98,9 +99,9 @@ class StrategyManager:
             for name, desk in self._desks.items()
         )
 
-    def lag_samples_ms(self) -> list[float]:
-        """Return the recent loop lags of all workers that are up."""
-        return [lag for desk in self._desks.values() if desk.worker for lag in desk.worker.lag.samples()]
+    def lag_meters(self) -> dict[StrategyId, LagMeter]:
+        """Return the meters of all workers that are up; any thread may read them."""
+        return {name: desk.worker.lag for name, desk in self._desks.items() if desk.worker}
 
     async def add(self, spec: StrategySpec) -> None:
         """Give a strategy its desk and its fixed client id; raises ``ConfigError`` when its file is unfit."""

@@ -91,7 +91,8 @@ def left_in(gate: RiskGate, strategy: StrategyId, instrument: Instrument) -> Ins
     unit = None if account.unit_px is None or rate is None else account.unit_px * rate
     room = {side: _position_room(seat.limits, slot, account, side, unit) for side in Side}
     size = _smallest(seat.limits.max_order_qty, _affordable(seat.limits.max_order_notional, unit))
-    out = {side: abs(slot.qty) if slot.qty * side.sign < 0 else ZERO for side in Side}
+    # What only takes off a position passes whatever its limits: what is held, less what works on that side.
+    out = {Side.BUY: max(-slot.qty - slot.buys, ZERO), Side.SELL: max(slot.qty - slot.sells, ZERO)}
     return InstrumentLeft(
         buy_qty=_smallest(size, None if (most := room[Side.BUY]) is None else max(most, out[Side.BUY])),
         sell_qty=_smallest(size, None if (most := room[Side.SELL]) is None else max(most, out[Side.SELL])),

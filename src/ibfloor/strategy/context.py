@@ -15,6 +15,7 @@ from ibfloor.model.moment import Clock
 from ibfloor.model.money import Currency
 from ibfloor.model.order import Accepted, Order, Refused
 from ibfloor.model.terms import OcaKind
+from ibfloor.risk.left import InstrumentLeft, LimitsLeft
 from ibfloor.strategy.timetable import Timetable
 from ibfloor.strategy.values import Position, Wanted
 
@@ -36,13 +37,19 @@ class StrategyLog(Protocol):
 
 
 class Purse(Protocol):
-    """A strategy's capital, and what things cost; no call blocks."""
+    """A strategy's capital, what is left of its limits, and what things cost; no call blocks."""
 
     def capital(self) -> Decimal | None:
         """Return the capital allocated to the strategy, in account currency; ``None`` where none is."""
 
     def worth_of_one(self, contract: Contract) -> Decimal | None:
         """Return what one share or contract is worth in account currency; ``None`` where that is not known."""
+
+    def limits(self) -> LimitsLeft:
+        """Return what the strategy may still do now."""
+
+    def limits_of(self, contract: Contract) -> InstrumentLeft | None:
+        """Return what it may still do in a contract; ``None`` while the broker has not defined that."""
 
 
 class StrategyContext(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import ROUND_DOWN, Decimal
 
 from ibfloor.model.instrument import Contract
+from ibfloor.risk.left import InstrumentLeft, LimitsLeft
 from ibfloor.strategy.seat import Seat
 
 
@@ -15,6 +16,15 @@ class Sizing(Seat):
     def capital(self) -> Decimal | None:
         """Return the capital allocated to this strategy, in account currency; ``None`` where none is."""
         return self.floor.purse.capital()
+
+    @property
+    def limits(self) -> LimitsLeft:
+        """Return what is left of this strategy's limits now: orders, losses, margin, exposure. ``None`` = no limit."""
+        return self.floor.purse.limits()
+
+    def limits_of(self, contract: Contract) -> InstrumentLeft | None:
+        """Return what is left in one contract: the largest order each way, and room for the position."""
+        return self.floor.purse.limits_of(contract)
 
     def qty_for(self, contract: Contract, share: Decimal | float) -> Decimal | None:
         """Return how much of a contract a share of the capital buys now, in whole lots, never more.

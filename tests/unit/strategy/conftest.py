@@ -32,6 +32,7 @@ from ibfloor.model.order import (
     Side,
 )
 from ibfloor.model.terms import Oca, OcaKind, OrderTerms
+from ibfloor.risk.left import InstrumentLeft, LimitsLeft
 from ibfloor.strategy.base import Strategy
 from ibfloor.strategy.handlers import overridden
 from ibfloor.strategy.timetable import Timers, Timetable
@@ -116,6 +117,13 @@ class Desk:
     def worth_of_one(self, contract: Contract) -> Decimal | None:
         quote = self._books.get(contract.symbol)
         return None if quote is None else (Decimal(repr(quote.bid_px)) + Decimal(repr(quote.ask_px))) / 2
+
+    def limits(self) -> LimitsLeft:
+        return LimitsLeft(version=1, can_enter=True, orders_now=3)
+
+    def limits_of(self, contract: Contract) -> InstrumentLeft | None:
+        room = InstrumentLeft(buy_qty=Decimal(7), sell_qty=Decimal(7), long_qty=None, short_qty=None)
+        return room if contract.symbol in self._instruments else None
 
     def instrument(self, which: Contract | InstrumentId) -> Instrument | None:
         if isinstance(which, Contract):
