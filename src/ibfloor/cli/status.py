@@ -32,7 +32,8 @@ def status_lines(rows: Rows) -> list[str]:
     lines = [line for row in _of(rows, "floor") for line in _floor_lines(row)]
     lines += [_account_line(row) for row in _of(rows, "account")]
     lines += [_session_line(row) for row in _of(rows, "sessions")]
-    lines += [f"BREAK     {row.get('text')}" for row in _of(rows, "breaks")] or ["breaks    none"]
+    lines += [_rate_line(row) for row in _of(rows, "rates")]
+    lines += [f"BREAK     {_break(row)}" for row in _of(rows, "breaks")] or ["breaks    none"]
     lines += [f"strategy  {_trouble(row)}" for row in _of(rows, "strategies") if row.get("reason")]
     return lines
 
@@ -68,6 +69,18 @@ def _account_line(row: Row) -> str:
     worth = cell(row.get("net_liquidation"), "money")
     day = cell(row.get("day_pnl"), "gain")
     return f"account   {row.get('account') or MISSING}: {worth} {row.get('base_currency')}, day {day}; {equal}"
+
+
+def _rate_line(row: Row) -> str:
+    if row.get("problem"):
+        return f"RATE      {row['problem']}: what needs it is not known"
+    told = f"{row.get('source')}, {time_text(row.get('ts_ns'))} UTC"
+    return f"rate      1 {row.get('currency')} = {row.get('rate')} {row.get('base')} ({told})"
+
+
+def _break(row: Row) -> str:
+    cause = str(row.get("cause") or "UNKNOWN").lower().replace("_", " ")
+    return f"{row.get('text')} (cause: {cause}; see ibfloor breaks)"
 
 
 def _session_line(row: Row) -> str:
