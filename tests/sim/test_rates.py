@@ -66,6 +66,7 @@ def test_a_currency_whose_rate_nobody_tells_is_not_one_to_one(tmp_path: Path) ->
         (account,) = (await world.rows("account")).values()
         assert account.net_liquidation is None
         assert account.not_known == "no rate of USD is known"
+        assert (await world.rows("books"))["UNASSIGNED"].not_known == "no rate of USD is known"
         assert (await world.rows("rates"))["USD"].rate is None
 
     play(tmp_path, scene, cash={"EUR": "100000", "USD": "50000"}, base=EUR)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from ibfloor.manager.floor_state import FloorState
@@ -109,7 +110,14 @@ def break_row(state: FloorState, fact: BreakFound) -> BreakView:
     )
 
 
-def book_row(book: Book, worth: Valuation) -> BookView:
+def not_known(state: FloorState, worth: Valuation, more: Iterable[str] = ()) -> str:
+    """Return why figures of a book are missing; empty when none is."""
+    unmarked = {symbol_of(state, each.position.instrument_id) for each in worth.positions if each.mark is None}
+    problems = dict.fromkeys((*worth.problems, *more, *(f"{each} has no mark" for each in sorted(unmarked))))
+    return "; ".join(problems)
+
+
+def book_row(state: FloorState, book: Book, worth: Valuation) -> BookView:
     """Return a book's row."""
     return BookView(
         strategy=book.strategy,
@@ -119,6 +127,7 @@ def book_row(book: Book, worth: Valuation) -> BookView:
         unrealised_pnl=cents(worth.unrealised),
         income=cents(worth.income),
         fees=cents(worth.fees),
+        not_known=not_known(state, worth),
     )
 
 

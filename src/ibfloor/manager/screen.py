@@ -22,11 +22,11 @@ from ibfloor.manager.rows import (
     entry_row,
     fill_row,
     holdings_by_symbol,
+    not_known,
     order_row,
     position_row,
     rate_row,
     session_row,
-    symbol_of,
 )
 from ibfloor.model.entry import BookEntry
 from ibfloor.model.fact import BreakCleared, FeeReported, OrderFilled, OrderRefused
@@ -89,7 +89,7 @@ class Screen:
         rows += [("breaks", key, break_row(state, fact)) for key, fact in state.breaks.items()]
         valuations, account = self._portfolio.value_books({desk.name for desk in desks})
         rows += self._position_rows(valuations)
-        rows += [("books", name, book_row(state.books.book(name), each)) for name, each in valuations.items()]
+        rows += [("books", name, book_row(state, state.books.book(name), each)) for name, each in valuations.items()]
         is_curve_due = self._is_curve_due()
         rows += [
             ("strategies", desk.name, self._strategy_row(desk, valuations[desk.name], is_curve_due)) for desk in desks
@@ -157,6 +157,7 @@ class Screen:
             unrealised_pnl=cents(valuation.unrealised),
             pnl=cents(pnl),
             fees=cents(valuation.fees),
+            not_known=not_known(state, valuation),
             orders=record.orders,
             orders_working=sum(order.request.strategy == desk.name for order in state.orders.working()),
             fills=record.fills,
@@ -193,18 +194,13 @@ class Screen:
             excess_liquidity=self._account.amount("ExcessLiquidity"),
             books_equal_account=None if state.reconciled is None else not state.breaks,
             ts_reconciled_ns=state.reconciled.ts_event_ns if state.reconciled else 0,
-            not_known="; ".join(self._missing(account, rates)),
+            not_known=not_known(state, account, [rate.problem for rate in rates if rate.problem]),
         )
         rows: Rows = [("account", view.account or "account", view)]
         if is_curve_due and curve is not None and account.gross_exposure is not None:
             self._curve_points += 1
             rows.append(("equity", str(self._curve_points), self._point(account, curve)))
         return rows
-
-    def _missing(self, account: Valuation, rates: list[RateNow]) -> list[str]:
-        unmarked = {symbol_of(self._state, each.position.instrument_id) for each in account.positions if not each.mark}
-        problems = [rate.problem for rate in rates if rate.problem]
-        return [*problems, *(f"{each} has no mark" for each in sorted(unmarked))]
 
     def _point(self, account: Valuation, curve: Performance) -> EquityView:
         return EquityView(

@@ -86,6 +86,8 @@ class StrategyView(msgspec.Struct, frozen=True, kw_only=True):
     unrealised_pnl: Decimal | None = None
     pnl: Decimal | None = None
     fees: Decimal | None = None
+    not_known: str = ""
+    """Why figures are missing: a mark or an exchange rate that is absent or too old."""
     orders: int = 0
     orders_working: int = 0
     fills: int = 0
@@ -289,6 +291,8 @@ class BookView(msgspec.Struct, frozen=True, kw_only=True):
     income: Decimal | None = None
     """Dividends and interest less borrow cost and charges."""
     fees: Decimal | None = None
+    not_known: str = ""
+    """Why figures are missing."""
 
 
 class EntryView(msgspec.Struct, frozen=True, kw_only=True):

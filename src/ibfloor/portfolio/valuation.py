@@ -81,6 +81,8 @@ class Valuation(msgspec.Struct, frozen=True, kw_only=True):
     gross_exposure: Decimal | None
     net_exposure: Decimal | None
     equity: Decimal | None
+    problems: tuple[str, ...] = ()
+    """Why amounts in other currencies are not known now; positions without a mark have none in ``positions``."""
 
     @property
     def pnl(self) -> Decimal | None:
@@ -128,6 +130,7 @@ def value(book: Book, marks: Mapping[InstrumentId, Mark], rates: Rates) -> Valua
         gross_exposure=total(None if amount is None else abs(amount) for amount in exposures),
         net_exposure=total(exposures),
         equity=total((cash, *equities)),
+        problems=_problems(book, rates),
     )
 
 
@@ -157,7 +160,15 @@ def value_account(valuations: Iterable[Valuation], marks: Mapping[InstrumentId, 
         gross_exposure=total(None if amount is None else abs(amount) for amount in exposures),
         net_exposure=total(exposures),
         equity=total(part.equity for part in parts),
+        problems=tuple(dict.fromkeys(problem for part in parts for problem in part.problems)),
     )
+
+
+def _problems(book: Book, rates: Rates) -> tuple[str, ...]:
+    amounts = (book.cash, book.realised, book.fees, book.flows, *book.income.values())
+    needed = {currency for each in amounts for currency, amount in each.items() if amount}
+    needed |= {position.currency for position in book.open_positions.values()}
+    return tuple(problem for currency in sorted(needed) if (problem := rates.problem(currency)))
 
 
 def _added(parts: Iterable[Amounts]) -> Amounts:

@@ -69,3 +69,17 @@ def test_deposit_is_no_profit_and_a_new_day_takes_the_last_equity() -> None:
     assert curve is not None
     assert (curve.day_pnl, curve.drawdown_pct) == (D(-50), D("6.25"))
     assert advance(curve, "d2", None, {USD: D(1500)}, Rates(USD)) is curve
+
+
+def test_figure_without_a_rate_says_why_and_the_others_stand(facts: Any) -> None:
+    eur, told = Currency("EUR"), "the rate of EUR (account values) is 4,000 s old, more than 900 s"
+    books = folded(facts.cash("100", currency="EUR"), facts.cash("50"), facts.cash("7", strategy="pair"))
+    parts = [value(books.book(name), MARKS, Rates(USD, {}, {eur: told})) for name in books.strategies()]
+    account = value_account(parts, MARKS, Rates(USD))
+    assert [(part.strategy, part.equity, part.problems) for part in parts] == [
+        ("pair", D(7), ()),
+        ("sma", None, (told,)),
+    ]
+    assert (account.equity, account.problems, account.realised) == (None, (told,), D(0))
+    assert value(books.book(StrategyId("sma")), MARKS, Rates(USD)).problems == ("no rate of EUR is known",)
+    assert value(books.book(StrategyId("sma")), MARKS, Rates(USD, {eur: D("1.1")})).equity == 160

@@ -80,7 +80,7 @@ function BookRows({ book, positions }) {
     ),
   ];
   return html`<tbody data-book=${book.strategy}>
-    <tr class="book-row"><td colspan="2"><b>${book.strategy}</b></td><td class="num" title="What the book is worth now">${f.plain(book.equity)}</td><td class="avg"></td><td class="mark"></td>
+    <tr class="book-row"><td colspan="2"><b>${book.strategy}</b></td><td class="num" title=${book.not_known || "What the book is worth now"}>${f.plain(book.equity)}</td><td class="avg"></td><td class="mark"></td>
       <td class=${`num ${f.tone(book.unrealised_pnl)}`}>${f.signed(book.unrealised_pnl)}</td><td></td></tr>
     ${lines}
   </tbody>`;

@@ -124,8 +124,8 @@ const StrategyRow = pure(({ row, last, digits, isSelected, isHalted }) => {
     <td class="status"><${Status} row=${row} /></td>
     <td class="num pos">${positionsOf(row)}</td>
     <td class="num last">${f.plain(last, digits)}</td>
-    <td class=${`num unreal ${f.tone(row.unrealised_pnl)}`}>${f.signed(row.unrealised_pnl)}</td>
-    <td class=${`num pnl ${f.tone(pnl)}`}>${f.signed(pnl)}</td>
+    <td class=${`num unreal ${f.tone(row.unrealised_pnl)}`} title=${row.not_known || null}>${f.signed(row.unrealised_pnl)}</td>
+    <td class=${`num pnl ${f.tone(pnl)}`} title=${row.not_known || null}>${f.signed(pnl)}</td>
     <td class="spark"><${Sparkline} values=${isIdle ? [] : row.spark} /></td>
     <td class="acts"><${Controls} row=${row} isHalted=${isHalted} /></td>
   </tr>`;
