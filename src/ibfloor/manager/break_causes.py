@@ -71,7 +71,4 @@ class BreakCauses:
 
 
 def _costs(snapshot: BrokerSnapshot) -> dict[InstrumentId, Decimal]:
-    return {
-        each.instrument.instrument_id: each.qty * each.avg_px * each.instrument.multiplier
-        for each in snapshot.positions
-    }
+    return {each.instrument.instrument_id: each.avg_px for each in snapshot.positions if each.qty}

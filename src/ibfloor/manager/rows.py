@@ -150,9 +150,10 @@ def entry_row(state: FloorState, entry: BookEntry) -> EntryView:
 def _leg_text(state: FloorState, leg: Leg) -> str:
     match leg:
         case PositionLeg():
-            return f"{leg.strategy} {leg.qty:+f} {symbol_of(state, leg.instrument_id)} at {leg.px:f}"
+            name = symbol_of(state, leg.instrument_id)
+            return f"{leg.strategy} {leg.qty.normalize():+f} {name} at {leg.px.normalize():f}"
         case CashLeg():
-            return f"{leg.strategy} {leg.amount.amount:+f} {leg.amount.currency}"
+            return f"{leg.strategy} {leg.amount.amount:+,.2f} {leg.amount.currency}"
         case SplitLeg():
             return f"{leg.strategy} {symbol_of(state, leg.instrument_id)} {leg.new} for {leg.old}"
         case SettleLeg():

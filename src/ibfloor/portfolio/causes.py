@@ -35,7 +35,8 @@ from ibfloor.portfolio.reconciliation import Difference, Explained
 SPLITS_MAX = 50
 PX_TOLERANCE = Decimal("0.15")
 """How far prices may have moved beside a split."""
-COST_TOLERANCE = Decimal("0.005")
+COST_TOLERANCE = Decimal("0.02")
+"""How far the average cost of a unit may have moved beside a split, by trades since the last agreement."""
 TRADE_PX_TOLERANCE = Decimal("0.05")
 _ZERO = Decimal(0)
 _OPTIONS = (SecurityType.OPTION, SecurityType.FUTURE_OPTION, SecurityType.WARRANT)
@@ -52,7 +53,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     agreed_px: Mapping[InstrumentId, Decimal] = {}
     """Marks of when books and account last agreed."""
     costs: Mapping[InstrumentId, Decimal] = {}
-    """What the account says its positions cost."""
+    """What the account says a unit of its positions cost."""
     agreed_costs: Mapping[InstrumentId, Decimal] = {}
     orders: tuple[ListedOrder, ...] = ()
     listed: frozenset[str] = frozenset()
@@ -198,7 +199,10 @@ class _Explainer:
         if ratio is None:
             return
         new, old = ratio
-        speaks = [*self._px_says(instrument.instrument_id, new, old), *self._cost_says(instrument.instrument_id)]
+        speaks = [
+            *self._px_says(instrument.instrument_id, new, old),
+            *self._cost_says(instrument.instrument_id, new, old),
+        ]
         if not speaks:
             return
         why = f"the account has {new} for each {old}, and {' and '.join(speaks)}"
@@ -212,14 +216,17 @@ class _Explainer:
         if before and now and abs(before / now * old / new - 1) <= tolerance:
             yield f"its price went from {before:f} to {now:f}"
 
-    def _cost_says(self, key: InstrumentId) -> Iterator[str]:
-        before, now = self._evidence.agreed_costs.get(key), self._evidence.costs.get(key)
-        if before is None:
-            names = self._evidence.books.strategies()
-            held = [self._evidence.books.book(name).positions.get(key) for name in names]
-            before = sum((each.cost for each in held if each is not None), _ZERO)
-        if before and now is not None and abs(now / before - 1) <= COST_TOLERANCE:
+    def _cost_says(self, key: InstrumentId, new: int, old: int) -> Iterator[str]:
+        before, now = self._evidence.agreed_costs.get(key) or self._our_cost(key), self._evidence.costs.get(key)
+        tolerance = min(COST_TOLERANCE, abs(Decimal(old) / new - 1) / 3)
+        if before and now and abs(before / now * old / new - 1) <= tolerance:
             yield "its cost has stayed"
+
+    def _our_cost(self, key: InstrumentId) -> Decimal:
+        books = self._evidence.books
+        held = [books.book(name).positions.get(key) for name in books.strategies()]
+        cost = sum((each.cost / each.multiplier for each in held if each is not None), _ZERO)
+        return cost / (books.position_total(key) or 1)
 
     def _trade(self, instrument: Instrument, gap: Decimal) -> None:
         proposal = self._as_trade(instrument, gap)

@@ -220,7 +220,7 @@ def _cash(books: Books, snapshot: BrokerSnapshot, tolerance: Decimal) -> list[Di
     for currency in {*all_ours, *all_theirs}:
         ours, theirs = all_ours.get(currency, _ZERO), all_theirs.get(currency, _ZERO)
         if abs(ours - theirs) > tolerance:
-            text = f"{currency}: books have {ours:f}, the account {theirs:f}"
+            text = f"{currency}: books have {ours:,.2f}, the account {theirs:,.2f}"
             if books.fees_pending:
                 text += f"; {books.fees_pending} fees are still to come"
             differences.append(Difference(key=f"cash:{currency}", ours=ours, theirs=theirs, text=text))

@@ -42,17 +42,18 @@ def evidence(books: Books, **more: Any) -> Evidence:
 
 def test_a_ratio_alone_is_no_split(books: Books) -> None:
     found = [gap(POSITION, "300", "600")]
-    assert explain(found, evidence(books, costs={SPY: D(96_000)}))[POSITION].cause is BreakCause.UNKNOWN
+    assert explain(found, evidence(books, costs={SPY: D(160)}))[POSITION].cause is BreakCause.UNKNOWN
     near_one = [gap(POSITION, "300", "350")]  # 7 for 6
     assert explain(near_one, evidence(books))[POSITION].cause is BreakCause.UNKNOWN
-    for more in ({"marks": {SPY: D("79.10")}}, {"costs": {SPY: D(48_000)}}):
+    for more in ({"marks": {SPY: D("79.10")}}, {"costs": {SPY: D("80.01")}}):
         told = explain(found, evidence(books, **more))[POSITION]
         assert told.proposal == SplitPosition(instrument_id=SPY, new=2, old=1)
 
 
 @pytest.mark.parametrize(("theirs", "new", "old"), [("450", 3, 2), ("100", 1, 3), ("30", 1, 10)])
 def test_splits_of_every_ratio_are_told_by_a_cost_that_stayed(books: Books, theirs: str, new: int, old: int) -> None:
-    told = explain([gap(POSITION, "300", theirs)], evidence(books, costs={SPY: D(48_000)}))[POSITION]
+    cost = {SPY: (D(160) * old / new).quantize(D("0.00000001"))}
+    told = explain([gap(POSITION, "300", theirs)], evidence(books, costs=cost))[POSITION]
     assert told.proposal == SplitPosition(instrument_id=SPY, new=new, old=old)
 
 
