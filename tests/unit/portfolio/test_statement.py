@@ -450,3 +450,29 @@ def test_account_shows_the_cash_of_a_future_as_the_broker_does() -> None:
     assert amounts(made[ACCOUNT]) == {"opening": 10000, "unrealised": 1000, "closing": 11000}
     assert made[ACCOUNT].currencies[0].cash == 11000
     assert made[ALPHA].bridge.closing == Figure(None, "no price of ES")
+
+
+def test_account_kept_in_euro_is_stated_in_euro() -> None:
+    def told(ts_ns: int, rate: str, px: str) -> BooksMarked:
+        return BooksMarked(
+            ts_event_ns=ts_ns,
+            ts_init_ns=ts_ns,
+            base=EUR,
+            marks=(MarkTaken(SPY, Decimal(px), ts_ns, "mid"),),
+            rates=(RateTaken(USD, Decimal(rate), ts_ns, "account values"),),
+        )
+
+    made = stated(
+        [
+            cash(START - HOUR, "1000", EUR, ALPHA),
+            cash(START - HOUR, "1000", USD, ALPHA),
+            told(START - 1, "0.9", "100"),
+            fill(START + HOUR, "a.01", "5", "100"),
+            told(END - 1, "0.8", "110"),
+        ]
+    )[ALPHA]
+    # 1900 before; 50 USD earned count 40, and the 1000 USD lost 100 by the rate.
+    assert (made.base, amounts(made)) == (
+        EUR,
+        {"opening": Decimal(1900), "unrealised": Decimal(40), "fx_effect": Decimal(-100), "closing": Decimal(1840)},
+    )
