@@ -8,11 +8,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.sim.books_world import BooksWorld, play
 
-from ibfloor.model.booking import Adjust, AnyBooking, BookCash, Share, UndoEntry
-from ibfloor.model.command import ConfirmBooking, Done, PreviewBooking, Previewed
+from ibfloor.model.booking import Adjust, AnyBooking, BookCash, Share, SplitPosition, UndoEntry
+from ibfloor.model.command import ConfirmBooking, Denied, Done, PreviewBooking, Previewed
 from ibfloor.model.entry import EntryKind
 from ibfloor.model.ids import StrategyId
 from ibfloor.model.money import USD, Money
@@ -123,6 +124,31 @@ def test_an_option_that_expired_worthless_is_over(tmp_path: Path) -> None:
     last_day = date(2026, 12, 18)
     master = read_listing(WORLD, DAY).master_with(default_master(f"{DAY:%Y%m%d}"))
     play(tmp_path, scene, master=master, day=last_day)
+
+
+def test_a_split_is_dated_so_that_what_was_traded_after_it_is_in_new_shares(tmp_path: Path) -> None:
+    async def scene(world: BooksWorld) -> None:
+        key = await hold_spy(world)
+        world.happen(Split(at="2013-10-07 10:02", symbol="SPY", ratio=Decimal(2)))
+        ex_ns = world.gateway.now_ns()
+        await asyncio.sleep(1)
+        await world.quote("SPY", "80.00", "80.02")
+        await world.trade_by_hand("SPY", Side.SELL, 100, "80.00")
+        assert not await world.settle()
+        spy = world.instrument("SPY").instrument_id
+        split = SplitPosition(instrument_id=spy, new=2, old=1)
+        asked = PreviewBooking(command_id="p", actor="ann", booking=split, reason="2 for 1", break_key=key)
+        undated = await world.give(asked)
+        assert undated.preview.breaks[0].after, "200 old shares are no 400 new ones"
+        dated = await world.give(msgspec.structs.replace(asked, command_id="d", ts_ns=ex_ns))
+        assert [left.after for left in dated.preview.breaks] == [0]
+        await world.give(ConfirmBooking(command_id="c", actor="ann", preview_id=dated.preview.preview_id))
+        assert await world.settle()
+        assert (await world.book("UNASSIGNED")).qty(spy) == world.held("SPY") == 500
+        future = msgspec.structs.replace(asked, command_id="f", ts_ns=2 * ex_ns)
+        assert isinstance(await world.give(future), Denied)
+
+    play(tmp_path, scene)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ class BookingBody(BaseModel):
 
     booking: dict[str, object]
     reason: Reason
+    ts_ns: Annotated[int, Field(ge=0, lt=2**63)] = 0
     break_key: Annotated[str, Field(max_length=64, pattern=r"^((position|cash):[A-Za-z0-9]{1,32})?$")] = ""
 
 
@@ -43,6 +44,7 @@ def booking_routes(guard: Guard, link: FloorLink) -> APIRouter:
             booking=_booking(body.booking),
             reason=body.reason,
             break_key=body.break_key,
+            ts_ns=body.ts_ns,
         )
         result = await give(link, command)
         shown = result.preview if isinstance(result, Previewed) else None

@@ -9,6 +9,7 @@ import typer
 
 from ibfloor.cli import book_action, book_lots
 from ibfloor.cli.booking import (
+    AtOption,
     BreakOption,
     PreviewOption,
     PriceOption,
@@ -56,6 +57,7 @@ _ENTRIES = (
 def resolve(
     key: Annotated[str, typer.Argument(metavar="KEY", help="The break's key, as in breaks.")],
     reason: ReasonOption,
+    at: AtOption = "",
     preview: PreviewOption = False,
     yes: YesOption = False,
     config: ConfigOption = CONFIG_DEFAULT,
@@ -73,7 +75,7 @@ def resolve(
     if not row.get("proposal"):
         raise ConfigError(f"no booking suggests itself for {key}: choose one of ibfloor book --help")
     booking: Any = msgspec.convert(row["proposal"], AnyBooking, strict=False)
-    book(booking, config, home, reason=reason, break_key=key, preview=preview, yes=yes)
+    book(booking, config, home, reason=reason, break_key=key, preview=preview, yes=yes, at=at)
 
 
 @app.command(

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ibfloor.cli.booking import (
+    AtOption,
     BreakOption,
     PreviewOption,
     ReasonOption,
@@ -36,13 +37,14 @@ LieuOption = Annotated[str, typer.Option("--in-lieu", metavar="PX", help="What a
 CASH = ("dividend", "interest", "borrow", "charge")
 
 
-@app.command(epilog=examples("ibfloor book action split AAPL 7 1 -r '7 for 1'"))
+@app.command(epilog=examples("ibfloor book action split AAPL 7 1 -r '7 for 1' --at '2026-06-09 04:00'"))
 def split(
     symbol: SymbolArgument,
     new: NewArgument,
     old: OldArgument,
     reason: ReasonOption,
     in_lieu: LieuOption = "",
+    at: AtOption = "",
     break_key: BreakOption = "",
     preview: PreviewOption = False,
     yes: YesOption = False,
@@ -54,7 +56,7 @@ def split(
 
     key = instrument_id(symbol, config, home)
     done = SplitPosition(instrument_id=key, new=new, old=old, px_in_lieu=optional(in_lieu, "--in-lieu"))
-    book(done, config, home, reason=reason, break_key=break_key, preview=preview, yes=yes)
+    book(done, config, home, reason=reason, break_key=break_key, preview=preview, yes=yes, at=at)
 
 
 @app.command(epilog=examples("ibfloor book action merger XYZ 756733 3 10 --cash 4.50 --cash-cost 0.2 -r 'taken over'"))
@@ -69,6 +71,7 @@ def merger(
         str, typer.Option("--cash-cost", metavar="SHARE", help="The part of the cost, 0 to 1, that goes with the cash.")
     ] = "0",
     in_lieu: LieuOption = "",
+    at: AtOption = "",
     break_key: BreakOption = "",
     preview: PreviewOption = False,
     yes: YesOption = False,
@@ -87,7 +90,7 @@ def merger(
         cash_cost_share=number(cash_cost, "--cash-cost"),
         px_in_lieu=optional(in_lieu, "--in-lieu"),
     )
-    book(done, config, home, reason=reason, break_key=break_key, preview=preview, yes=yes)
+    book(done, config, home, reason=reason, break_key=break_key, preview=preview, yes=yes, at=at)
 
 
 @app.command(epilog=examples("ibfloor book action expiry 637533641 -r 'worthless'"))
@@ -95,6 +98,7 @@ def expiry(
     symbol: SymbolArgument,
     reason: ReasonOption,
     price: Annotated[str, typer.Option("--price", metavar="PX", help="Its last settlement price.")] = "0",
+    at: AtOption = "",
     break_key: BreakOption = "",
     preview: PreviewOption = False,
     yes: YesOption = False,
@@ -105,7 +109,7 @@ def expiry(
     from ibfloor.model.booking import ExpirePosition
 
     done = ExpirePosition(instrument_id=instrument_id(symbol, config, home), px=number(price, "--price"))
-    book(done, config, home, reason=reason, break_key=break_key, preview=preview, yes=yes)
+    book(done, config, home, reason=reason, break_key=break_key, preview=preview, yes=yes, at=at)
 
 
 @app.command(epilog=examples("ibfloor book action settle ESZ6 5010.25 -r 'settlement of the 7th'"))
@@ -113,6 +117,7 @@ def settle(
     symbol: SymbolArgument,
     price: Annotated[str, typer.Argument(metavar="PX", help="The settlement price.")],
     reason: ReasonOption,
+    at: AtOption = "",
     break_key: BreakOption = "",
     preview: PreviewOption = False,
     yes: YesOption = False,
@@ -123,7 +128,7 @@ def settle(
     from ibfloor.model.booking import SettleFuture
 
     done = SettleFuture(instrument_id=instrument_id(symbol, config, home), px=number(price, "PX"))
-    book(done, config, home, reason=reason, break_key=break_key, preview=preview, yes=yes)
+    book(done, config, home, reason=reason, break_key=break_key, preview=preview, yes=yes, at=at)
 
 
 @app.command(epilog=examples("ibfloor book action exercise 637533641 SPY 2 --strategy puts -r 'assigned overnight'"))
@@ -135,6 +140,7 @@ def exercise(
     strategy: Annotated[
         str, typer.Option("--strategy", "-s", help="Whose; else an assignment falls to the short books pro rata.")
     ] = "",
+    at: AtOption = "",
     break_key: BreakOption = "",
     preview: PreviewOption = False,
     yes: YesOption = False,
@@ -150,7 +156,7 @@ def exercise(
         contracts=optional(contracts, "CONTRACTS"),
         strategy=StrategyId(strategy) if strategy else None,
     )
-    book(done, config, home, reason=reason, break_key=break_key, preview=preview, yes=yes)
+    book(done, config, home, reason=reason, break_key=break_key, preview=preview, yes=yes, at=at)
 
 
 @app.command(
@@ -169,6 +175,7 @@ def cash(
     reason: ReasonOption,
     of: Annotated[str, typer.Option("--of", metavar="SYMBOL", help="Share it by what the books hold of this.")] = "",
     to: SharesOption = None,
+    at: AtOption = "",
     break_key: BreakOption = "",
     preview: PreviewOption = False,
     yes: YesOption = False,
@@ -187,4 +194,4 @@ def cash(
         shares=shares(to),
         instrument_id=instrument_id(of, config, home) if of else NO_INSTRUMENT,
     )
-    book(came, config, home, reason=reason, break_key=break_key, preview=preview, yes=yes)
+    book(came, config, home, reason=reason, break_key=break_key, preview=preview, yes=yes, at=at)

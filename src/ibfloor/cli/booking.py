@@ -27,6 +27,9 @@ PreviewOption = Annotated[bool, typer.Option("--preview", help="Only show what i
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Book it without asking.")]
 SymbolArgument = Annotated[str, typer.Argument(metavar="SYMBOL", help="The instrument: its name, or IB's contract id.")]
 PriceOption = Annotated[str, typer.Option("--price", metavar="PX", help="The price; left out, what it cost.")]
+AtOption = Annotated[
+    str, typer.Option("--at", metavar="'YYYY-MM-DD HH:MM'", help="From when on it counts, New York; left out, now.")
+]
 SharesOption = Annotated[
     list[str] | None,
     typer.Option("--to", metavar="BOOK=AMOUNT", help="A book's part, signed as the whole; once for each book."),
@@ -40,12 +43,25 @@ _LINES = (
 
 
 def book(
-    booking: AnyBooking, config: Path, home: Path | None, *, reason: str, break_key: str, preview: bool, yes: bool
+    booking: AnyBooking,
+    config: Path,
+    home: Path | None,
+    *,
+    reason: str,
+    break_key: str,
+    preview: bool,
+    yes: bool,
+    at: str = "",
 ) -> None:
     """Preview a booking, show it, and confirm it when the person agrees."""
     place = home_of(config, home)
     asked = PreviewBooking(
-        command_id=new_command_id(), actor=actor(), booking=booking, reason=reason, break_key=break_key
+        command_id=new_command_id(),
+        actor=actor(),
+        booking=booking,
+        reason=reason,
+        break_key=break_key,
+        ts_ns=_time_of(at),
     )
     result = _given(place, asked)
     assert isinstance(result, Previewed), "a preview is answered by what it would do"
@@ -112,6 +128,21 @@ def shares(texts: list[str] | None) -> tuple[Share, ...]:
         if not equals or not name:
             raise ConfigError(f"--to {name}{equals}{amount}: write it as BOOK=AMOUNT, for example --to pairs=5000")
     return tuple(Share(strategy=StrategyId(name), amount=number(amount, "--to")) for name, _, amount in parts)
+
+
+def _time_of(at: str) -> int:
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    from ibfloor.model.moment import from_datetime
+
+    if not at:
+        return 0
+    try:
+        moment = datetime.fromisoformat(at)
+    except ValueError:
+        raise ConfigError(f"--at {at}: write it as '2026-10-07 09:30'") from None
+    return from_datetime(moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo("America/New_York")))
 
 
 def _named(rows: Any, text: str) -> dict[str, int]:

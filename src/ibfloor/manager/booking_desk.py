@@ -114,9 +114,11 @@ class BookingDesk:
         actor: str,
     ) -> BookEntry | Denied:
         now_ns = self._clock.now_ns()
+        if not 0 <= asked.ts_ns <= now_ns:
+            return Denied("a booking counts from now on, or from a time that has passed")
         head = Header(
             entry_id=entry_id,
-            ts_event_ns=now_ns,
+            ts_event_ns=asked.ts_ns or now_ns,
             ts_init_ns=now_ns,
             actor=actor,
             reason=asked.reason,

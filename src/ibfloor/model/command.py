@@ -102,6 +102,8 @@ class PreviewBooking(Command, frozen=True, kw_only=True):
     reason: str
     break_key: str = ""
     """The break it is to resolve."""
+    ts_ns: int = 0
+    """From when on it counts, in market time: the ex-date of a split or a dividend; 0 = now."""
 
 
 class ConfirmBooking(Command, frozen=True, kw_only=True):
