@@ -61,8 +61,8 @@ class Process:
             )
 
     @property
-    def is_alive(self) -> bool:
-        return self._child.poll() is None
+    def has_ended(self) -> bool:
+        return self._child.poll() is not None
 
     @property
     def pid(self) -> int:
@@ -146,7 +146,8 @@ class Scene:
 
     def floor(self, *arguments: str) -> Process:
         floor = self.start_floor(*arguments)
-        self.until(lambda: self.view("floor"), floor)
+        self.until(lambda: floor.has_ended or self.view("floor"), floor)
+        assert not floor.has_ended, f"the floor has ended: {floor.words()}"
         return floor
 
     def run(self, *arguments: str, within_s: float = 30.0) -> subprocess.CompletedProcess[str]:
@@ -167,7 +168,6 @@ class Scene:
         deadline = time.monotonic() + within_s
         while not (found := condition()):
             assert time.monotonic() < deadline, f"not within {within_s} s: {floor.words() if floor else ''}"
-            assert floor is None or floor.is_alive, f"the floor has ended: {floor.words()}"
             time.sleep(0.05)
         return found
 

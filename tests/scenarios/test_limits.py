@@ -48,7 +48,9 @@ def end(floor: Any) -> None:
 def test_limits_are_changed_for_the_next_order_and_a_restart_keeps_them(scene: Any) -> None:
     file = scene.folder / "buying.py"
     file.write_text(BUYING)
-    scene.write_config(f'[[strategy]]\nname = "buying"\nfile = "{file}"\n\n[strategy.risk]\nmax_order_notional = "off"\n')
+    scene.write_config(
+        f'[[strategy]]\nname = "buying"\nfile = "{file}"\n\n[strategy.risk]\nmax_order_notional = "off"\n'
+    )
     floor = scene.floor()
     scene.until(lambda: has_order(scene, "status", "FILLED"), floor, 60)
 

@@ -281,6 +281,7 @@ def test_farm_that_breaks_leaves_the_order_sessions_alone(puppet: Puppet) -> Non
     puppet.wait(lambda: not puppet.working(1), 60)
     sessions = puppet.scene.view("sessions")
     assert {row["state"] for row in sessions.values()} == {"CONNECTED"}
+    puppet.wait(lambda: "market data flows again" in puppet.floor.words())
     puppet.do("market", "buy", 10)
     puppet.wait(lambda: puppet.order(2).get("status") == "FILLED")
     assert {row.client_id for row in puppet.scene.book().orders} == {sessions["puppet"]["client_id"]}
