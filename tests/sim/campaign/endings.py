@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ibfloor.manager.floor_state import FloorState
 from ibfloor.model.fact import OrderFilled
-from ibfloor.model.ids import UNASSIGNED, StrategyId, owner_of
+from ibfloor.model.ids import UNASSIGNED, ExecId, StrategyId, exec_root, owner_of
 from ibfloor.model.moment import NS_PER_S
 
 BRACKETEER = "gamma"
@@ -57,7 +57,7 @@ def quantities_agree(found: Evidence) -> Iterator[str]:
 
 def ends_are_true(found: Evidence) -> Iterator[str]:
     """I6: what a strategy was told is over was over at the broker: no order is given up while it works."""
-    if found.lies or found.may_break or any(trouble.hides for trouble in found.troubles):
+    if found.lies or found.may_break or found.hides:
         return
     lasted_ns: dict[str, int] = {}
     for row in found.report.orders:
@@ -76,11 +76,14 @@ def ends_are_true(found: Evidence) -> Iterator[str]:
 
 def exits_stay_exits(found: Evidence) -> Iterator[str]:
     """I16: the exits of brackets never sell what their entries have not bought."""
-    if any(trouble.hides or trouble.lies for trouble in found.troubles):
+    if found.hides or found.lies:
         return
     held: dict[str, Decimal] = defaultdict(Decimal)
-    for row in sorted(found.report.executions, key=lambda row: row.ts_ns):
-        if owner_of(row.order_ref) == BRACKETEER:
+    seen: set[str] = set()
+    for row in found.report.bookings:  # as they came: a correction would move its execution to the end
+        root = exec_root(ExecId(row.exec_id))[0]
+        if owner_of(row.order_ref) == BRACKETEER and root not in seen:
+            seen.add(root)
             held[row.symbol] += row.side.sign * row.qty
             if held[row.symbol] < 0:
                 yield f"{row.order_ref} sold {-held[row.symbol]} {row.symbol} that no bracket had bought"

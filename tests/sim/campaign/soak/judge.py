@@ -49,7 +49,14 @@ def judge(stage: Stage, report: BookReport, summary: dict[str, Any]) -> Iterator
     for fact in facts:
         state.apply(fact)
     found: Any = SimpleNamespace(
-        report=report, facts=facts, state=state, may_break=False, lies=False, troubles=(), world=_world(stage, report)
+        report=report,
+        facts=facts,
+        state=state,
+        may_break=False,
+        lies=False,
+        hides=False,
+        troubles=(),
+        world=_world(stage, report),
     )
     for name, check in _CHECKS:
         yield from ((name, text) for text in check(found))
