@@ -249,12 +249,7 @@ class Floor:
 
     def _make_desk(self) -> CommandDesk:
         self._losses.acts = LossActs(self._tasks, self._strategies, self._kill_switch, self._gate)
-        bookings = BookingDesk(
-            self._queue,
-            self._clock,
-            strategies=lambda: [desk.name for desk in self._strategies.desks_now()],
-            settle=self._account.settle,
-        )
+        bookings = BookingDesk(self._queue, self._clock, desks=self._strategies.desks_now, settle=self._account.settle)
         return CommandDesk(
             self._strategies,
             self._kill_switch,

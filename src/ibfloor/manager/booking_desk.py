@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from ibfloor.manager.desk import DeskNow
 from ibfloor.manager.floor_state import FloorState
 from ibfloor.manager.message_queue import MessageQueue
 from ibfloor.model.booking import BookingPreview, UndoEntry
@@ -45,18 +46,18 @@ class BookingDesk:
         queue: MessageQueue,
         clock: Clock,
         *,
-        strategies: Callable[[], Iterable[StrategyId]],
+        desks: Callable[[], Iterable[DeskNow]],
         settle: Callable[[], object],
     ) -> None:
         self._queue = queue
         self._clock = clock
-        self._strategies = strategies
+        self._desks = desks
         self._settle = settle
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
     async def preview(self, command: PreviewBooking) -> CommandResult:
         """Return what a booking would do."""
-        names = frozenset(self._strategies())
+        names = frozenset(desk.name for desk in self._desks())
         made = await asyncio.wrap_future(self._queue.ask(lambda state: self._previewed(state, command, names)))
         if isinstance(made, Denied):
             return made
@@ -67,7 +68,7 @@ class BookingDesk:
 
     async def confirm(self, command: ConfirmBooking) -> CommandResult:
         """Book what was previewed, once."""
-        kept, names = self._kept.get(command.preview_id), frozenset(self._strategies())
+        kept, names = self._kept.get(command.preview_id), frozenset(desk.name for desk in self._desks())
         result = await asyncio.wrap_future(
             self._queue.decide(lambda state: self._confirmed(state, command, kept, names))
         )
