@@ -20,7 +20,8 @@ from ibfloor.model.moment import NS_PER_MINUTE, Clock
 from ibfloor.portfolio.chronicle import day_of
 from ibfloor.portfolio.fx import RateNow
 
-LOOK_S = 0.25
+LOOK_S, LOOK_MAX_S = 0.25, 5.0
+"""Between two looks, in wall seconds: a clock may be set meanwhile, so none is far away."""
 FIRST_PATIENCE_NS = 10 * NS_PER_MINUTE
 """How long the very first marks wait until everything held has a price: the first day begins with them."""
 
@@ -51,7 +52,8 @@ class BookMarker:
         """Mark the books whenever it is due, until cancelled."""
         while True:
             await self.mark(is_last=False)
-            await asyncio.sleep(LOOK_S)
+            wait_s = self._clock.wall_delay_s(self._due_ns)
+            await asyncio.sleep(min(max(wait_s, LOOK_S), LOOK_MAX_S))
 
     async def mark(self, *, is_last: bool) -> None:
         """Mark the books if it is due; ``is_last``: now, since the floor ends."""

@@ -46,16 +46,21 @@ class CapitalKeeper:
         self._clock = clock
         self._net_liquidation = net_liquidation
         self._base = base
+        self._may_have_rules = True
+        """Cleared by a look that found none: a floor without capital rules asks its queue for nothing."""
 
     def observe(self, applied: Applied) -> None:
         """Put new amounts on the board; on the queue's thread."""
         if isinstance(fact := applied.fact, CapitalAllocated):
             self._board.put(fact.strategy, fact.amount)
+        elif isinstance(fact, CapitalRuled):
+            self._may_have_rules = True
 
     async def keep(self) -> None:
         """Allocate whenever it is due, until cancelled."""
         while True:
-            await self._allocate()
+            if self._may_have_rules:
+                await self._allocate()
             await asyncio.sleep(LOOK_S)
 
     async def set_rule(self, command: SetCapital) -> CommandResult:
@@ -99,7 +104,9 @@ class CapitalKeeper:
     def _due(self, state: FloorState, fresh: StrategyId | None) -> list[CapitalAllocated]:
         worth, now_ns, base = self._net_liquidation(), self._clock.now_ns(), self._base()
         facts = []
-        for name, rule in self._rules(state).items():
+        rules = self._rules(state)
+        self._may_have_rules = bool(rules)
+        for name, rule in rules.items():
             known = state.capital.get(name)
             allocated = None if known is None or known.currency != base or name == fresh else known.amount
             found = allotment(rule, allocated, worth, state.daily.volatility_pct(name))
