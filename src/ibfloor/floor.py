@@ -209,6 +209,7 @@ class Floor:
             self.data.by_id,
             settings,
             page=Alarm(settings.alarm.command),
+            watch_held=self._watch_holdings,
             ground=self._ground,
         )
         self.commands = self._make_desk()

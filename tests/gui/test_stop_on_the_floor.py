@@ -77,7 +77,7 @@ def test_stop_held_in_the_browser_cancels_everything_and_keeps_positions(demo: D
     home.until("Number(document.querySelector('[data-test=count-orders]').textContent) >= 1", timeout_s=60)
     wait_for(home, lambda: any(row.qty for row in demo.book().positions), "no strategy has a position")
     home.page.click("[data-test=stop-all]")
-    home.page.click("[data-test=hold]", delay=1500)
+    home.page.click("[data-test=hold]", delay=2500)
     home.until("document.querySelector('[data-test=banner-halt]') !== null")
     home.until("document.querySelector('[data-test=stop-progress]').textContent.includes('No working order remains')")
 
@@ -99,10 +99,10 @@ def test_stop_with_flatten_leaves_every_strategy_flat(demo: Demo, visit: Start) 
     log_in(home, demo)
     wait_for(home, lambda: sum(row.qty != 0 for row in demo.book().positions) >= 2, "too few positions")
     home.page.click("[data-test=stop-all]")
-    home.page.click("[data-test=hold]", delay=1500)
+    home.page.click("[data-test=hold]", delay=2500)
     home.until("document.querySelector('[data-test=stop-closing]') !== null")
     assert any(row.qty for row in demo.book().positions), "closing is asked once more"
-    home.page.click("[data-test=stop-closing] [data-test=hold]", delay=1500)
+    home.page.click("[data-test=stop-closing] [data-test=hold]", delay=2500)
     wait_for(home, lambda: not any(row.qty for row in demo.book().positions), "a position is left", within_s=30)
     home.until("document.querySelector('[data-test=stop-progress]').textContent.includes('no position is open')")
     assert [row for row in demo.book().orders if row.status in WORKING] == []

@@ -15,6 +15,8 @@ from ibfloor.model.order import Side
 from ibfloor.risk.gate import RiskGate
 
 ROOM = Decimal("0.99")  # of a notional limit: the price may move before the order is judged
+CLOSING_QUOTE_AGE_S = Decimal(60)
+"""Market seconds: a position may be closed within a bound of a quote this old, which no entry may rest on."""
 
 
 class GateSizes:
@@ -44,7 +46,7 @@ class GateSizes:
         px = float("nan") if quote is None else quote.ask_px if side is Side.BUY else quote.bid_px
         with self._lock:
             limits = self._gate.limits.of(strategy, instrument)
-        age_max_ns = limits.quote_age_max_s * NS_PER_S
+        age_max_ns = max(limits.quote_age_max_s, CLOSING_QUOTE_AGE_S) * NS_PER_S  # a limit order is no worse than it
         if quote is None or not isfinite(px) or self._clock.now_ns() - quote.ts_event_ns > age_max_ns:
             return None
         pct = collar_pct if limits.collar_pct is None else min(collar_pct, limits.collar_pct * ROOM)

@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from ibfloor.crash_points import reach
+from ibfloor.manager.floor_state import FloorState
 from ibfloor.manager.message_queue import MessageQueue
 from ibfloor.manager.shared_gate import SharedGate
 from ibfloor.manager.strategy_manager import StrategyManager
@@ -72,6 +73,7 @@ class KillHand:
         instrument: Callable[[InstrumentId], Instrument | None],
         *,
         collar_pct: Decimal,
+        watch_held: Callable[[FloorState], None],
     ) -> None:
         self._account = account
         self._strategies = strategies
@@ -79,6 +81,7 @@ class KillHand:
         self._gate = gate
         self._instrument = instrument
         self._collar_pct = collar_pct
+        self._watch_held = watch_held
         self._clearing: asyncio.Task[str] | None = None
         self.show: Callable[[KillPlace, Looked], None] = lambda place, looked: None
         """Told what every look came to."""
@@ -162,6 +165,8 @@ class KillHand:
     async def flatten(self, place: KillPlace) -> str:
         """Close what is held in reach, within the bound; return what is left, empty for nothing."""
         holders = await self._holders(place)
+        # Strategies that were stopped want no quotes any more, and nothing is closed without one.
+        await asyncio.wrap_future(self._queue.ask(self._watch_held))
         with self._gate.closing(place):
             reach("kill.closing")
             left = await self._strategies.clear_up(set(holders), "flatten", self.part(place, self._collar_pct))

@@ -19,6 +19,7 @@ import structlog
 from ibfloor.config import FloorSettings, Mode
 from ibfloor.crash_points import reach
 from ibfloor.ledger.latch import KillLatches, LatchState
+from ibfloor.manager.floor_state import FloorState
 from ibfloor.manager.ground import Ground
 from ibfloor.manager.guarded import Guarded
 from ibfloor.manager.kill_board import KillBoard
@@ -59,6 +60,7 @@ class KillSwitch:
         settings: FloorSettings,
         *,
         page: Callable[[str], None],
+        watch_held: Callable[[FloorState], None],
         ground: Ground,
     ) -> None:
         self._latches = latches
@@ -67,7 +69,9 @@ class KillSwitch:
         self._strategies = strategies
         self._clock = clock
         collar_pct = settings.kill.flatten_collar_pct
-        self._hand = KillHand(account, strategies, queue, gate, instrument, collar_pct=collar_pct)
+        self._hand = KillHand(
+            account, strategies, queue, gate, instrument, collar_pct=collar_pct, watch_held=watch_held
+        )
         self._settle = account.settle
         self._officer = RiskOfficer(settings.home, ground.monotonic)
         self._is_live = settings.floor.mode is Mode.LIVE

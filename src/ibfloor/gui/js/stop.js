@@ -73,7 +73,7 @@ function Choice({ aim, setAim, problem, onStop, onBack }) {
       <select value=${aim.target} onChange=${(event) => setAim({ ...aim, target: event.target.value })} data-test="stop-target">
         <option value="">Choose…</option>${names.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}
       </select></label>`}
-    <p data-test="stop-counts">${isWhole && html`${count(floor?.strategies_running, "strategy", "strategies")} running, `}
+    <p class="counts" data-test="stop-counts">${isWhole && html`${count(floor?.strategies_running, "strategy", "strategies")} running, `}
       ${count(isWhole ? floor?.orders_working : orders.length, "working order", "working orders")}, ${count(positions, "open position", "open positions")}.
       ${" "}Positions are kept; closing them is asked afterwards.</p>
     ${problem && html`<${Problem} text=${problem} />`}
