@@ -141,7 +141,6 @@ class Floor:
             settings, queue, self._capital_board, clock, self._portfolio.last_equity, lambda: self._marks.base
         )
         self._losses = LossGuard(state, self._gate, self._board, clock, self._portfolio, queue.put, tz=DAY_ZONE)
-        self._portfolio.on_valued = self._losses.look
         self._mailroom = Mailroom(state, queue)
         self._screen = Screen(state, self._portfolio, self._board, clock)
         self._mark_keeper = MarkKeeper(self.data, state.instruments)

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from ibfloor.model.risk_fact import TradingRestricted
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 BUYING = """
@@ -69,4 +71,30 @@ def test_limits_are_changed_for_the_next_order_and_a_restart_keeps_them(scene: A
     back = scene.cli("limits", "reset", "--yes")
     assert (back.returncode, "as in floor.toml" in back.stdout) == (0, True), back.stderr
     scene.until(lambda: "strategy.buying max_order_qty" not in limits_of(scene), floor, 30)
+    end(floor)
+
+
+def test_strategy_that_lost_too_much_today_only_gets_out_until_a_person_enables_it(scene: Any) -> None:
+    file = scene.folder / "buying.py"
+    file.write_text(BUYING)
+    scene.write_config(
+        f'[[strategy]]\nname = "buying"\nfile = "{file}"\nstop_policy = "flatten"\n[strategy.risk]\nday_loss_max = 2\n'
+    )
+    floor = scene.floor()  # fees alone come to more than that within a few orders
+
+    def state() -> str:
+        return str(scene.view("strategies").get("buying", {}).get("state"))
+
+    scene.until(lambda: state() == "STOPPED" and scene.view("fills"), floor, 90)
+    assert not [row for row in scene.view("positions").values() if row["strategy"] == "buying" and float(row["qty"])]
+    assert scene.view("risk")["reducing"]["used"] == "buying"
+    end(floor)
+    (restricted,) = [fact for fact in scene.facts() if isinstance(fact, TradingRestricted)]
+    assert (restricted.strategy, restricted.rule) == ("buying", "day_loss")
+
+    floor = scene.floor()
+    scene.until(lambda: scene.view("risk")["reducing"]["used"] == "buying", floor, 30)
+    enabled = scene.cli("strategy", "enable", "buying", "the drill is over")
+    assert (enabled.returncode, "lost" in enabled.stdout) == (0, True), enabled.stderr
+    scene.until(lambda: scene.view("risk")["reducing"]["used"] == "none", floor, 30)
     end(floor)

@@ -30,13 +30,16 @@ HOLD = "losses"
 BLIND_S = 10
 """Market seconds for which the account's losses may be unknown before entries are held."""
 
+OnValued = Callable[[Mapping[StrategyId, Valuation], Valuation], None]
+
 log = structlog.get_logger("losses")
 
 
 class Performing(Protocol):
-    """Who knows the account's curve."""
+    """Who values the books, and knows the account's curve."""
 
     performance: Performance | None
+    on_valued: OnValued
 
 
 class Acts(Protocol):
@@ -76,6 +79,7 @@ class LossGuard:
         self._blind_since_ns: int | None = None
         self._is_held = False
         self._is_killing = False
+        portfolio.on_valued = self.look
 
     def observe(self, applied: Applied) -> None:
         """Measure anew from here where a person let a book trade again."""

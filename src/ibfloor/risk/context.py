@@ -90,8 +90,10 @@ class RuleContext(msgspec.Struct, gc=False):
     """Highest price the order could be valued at: its own or the market's; ``None`` when neither is known."""
     rate: Decimal | None = None
     """What one unit of the instrument's currency is worth in the base currency."""
+    unit_px: Decimal | None = None
+    """What one of the instrument is worth at ``worst_px``, in its own currency."""
     unit_value: Decimal | None = None
-    """What one of the instrument is worth at ``worst_px``, in the base currency; never negative."""
+    """The same in the base currency; never negative."""
     unit_margin: Decimal | None = None
     """Initial margin of one more of it, where a margin budget asks for it."""
     added_qty: Decimal = ZERO

@@ -8,7 +8,7 @@ from ibfloor.model.ids import InstrumentId, StrategyId
 from ibfloor.model.money import Currency
 from ibfloor.model.order import Side
 
-_ZERO = Decimal(0)
+_ZERO, _ONE = Decimal(0), Decimal(1)
 
 
 class Slot:
@@ -60,7 +60,7 @@ class Exposures:
 
     def rate(self, currency: Currency) -> Decimal | None:
         """Return what one unit of a currency is worth in the base currency."""
-        return Decimal(1) if currency == self._base else self._rates.get(currency)
+        return _ONE if currency == self._base else self._rates.get(currency)
 
     def set_base(self, base: Currency) -> None:
         """Value everything in another base currency."""
@@ -76,7 +76,9 @@ class Exposures:
 
     def slot(self, strategy: StrategyId, instrument_id: InstrumentId) -> Slot:
         """Return a strategy's slot, made at first sight."""
-        slots = self._slots.setdefault(instrument_id, {})
+        slots = self._slots.get(instrument_id)
+        if slots is None:
+            slots = self._slots[instrument_id] = {}
         slot = slots.get(strategy)
         if slot is None:
             slot = slots[strategy] = Slot()
@@ -167,12 +169,13 @@ class Exposures:
 
     def reserve(self, strategy: StrategyId, instrument_id: InstrumentId, side: Side, change: Decimal) -> None:
         """Add to what may still fill on a side; negative gives back."""
-        account = self.account_slot(instrument_id)
-        for slot in (self.slot(strategy, instrument_id), account):
-            if side is Side.BUY:
-                slot.buys += change
-            else:
-                slot.sells += change
+        account, own = self.account_slot(instrument_id), self.slot(strategy, instrument_id)
+        if side is Side.BUY:
+            own.buys += change
+            account.buys += change
+        else:
+            own.sells += change
+            account.sells += change
         self._value(instrument_id, account)
 
     def _value(self, instrument_id: InstrumentId, account: Slot) -> None:

@@ -24,7 +24,7 @@ from ibfloor.model.fact import (
     OrderSubmitted,
     PositionMoved,
 )
-from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
+from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId, intent_number
 from ibfloor.model.instrument import Instrument
 from ibfloor.model.money import Currency
 from ibfloor.model.order import Order, OrderRequest, OrdStatus, Refusal, Refused, Side
@@ -111,14 +111,15 @@ class RiskGate:
         """Reserve a new order's worst case, or say which rule refuses it; market time in ns."""
         if (flaw := shape.check_basics(request, instrument)) is not None:
             return Refused(request.cl_ord_id, self._tally.refused(flaw))
-        is_repeated = self._intents.has(request.strategy, request.cl_ord_id)
+        number = intent_number(request.cl_ord_id)
+        is_repeated = self._intents.has_number(request.strategy, number)
         added = request.order_qty if request.terms is None else self.reservations.added_by(request)
         seat = self.seats.seat(request.strategy, instrument)
         context = self._context(seat, request, instrument, reference, now_ns, added, is_repeated=is_repeated)
         refusal = self._ask(seat, request, context)
         if refusal is not None:
             return Refused(request.cl_ord_id, refusal)
-        self._intents.add(request.strategy, request.cl_ord_id)
+        self._intents.add_number(request.strategy, number)
         self._take(seat, request, context)
         self._open(request)
         self._working.put(request)
@@ -285,10 +286,10 @@ class RiskGate:
     def _note(self, seat: Seat, request: OrderRequest, context: RuleContext) -> None:
         self._tally.approved(request, context)
         self.permissions.name(context.instrument)
-        if context.worst_px is not None:
-            unit_px = abs(context.worst_px) * context.instrument.multiplier
+        slot, unit_px = context.account_slot, context.unit_px
+        if unit_px is not None and (slot.unit_px != unit_px or slot.currency != context.instrument.currency):
             self.exposures.price(request.instrument_id, unit_px, context.instrument.currency)
-        if seat.wants.margin and context.unit_margin is not None:
+        if seat.wants.margin and context.unit_margin is not None and slot.unit_margin != context.unit_margin:
             self.exposures.margin(request.instrument_id, context.unit_margin)
 
     def _follow(self, order: Order, fact: Fact) -> None:
@@ -325,8 +326,8 @@ class RiskGate:
         context.instrument, context.reference, context.now_ns = instrument, reference, now_ns
         context.worst_px = worst_px = None if reference is None else _worst_px(request, reference.px)
         context.rate = rate = self.exposures.rate(instrument.currency)
-        unit = None if worst_px is None or rate is None else abs(worst_px) * instrument.multiplier * rate
-        context.unit_value = unit
+        context.unit_px = unit_px = None if worst_px is None else abs(worst_px) * instrument.multiplier
+        context.unit_value = unit = None if unit_px is None or rate is None else unit_px * rate
         slot, account = context.slot, context.account_slot
         context.added_qty = added_qty
         if side is Side.BUY:

@@ -17,13 +17,22 @@ class UsedIntents:
 
     def has(self, strategy: StrategyId, cl_ord_id: ClientOrderId) -> bool:
         """Tell whether an intent was used, or is too old to tell."""
-        number = intent_number(cl_ord_id)
+        return self.has_number(strategy, intent_number(cl_ord_id))
+
+    def has_number(self, strategy: StrategyId, number: int) -> bool:
+        """Tell the same of an intent's number."""
         return number <= self._floor.get(strategy, 0) or number in self._numbers.get(strategy, ())
 
     def add(self, strategy: StrategyId, cl_ord_id: ClientOrderId) -> None:
         """Remember an intent."""
-        numbers = self._numbers.setdefault(strategy, set())
-        numbers.add(intent_number(cl_ord_id))
+        self.add_number(strategy, intent_number(cl_ord_id))
+
+    def add_number(self, strategy: StrategyId, number: int) -> None:
+        """Remember an intent's number."""
+        numbers = self._numbers.get(strategy)
+        if numbers is None:
+            numbers = self._numbers[strategy] = set()
+        numbers.add(number)
         if len(numbers) > 2 * _KEPT:
             floor = self._floor[strategy] = max(numbers) - _KEPT
             self._numbers[strategy] = {number for number in numbers if number > floor}

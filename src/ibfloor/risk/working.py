@@ -21,6 +21,8 @@ _Key = tuple[InstrumentId, str, Side]
 
 def auction_of(request: OrderRequest) -> str:
     """Return the auction an order is for; empty for one that trades at any time."""
+    if request.ord_type is OrdType.LIMIT and request.time_in_force is TimeInForce.DAY:
+        return ""  # the common case first
     if request.ord_type in _AUCTION:
         return "close"
     return "open" if request.time_in_force is TimeInForce.AT_OPEN else ""
@@ -28,7 +30,7 @@ def auction_of(request: OrderRequest) -> str:
 
 def rank_of(request: OrderRequest) -> Decimal | None:
     """Return how good an order's price is for the other side (smaller is better); ``None`` where it rests nowhere."""
-    if request.ord_type.waits or request.ord_type is OrdType.RELATIVE:
+    if request.ord_type is not OrdType.LIMIT and (request.ord_type.waits or request.ord_type is OrdType.RELATIVE):
         return None
     if request.limit_px is not None:
         return -request.limit_px if request.side is Side.BUY else request.limit_px

@@ -9,7 +9,18 @@ import httpx
 import pytest
 
 from ibfloor.api.login import FAILURES_MAX, mint_login_token
-from ibfloor.model.command import AddStrategy, CancelAll, FlattenKilled, Kill, PauseStrategy, Unkill
+from ibfloor.model.command import (
+    AddStrategy,
+    CancelAll,
+    ChangeLimits,
+    ConfirmOrder,
+    EnableStrategy,
+    FlattenKilled,
+    Kill,
+    PauseStrategy,
+    ResetLimits,
+    Unkill,
+)
 
 Run = Callable[[Awaitable[Any]], Any]
 PASSWORD = "correct horse battery"
@@ -163,6 +174,10 @@ def test_a_command_carries_the_key_the_actor_and_nothing_else(web: Any, run: Run
         ("/kill", {"reason": "test", "scope": "strategy", "target": "pairs"}, Kill),
         ("/kill/flatten", {"scope": "instrument", "target": "SPY"}, FlattenKilled),
         ("/unkill", {"reason": "test"}, Unkill),
+        ("/limits", {"scope": "strategy.sma", "limits": {"max_order_qty": "5"}}, ChangeLimits),
+        ("/limits/reset", {}, ResetLimits),
+        ("/orders/sma:4/confirm", None, ConfirmOrder),
+        ("/strategies/sma/enable", {"reason": "mended"}, EnableStrategy),
         ("/strategies", {"name": "new", "file": "strategies/new.py", "params": {"qty": 5}}, AddStrategy),
     ],
 )
@@ -186,6 +201,11 @@ def test_commands_reach_the_floor(web: Any, run: Run, path: str, body: object, k
         ("/kill", {"reason": "a\nb"}, "reason"),
         ("/kill", {"reason": "x", "flatten": "yes"}, "flatten"),
         ("/kill", {"reason": "x", "actor": "admin"}, "actor"),
+        ("/limits", {"scope": "risk", "limits": {}}, "limits"),
+        ("/limits", {"scope": "risk", "limits": {"max_order_qty": 5}}, "limits.max_order_qty"),
+        ("/limits", {"scope": "a\nb", "limits": {"max_order_qty": "5"}}, "scope"),
+        ("/limits/reset", {"confirm": "yes"}, "confirm"),
+        ("/strategies/sma/enable", {"reason": ""}, "reason"),
         ("/strategies", {"name": "../x", "file": "x.py"}, "name"),
         ("/strategies", {"name": "x", "file": "../../etc/passwd.py"}, "file"),
         ("/strategies", {"name": "x", "file": "x.sh"}, "file"),

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from ibfloor.manager.account_board import AccountBoard
 from ibfloor.manager.floor_state import FloorState
-from ibfloor.manager.loss_guard import LossGuard
+from ibfloor.manager.loss_guard import LossGuard, OnValued
 from ibfloor.manager.shared_gate import SharedGate
 from ibfloor.model.fact import AnyFact, KillReset
 from ibfloor.model.ids import StrategyId
@@ -66,6 +66,7 @@ class Watch:
         self.state = FloorState()
         self.core = RiskGate(LIMITS)
         self.performance: Performance | None = None
+        self.on_valued: OnValued = lambda books, account: None
         for fact in self.journal:
             self.core.apply(fact)
             self.state.apply(fact)
@@ -88,7 +89,7 @@ class Watch:
                 day="", anchor=D(0), peak=D(0), equity=D(equity), flows=D(flows), flows_by={}
             )
         account = value("ACCOUNT", "0", equity)
-        self.guard.look({SMA: value("sma", pnl, "0")}, account)
+        self.on_valued({SMA: value("sma", pnl, "0")}, account)
 
     def _put(self, fact: AnyFact) -> None:
         self.journal.append(fact)

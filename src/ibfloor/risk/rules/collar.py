@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ibfloor.model.moment import NS_PER_S
-from ibfloor.model.order import OrderRequest, OrdType, Refusal
+from ibfloor.model.order import OrderRequest, OrdType, Refusal, Side
 from ibfloor.risk.context import PriceReference, RuleContext
 
 RULE = "collar"
@@ -30,11 +30,14 @@ def check(request: OrderRequest, context: RuleContext) -> Refusal | None:
     # A limit is worse the higher a buyer pays; a buyer's stop is wrong the further below the market it is,
     # his trigger to be touched the further above.
     kind = request.ord_type
-    px = request.stop_px if kind.waits else request.limit_px
+    is_plain = kind is OrdType.LIMIT
+    px = request.limit_px if is_plain or not kind.waits else request.stop_px
     if px is None:
         return None
-    through = (px - reference.px) * request.side.sign * (-1 if kind.protects else 1)
-    if kind.waits and through > 0 and not context.is_reduction:
+    through = px - reference.px if request.side is Side.BUY else reference.px - px
+    if not is_plain and kind.protects:
+        through = -through
+    if not is_plain and kind.waits and through > 0 and not context.is_reduction:
         return Refusal(
             rule=RULE,
             text=f"the {kind} order would trigger at once: the {reference.source} is {reference.px}",
