@@ -44,5 +44,7 @@ def break_lines(row: Row) -> list[str]:
     if row.get("proposal"):
         lines.append(f'  end it with  ibfloor book resolve {row.get("key")} --reason "..."')
     else:
-        lines.append("  no booking suggests itself: see ibfloor book --help, or ibfloor ledger import-flex for a Flex report")
+        lines.append(
+            "  no booking suggests itself: see ibfloor book --help; for a Flex report, ibfloor ledger import-flex"
+        )
     return lines
