@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -34,8 +35,9 @@ FOREVER = 2**62
 
 def recorder_of(floor: Any) -> psutil.Process | None:
     for child in psutil.Process(floor.pid).children(recursive=True):
-        if "ibfloor.data" in child.cmdline():
-            return child
+        with contextlib.suppress(psutil.Error):  # it has just ended
+            if "ibfloor.data" in child.cmdline():
+                return child
     return None
 
 
