@@ -95,3 +95,24 @@ def test_statements_of_a_day_equal_the_gateways_own_book(scene: Any, tools: Any)
     assert (revert["track"]["is_on_capital"], records["apple"]["track"]["is_on_capital"]) == (True, False)
     assert revert["time_weighted"]["value"] is not None
     assert "time-weighted return" in scene.cli("performance", "--strategy", "revert").stdout
+
+
+def test_floor_writes_the_statements_of_a_day_when_it_is_over(scene: Any) -> None:
+    scene.gateway.end()
+    scene.begin_gateway(start="23:57")
+    scene.write_config("")
+    floor = scene.floor()
+    folder = scene.home / "statements"
+    scene.until(lambda: list(folder.glob("*/.final")), floor)
+    (day,) = folder.iterdir()
+    assert sorted(path.name for path in day.iterdir()) == [
+        ".final",
+        "ACCOUNT.csv",
+        "ACCOUNT.html",
+        "UNASSIGNED.csv",
+        "UNASSIGNED.html",
+    ]
+    assert "total,Closing equity,1000000.00" in (day / "ACCOUNT.csv").read_text()
+    floor.signal(15)
+    floor.output()
+    assert floor.wait() == 0, floor.words()
