@@ -60,11 +60,14 @@ def log_of(scene: Any, name: str) -> list[dict[str, Any]]:
 
 
 def watchdogs(scene: Any) -> list[psutil.Process]:
-    pid = (scene.home / "watchdog.lock").read_text().strip() if (scene.home / "watchdog.lock").exists() else ""
-    if not pid or not psutil.pid_exists(int(pid)):
+    lock = scene.home / "watchdog.lock"
+    pid = lock.read_text().strip() if lock.exists() else ""
+    try:
+        process = psutil.Process(int(pid or 0))
+        is_one = "ibfloor" in " ".join(process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:  # it is gone, or nobody has collected it
         return []
-    process = psutil.Process(int(pid))
-    return [process] if "ibfloor" in " ".join(process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE else []
+    return [process] if pid and is_one else []
 
 
 def begin(scene: Any, extra: str = WATCHDOG) -> Any:
