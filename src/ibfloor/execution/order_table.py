@@ -51,7 +51,7 @@ class OrderTable:
         self._high_water: dict[int, int] = {}
         self._last_intent: dict[StrategyId, int] = {}
         self._executions: dict[str, Execution] = {}
-        self._unclaimed: dict[ClientOrderId, list[str]] = {}
+        self._unclaimed: dict[ClientOrderId, dict[str, None]] = {}
         self._fees: dict[str, FeeReported] = {}
         self._changes = 0
         self._changed_at: dict[ClientOrderId, int] = {}
@@ -211,9 +211,7 @@ class OrderTable:
             return None
         tracked = self._tracked.get(owner)
         if tracked is None:
-            waiting = self._unclaimed.setdefault(owner, [])
-            if root not in waiting:
-                waiting.append(root)
+            self._unclaimed.setdefault(owner, {})[root] = None
             return None
         qty, notional = fact.last_qty, fact.last_qty * fact.last_px
         if before is not None and before.cl_ord_id is not None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ibfloor.execution.order_table import OrderTable
 from ibfloor.ledger.segment import decode_fact
 from ibfloor.model.entry import BookEntry, CashLeg, PositionLeg, SettleLeg, SplitLeg
-from ibfloor.model.fact import AnyFact, ClientAssigned, FeeReported, FillsTold, OrderFilled, OrderSubmitted
+from ibfloor.model.fact import AnyFact, ClientAssigned, FeeReported, FillsTold, OrderFilled
 from ibfloor.model.ids import ClientOrderId, StrategyId, exec_root, owner_of
 from ibfloor.model.order import Order, OrderRequest
 
@@ -17,7 +17,7 @@ _EXECUTION = "INSERT OR IGNORE INTO executions VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?
 _ENTRY = "INSERT OR IGNORE INTO entries VALUES (?,?,?,?,?,?,?,?)"
 _LEG = "INSERT OR IGNORE INTO entry_legs VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
 _EARLIER = "SELECT body FROM facts WHERE cl_ord_id = ? AND seq < ? ORDER BY seq"
-_ORDERS_KEPT = 2_000
+_ORDERS_KEPT = 500
 
 
 def owner(fact: AnyFact) -> tuple[StrategyId | None, ClientOrderId | None]:
@@ -36,6 +36,8 @@ class QueryTables:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._orders = OrderTable()
+        self._met: set[ClientOrderId] = set()
+        """Orders whose earlier facts are in the table, also those that no ``OrderSubmitted`` names."""
         self._changed: dict[ClientOrderId, Order] = {}
 
     def apply(self, seq: int, fact: AnyFact, order_id: ClientOrderId | None) -> None:
@@ -59,9 +61,8 @@ class QueryTables:
                 pass
 
     def _apply_to_order(self, seq: int, fact: AnyFact, order_id: ClientOrderId) -> None:
-        if len(self._orders) > _ORDERS_KEPT:
-            self._orders = OrderTable()
-        if self._orders.get(order_id) is None and not isinstance(fact, OrderSubmitted):
+        if order_id not in self._met:
+            self._met.add(order_id)
             for (body,) in self._db.execute(_EARLIER, (order_id, seq)):
                 self._orders.apply(decode_fact(body))
         order = self._orders.apply(fact)
@@ -72,6 +73,8 @@ class QueryTables:
         """Write the rows of changed orders, each once, in the state the last fact left it."""
         self._db.executemany(_ORDER, map(_order_row, self._changed.values()))
         self._changed.clear()
+        if len(self._met) > _ORDERS_KEPT:  # not before: facts of this transaction cannot be read back yet
+            self._orders, self._met = OrderTable(), set()
 
 
 def _order_row(order: Order) -> tuple[object, ...]:

@@ -105,6 +105,19 @@ def facts() -> Callable[[int], list[AnyFact]]:
 
 
 @pytest.fixture
+def fills_of_one() -> Callable[[int], list[AnyFact]]:
+    """Executions of one order, and nothing else of it."""
+    filled = life(1)[2]
+    assert isinstance(filled, OrderFilled)
+
+    def make(count: int) -> list[AnyFact]:
+        ids = (ExecId(f"0000e0d5.{number:08x}.01.01") for number in range(count))
+        return [msgspec.structs.replace(filled, exec_id=each, last_qty=Decimal(1)) for each in ids]
+
+    return make
+
+
+@pytest.fixture
 def correction() -> list[AnyFact]:
     """An order's life, then the broker's correction of its execution's price."""
     facts = life(1)

@@ -89,6 +89,43 @@ def test_order_row_is_the_same_however_its_facts_are_cut_into_transactions(
         assert rows(store, "SELECT status, cum_qty, avg_px, perm_ids FROM orders") == [("FILLED", "100", "101.20", "7")]
 
 
+def test_fills_of_an_order_that_no_intent_names_do_not_read_each_other_again(
+    store: LedgerStore, paths: LedgerPaths, journal: Journal, fills_of_one: Story
+) -> None:
+    statements: list[str] = []
+    for fill in fills_of_one(50):
+        journal([fill])
+        store._db.set_trace_callback(statements.append)
+        fold_facts(store, paths, is_live=False)
+        store._db.set_trace_callback(None)
+    read_back = [each for each in statements if each.startswith("SELECT body FROM facts WHERE cl_ord_id")]
+    assert len(read_back) == 1
+    assert rows(store, "SELECT count(*) FROM fills") == [(50,)]
+    assert rows(store, "SELECT * FROM orders") == []
+
+
+def test_fills_that_came_before_their_intent_are_in_its_row_also_in_the_next_process(
+    paths: LedgerPaths, journal: Journal, facts: Story
+) -> None:
+    submitted, _, filled = facts(1)[1:4]
+    for fact in (filled, submitted):
+        journal([fact])
+        with LedgerStore(paths.database) as store:
+            fold_facts(store, paths, is_live=False)
+            found = rows(store, "SELECT status, cum_qty FROM orders")
+    assert found == [("FILLED", "100")]
+
+
+def test_orders_are_not_forgotten_within_a_transaction(
+    store: LedgerStore, paths: LedgerPaths, journal: Journal, facts: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ibfloor.ledger.rows._ORDERS_KEPT", 4)
+    told = facts(10)[1:]
+    journal([*told[0::5], *told[1::5], *told[2::5]])  # all are submitted before the first is answered
+    fold_facts(store, paths, is_live=False)
+    assert rows(store, "SELECT status, perm_ids, count(*) FROM orders GROUP BY 1, 2") == [("FILLED", "7", 10)]
+
+
 def test_folding_twice_adds_nothing(store: LedgerStore, paths: LedgerPaths, journal: Journal, facts: Story) -> None:
     journal(facts(20))
     assert fold_facts(store, paths, is_live=True) == 101
