@@ -190,6 +190,7 @@ class Floor:
         settings = self._settings
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         self._tasks = guarded = Guarded(tasks, self._fail)
+        stack.callback(guarded.cancel)
         self._strategies = StrategyManager(
             self._services,
             self._mailroom,

@@ -17,10 +17,19 @@ class Guarded:
     def __init__(self, tasks: asyncio.TaskGroup, on_failure: Callable[[BaseException], None]) -> None:
         self._tasks = tasks
         self._on_failure = on_failure
+        self._running: set[asyncio.Task[None]] = set()
 
     def create_task(self, work: Coroutine[Any, Any, Any], *, name: str | None = None) -> asyncio.Task[None]:
         """Start a task; called on the group's loop."""
-        return self._tasks.create_task(self._guard(work), name=name)
+        task = self._tasks.create_task(self._guard(work), name=name)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+    def cancel(self) -> None:
+        """End what still runs when all else has ended: it may wait for an answer that nobody gives any more."""
+        for task in tuple(self._running):
+            task.cancel()
 
     async def _guard(self, work: Coroutine[Any, Any, Any]) -> None:
         try:
