@@ -70,7 +70,7 @@ repeat_window_s = 600
 drawdown_max = 20_000
 
 [risk.account]
-day_loss_max = 200_000
+day_loss_max = 50_000
 
 [web]
 enabled = false
@@ -129,6 +129,12 @@ kind = "gap"
 symbol = "QQQ"
 at = "{day} 10:30"
 percent = -12.0
+
+[[event]]
+kind = "gap"
+symbol = "SPY"
+at = "{day} 10:40"
+percent = -30.0
 """
 
 
@@ -339,12 +345,14 @@ def walk(tour: Tour) -> None:
     tour.until("the drawdown", lambda: tour.held("leveraged", "QQQ") == 0)
     tour.say("QQQ falls by an eighth: the drawdown guard stops its holder, whose stop policy sells everything.")
 
-    tour.ibfloor("kill", "enough for today")
+    tour.until("the kill", lambda: tour.phase() == "verified")
+    tour.say("The assigned shares fall by a third: that is too much for a day, and the kill switch closes by itself.")
+
     kept = tour.stop_floor()
     assert kept["books_equal_account"], kept
     tour.run_floor()
     tour.until("the proof that nothing works", lambda: tour.phase() == "verified")
-    tour.say("A person pulls the kill switch and restarts the floor: nothing is sent, the switch is still latched.")
+    tour.say("Somebody restarts the floor: nothing is sent, the switch is still latched.")
 
     told = tour.ibfloor("unkill", "slept on it", "--stdin", words="a guess\n", fails=True)
     assert "passphrase" in told, told
