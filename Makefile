@@ -33,7 +33,7 @@ run: $(APP) ## start the demo: a simulated gateway, the floor, the pages (ARGS="
 test: static ## install what tests need and run everything (ARGS="-k name" picks tests)
 	@.ci/chromium
 	@$(MAKE) --no-print-directory judges || echo "judges: not installable here; their tests say so and are skipped" >&2
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 static: $(APP) $(DEV) ## style, types, imports
 	$(BIN)/ruff check .
