@@ -12,7 +12,7 @@ from ibfloor.manager.floor_state import Applied
 from ibfloor.model.entry import BookEntry
 from ibfloor.model.errors import ConnectivityError
 from ibfloor.model.fact import InstrumentDefined, OrderFilled, PositionMoved
-from ibfloor.model.ids import UNASSIGNED, InstrumentId
+from ibfloor.model.ids import InstrumentId
 from ibfloor.model.instrument import Contract, Instrument
 
 log = structlog.get_logger("marks")
@@ -34,13 +34,13 @@ class MarkKeeper:
         self._kept: set[InstrumentId] = set()
 
     def observe(self, applied: Applied) -> None:
-        """Watch an instrument that came into a book without an order of ours."""
+        """Watch an instrument that came into a book: who traded it may stop, and wants no quotes any more."""
         match applied.fact:
             case PositionMoved():
                 self.watch([applied.fact.instrument_id])
             case BookEntry():
                 self.watch(applied.fact.instruments)
-            case OrderFilled() if applied.fact.strategy == UNASSIGNED:
+            case OrderFilled() if applied.fact.instrument_id not in self._kept:
                 self.watch([applied.fact.instrument_id])
             case InstrumentDefined() if applied.fact.instrument.instrument_id in self._wanted:
                 self.watch([applied.fact.instrument.instrument_id])
