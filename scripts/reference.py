@@ -50,6 +50,7 @@ PURPOSES = {
     "web": "The process that serves the pages. They are served on loopback; from elsewhere, use a tunnel.",
     "restart": "What happens to a strategy that raises.",
     "stop": "How long each step of a stop may take.",
+    "crossing": "Whether strategies may trade with each other inside the floor ([how](crossing.md)).",
     "books": "How books are valued, and when they are compared with the account.",
     "kill": "What the kill switches may do ([how they work](kill.md)).",
     "watchdog": "A process and an IB session of its own that act when the floor dies ([how](kill.md)).",

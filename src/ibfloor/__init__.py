@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         adaptive,
     )
     from ibfloor.strategy.params import StrategyParams
-    from ibfloor.strategy.values import Bracket, Connection, Fill, Position
+    from ibfloor.strategy.values import Bracket, Connection, Fill, Offer, Position
 
 __version__ = "0.1.0"
 
@@ -64,6 +64,7 @@ __all__ = [
     "MarketOnOpen",
     "MarketToLimit",
     "OcaKind",
+    "Offer",
     "Option",
     "OrdStatus",
     "OrdType",
@@ -113,7 +114,7 @@ _HOMES = {
         "adaptive",
     ),
     "ibfloor.strategy.params": ("StrategyParams",),
-    "ibfloor.strategy.values": ("Bracket", "Connection", "Fill", "Position"),
+    "ibfloor.strategy.values": ("Bracket", "Connection", "Fill", "Offer", "Position"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

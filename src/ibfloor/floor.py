@@ -26,6 +26,7 @@ from ibfloor.manager.booking_desk import BookingDesk
 from ibfloor.manager.capital_board import CapitalBoard
 from ibfloor.manager.capital_keeper import CapitalKeeper
 from ibfloor.manager.commands import CommandDesk
+from ibfloor.manager.crossing import Crossing
 from ibfloor.manager.desk import spec_of
 from ibfloor.manager.ending import Ending
 from ibfloor.manager.equity_feed import EquityFeed
@@ -183,6 +184,7 @@ class Floor:
             ground=self._ground,
             capital=self._capital_board,
             stop=self._settings.stop,
+            crossing=Crossing(self._settings.crossing, self._queue, self._gate, self.data.quote, self._clock),
         )
 
     async def open(self, stack: AsyncExitStack) -> None:
@@ -244,7 +246,7 @@ class Floor:
         windows = RestartWindows(settings.gateway, self._gate, self._queue, self._clock, settle=self._account.settle)
         kills = self._kill_switch
         watches = risk_watches(self.data, self._gate, self._strategies, self._clock, DAY_ZONE)
-        own = (self._mend(), self._marker.keep(), self._capital.keep(), *watches)
+        own = (self._mend(), self._marker.keep(), self._capital.keep(), self._services.crossing.keep(), *watches)
         for work in (kills.finish(), kills.enforce(), orphans.look_after(), windows.watch(), nightly.watch(), *own):
             stack.callback(guarded.create_task(work).cancel)
 

@@ -11,6 +11,7 @@ from ibfloor import __version__
 from ibfloor.cli import (
     book,
     breaks,
+    crossings,
     demo,
     doctor,
     equity,
@@ -59,6 +60,7 @@ for group in (
     gateway,
     status,
     breaks,
+    crossings,
     tables,
     statement,
     performance,

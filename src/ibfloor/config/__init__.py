@@ -1,6 +1,7 @@
 """Settings: floor.toml and the environment become one frozen value, validated once."""
 
 from ibfloor.config.books import BooksSection
+from ibfloor.config.crossing import CrossingSection
 from ibfloor.config.guards import AlarmSection, KillSection, OnDeath, WatchdogSection
 from ibfloor.config.loading import load_home, load_settings
 from ibfloor.config.risk import AccountRisk, InstrumentRisk, RiskOverrides, RiskSection
@@ -33,6 +34,7 @@ __all__ = [
     "ClockSection",
     "ClockSource",
     "CredentialSource",
+    "CrossingSection",
     "Durability",
     "FloorSection",
     "FloorSettings",

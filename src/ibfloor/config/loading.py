@@ -43,6 +43,7 @@ class _Environment(BaseSettings):
     stop: dict[str, str] = {}
     orphans: dict[str, str] = {}
     books: dict[str, str] = {}
+    crossing: dict[str, str] = {}
 
 
 def load_settings(path: Path | str, *, home: Path | None = None) -> FloorSettings:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictI
 
 from ibfloor.config.books import BooksSection
 from ibfloor.config.capital import CapitalSection
+from ibfloor.config.crossing import CrossingSection
 from ibfloor.config.fields import ClientId, Port, Seconds, Section, Zone, not_bool
 from ibfloor.config.guards import AlarmSection, KillSection, WatchdogSection
 from ibfloor.config.risk import RiskOverrides, RiskSection
@@ -304,6 +305,7 @@ class FloorSettings(Section):
     alarm: AlarmSection = Field(default_factory=AlarmSection)
     orphans: OrphansSection = Field(default_factory=OrphansSection)
     books: BooksSection = Field(default_factory=BooksSection)
+    crossing: CrossingSection = Field(default_factory=CrossingSection)
     strategies: tuple[StrategySection, ...] = Field((), alias="strategy")
 
     @property

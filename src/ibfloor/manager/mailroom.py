@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from typing import Protocol
 
-from ibfloor.mailbox import Mailbox
 from ibfloor.manager.floor_state import Applied, FloorState
 from ibfloor.manager.message_queue import MessageQueue
 from ibfloor.manager.notice import Homecoming, Notice, homecoming, notice_of
 from ibfloor.model.entry import BookEntry
 from ibfloor.model.ids import StrategyId
+
+
+class NoticeBox(Protocol):
+    """Where a worker gets its notices."""
+
+    def put(self, value: Notice, /) -> bool:
+        """Take a notice from any thread; never blocks."""
 
 
 class Mailroom:
@@ -18,7 +25,7 @@ class Mailroom:
     def __init__(self, state: FloorState, queue: MessageQueue) -> None:
         self._state = state
         self._queue = queue
-        self._boxes: dict[StrategyId, Mailbox[Notice]] = {}
+        self._boxes: dict[StrategyId, NoticeBox] = {}
 
     def observe(self, applied: Applied) -> None:
         """Deliver a fact to the strategy it concerns, a book entry to all whose books it touches."""
@@ -32,7 +39,7 @@ class Mailroom:
         if (box := self._boxes.get(strategy)) is not None:
             box.put(notice_of(applied, self._state, strategy))
 
-    def enroll(self, strategy: StrategyId, client_id: int, box: Mailbox[Notice]) -> Future[Homecoming]:
+    def enroll(self, strategy: StrategyId, client_id: int, box: NoticeBox) -> Future[Homecoming]:
         """Return where the strategy stands, and deliver every later fact: nothing missed, nothing twice."""
 
         def on_queue(state: FloorState) -> Homecoming:
@@ -41,7 +48,7 @@ class Mailroom:
 
         return self._queue.ask(on_queue)
 
-    def leave(self, strategy: StrategyId, box: Mailbox[Notice]) -> None:
+    def leave(self, strategy: StrategyId, box: NoticeBox) -> None:
         """Stop delivering to a box; from any thread."""
 
         def on_queue(state: FloorState) -> None:

@@ -32,7 +32,7 @@ from ibfloor.model.market import Bar, MarketEvent, Quote, Trade
 from ibfloor.portfolio.book import Book
 from ibfloor.strategy.registry import MadeStrategy
 from ibfloor.strategy.timetable import Timers, Timetable
-from ibfloor.strategy.values import Connection, Fill, Position, Wanted, WantedBars, WantedQuotes, WantedTrades
+from ibfloor.strategy.values import Connection, Fill, Offer, Position, Wanted, WantedBars, WantedQuotes, WantedTrades
 
 _ORDER_FACTS = (OrderReported, OrderRejected, OrderWarned, OrderDoubted, OrderFilled)
 
@@ -125,6 +125,10 @@ class StrategyRunner:
         if connection.can_trade != self._can_trade:
             self._can_trade = connection.can_trade
             self._call("on_connection", connection)
+
+    def take_offer(self, offer: Offer) -> None:
+        """Take what became of an offer, after the context has the book."""
+        self._call("on_offer", offer)
 
     def set_timer(self, name: str, timetable: Timetable) -> None:
         """Set one of the strategy's timers."""

@@ -10,6 +10,7 @@ from ibfloor.config import StopSection
 from ibfloor.data.manager import DataManager
 from ibfloor.ledger.journal import JournalWriter
 from ibfloor.manager.capital_board import CapitalBoard
+from ibfloor.manager.crossing import Crossing
 from ibfloor.manager.ground import Ground
 from ibfloor.manager.marks import Marks
 from ibfloor.manager.message_queue import MessageQueue
@@ -29,6 +30,7 @@ class Services:
     marks: Marks
     order_session: Callable[[StrategyId, int], OrderSession]
     journal: Callable[[StrategyId], JournalWriter]
+    crossing: Crossing
     ground: Ground = field(default_factory=Ground)
     capital: CapitalBoard = field(default_factory=CapitalBoard)
     stop: StopSection = field(default_factory=StopSection)

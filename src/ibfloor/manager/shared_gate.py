@@ -12,6 +12,7 @@ from decimal import Decimal
 from math import isfinite
 from threading import Lock
 
+from ibfloor.manager.gate_crossing import GateCrossing
 from ibfloor.manager.gate_limits import GateLimits
 from ibfloor.manager.gate_sizes import GateSizes
 from ibfloor.model.combo import leg_side
@@ -52,6 +53,7 @@ class SharedGate:
         self._lock = Lock()
         self.limits = GateLimits(gate, self._lock, clock)
         self.sizes = GateSizes(gate, self._lock, quote, clock)
+        self.crossing = GateCrossing(gate, self._lock, self._price, clock, self._tell_trips)
         self.previews = gate.previews
         """What the broker said of orders before they are sent; safe from any thread."""
         self._strategy_holds: dict[StrategyId, dict[str, str]] = {}

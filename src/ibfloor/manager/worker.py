@@ -40,7 +40,7 @@ from ibfloor.model.fact import FillsTold, InstrumentDefined, OrderForked
 from ibfloor.model.ids import ClientOrderId
 from ibfloor.model.instrument import Contract
 from ibfloor.model.order import Refusal
-from ibfloor.strategy.values import Connection, Wanted
+from ibfloor.strategy.values import Connection, Offer, Wanted
 
 BRACKET_GRACE_S = 1.0
 """How long the fill that explains a bracket's gone exit may take to come."""
@@ -83,7 +83,7 @@ class Worker:
         self._on_running = on_running
         self._main_loop = asyncio.get_running_loop()
         self._log = structlog.get_logger(spec.name)
-        self._notices: Mailbox[Notice] = Mailbox(self._take_notice)
+        self._notices: Mailbox[Notice | Offer] = Mailbox(self._take_notice)
         self._market: Mailbox[Delivery] = Mailbox(self._take_market)
         self.lent = LentSessions(services.order_session, services.gate.recheck, client_id)
         self.adopted: Future[None] = Future()
@@ -143,6 +143,7 @@ class Worker:
     def sever(self) -> None:
         """Take the strategy's orders out of a worker that hangs, from any thread: it can send nothing any more."""
         self._is_severed = True
+        self._services.crossing.leave(self._spec.name)
         if self._session is not None:
             self._session.sever()
             self.lent.sever()
@@ -223,6 +224,7 @@ class Worker:
             on_want=self._want,
             on_timer=lambda name, table: self._runner.set_timer(name, table) if self._runner else None,
             on_define=self._note,
+            on_offer=self._notices.put,
         )
         context.book = home.book
         self._way_out = WayOut(
@@ -274,6 +276,7 @@ class Worker:
 
     async def _wind_down(self, trade: TradeManager, way_out: WayOut, finish: Finish) -> None:
         trade.leave_brackets()
+        await asyncio.wrap_future(self._services.crossing.leave(self._spec.name))
         if finish == "keep" or self._is_severed:
             return
         await way_out.cancel_until_done(self._part, f"stop policy {finish}")
@@ -285,7 +288,11 @@ class Worker:
         if self.leftover:
             self._log.error("not wound down", left=self.leftover)
 
-    def _take_notice(self, notice: Notice) -> None:
+    def _take_notice(self, notice: Notice | Offer) -> None:
+        if isinstance(notice, Offer):
+            if self._runner is not None:
+                self._runner.take_offer(notice)
+            return
         if self._trade is not None and notice.order is not None:
             self._trade.update(notice.order)
             if isinstance(notice.fact, OrderForked):

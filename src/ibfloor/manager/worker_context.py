@@ -13,6 +13,7 @@ from ibfloor.execution.trade_manager import TradeManager
 from ibfloor.manager.combos import Combos
 from ibfloor.manager.purse import WorkerPurse
 from ibfloor.manager.services import Services
+from ibfloor.manager.worker_offers import WorkerOffers
 from ibfloor.model.fact import InstrumentDefined
 from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
 from ibfloor.model.instrument import Contract, Instrument
@@ -25,7 +26,7 @@ from ibfloor.model.terms import OcaKind
 from ibfloor.portfolio.book import Book
 from ibfloor.strategy.context import StrategyLog
 from ibfloor.strategy.timetable import Timetable
-from ibfloor.strategy.values import Position, Wanted, WantedBars, WantedQuotes, WantedTrades
+from ibfloor.strategy.values import Offer, Position, Wanted, WantedBars, WantedQuotes, WantedTrades
 
 
 class WorkerContext:
@@ -43,6 +44,7 @@ class WorkerContext:
         on_want: Callable[[Wanted], None],
         on_timer: Callable[[str, Timetable], None],
         on_define: Callable[[InstrumentDefined], None],
+        on_offer: Callable[[Offer], object],
     ) -> None:
         self._strategy = strategy
         self._services = services
@@ -58,6 +60,7 @@ class WorkerContext:
         self.is_warming = False
         self._combos = Combos(services.data.instrument, services.data.by_id, lambda: trade.working)
         self._defined: set[InstrumentId] = set()
+        self.offers = WorkerOffers(strategy, services, define=self._define, tell=on_offer)
 
     @property
     def strategy(self) -> StrategyId:

@@ -98,6 +98,20 @@ class SettleLeg(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaul
 Leg = PositionLeg | CashLeg | SplitLeg | SettleLeg
 
 
+class CrossedQuote(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The quote that two books crossed within, and where it came from."""
+
+    bid_px: Decimal
+    ask_px: Decimal
+    ts_event_ns: int
+    source: str = "quote"
+
+    @property
+    def mid_px(self) -> Decimal:
+        """Return the middle, exactly."""
+        return (self.bid_px + self.ask_px) / 2
+
+
 class BookEntry(Fact, frozen=True, kw_only=True):
     """A booking that is no execution. Its legs are booked together, in their order, at ``ts_event_ns``."""
 
@@ -110,6 +124,8 @@ class BookEntry(Fact, frozen=True, kw_only=True):
     """The entry this one takes out of the books, as if it had never been; the legs then are its legs undone."""
     break_key: str = ""
     """The break it resolves, as in ``BreakFound``."""
+    quote: CrossedQuote | None = None
+    """Of a cross: what its price is the middle of."""
 
     @property
     def strategies(self) -> frozenset[StrategyId]:

@@ -6,12 +6,13 @@ from typing import Generic
 
 from ibfloor.strategy.combining import Combining
 from ibfloor.strategy.handlers import Handlers
+from ibfloor.strategy.offering import Offering
 from ibfloor.strategy.params import P
 from ibfloor.strategy.sizing import Sizing
 from ibfloor.strategy.watching import Watching
 
 
-class Strategy(Handlers, Combining, Watching, Sizing, Generic[P]):
+class Strategy(Handlers, Combining, Offering, Watching, Sizing, Generic[P]):
     """A trader on the floor. Override the handlers you need, each ``def`` or ``async def``.
 
     Owner: one thread with its own loop, which calls every handler, one at a time. The same file runs

@@ -17,7 +17,7 @@ from ibfloor.model.order import Accepted, Order, Refused
 from ibfloor.model.terms import OcaKind
 from ibfloor.risk.left import InstrumentLeft, LimitsLeft
 from ibfloor.strategy.timetable import Timetable
-from ibfloor.strategy.values import Position, Wanted
+from ibfloor.strategy.values import Offer, Position, Wanted
 
 
 class StrategyLog(Protocol):
@@ -50,6 +50,16 @@ class Purse(Protocol):
 
     def limits_of(self, contract: Contract) -> InstrumentLeft | None:
         """Return what it may still do in a contract; ``None`` while the broker has not defined that."""
+
+
+class Offers(Protocol):
+    """Offers to the floor's other strategies; no call blocks."""
+
+    def make(self, ticket: OrderTicket, for_s: float) -> Offer | Refused:
+        """Let an offer stand for some market seconds."""
+
+    def withdraw(self, offer_id: ClientOrderId) -> None:
+        """Take an offer back."""
 
 
 class StrategyContext(Protocol):
@@ -93,6 +103,10 @@ class StrategyContext(Protocol):
     @property
     def purse(self) -> Purse:
         """What the strategy sizes its orders by."""
+
+    @property
+    def offers(self) -> Offers:
+        """Where the strategy offers to trade with others."""
 
     def submit(self, ticket: OrderTicket) -> Accepted | Refused:
         """Gate, journal and send an order."""

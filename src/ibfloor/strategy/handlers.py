@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 
 from ibfloor.model.market import Bar, Quote, Trade
 from ibfloor.model.order import Order
-from ibfloor.strategy.values import Connection, Fill, Position
+from ibfloor.strategy.values import Connection, Fill, Offer, Position
 
 Handled = Awaitable[None] | None
 
@@ -42,6 +42,9 @@ class Handlers:
 
     def on_position(self, position: Position) -> Handled:
         """Take a changed own position, for whatever reason it changed."""
+
+    def on_offer(self, offer: Offer) -> Handled:
+        """Take an own offer that crossed, in part or in full, or that is over; the position holds it already."""
 
     def on_connection(self, connection: Connection) -> Handled:
         """Take that orders can go out again, or no more."""

@@ -61,6 +61,27 @@ class Bracket(msgspec.Struct, frozen=True, kw_only=True):
     at_close: Accepted | None = None
 
 
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """An offer to the floor's other strategies: no order, and forgotten when its strategy or the floor ends."""
+
+    offer_id: ClientOrderId
+    contract: Contract
+    side: Side
+    qty: Decimal
+    limit: Decimal | None = None
+    crossed_qty: Decimal = Decimal(0)
+    last_px: Decimal | None = None
+    """What the last part of it crossed at."""
+    is_over: bool = False
+    text: str = ""
+    """Why it is over."""
+
+    @property
+    def left(self) -> Decimal:
+        """Return what has not crossed."""
+        return self.qty - self.crossed_qty
+
+
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
     """Whether orders can go out now; ``detail`` says why not."""
 

@@ -36,7 +36,7 @@ from ibfloor.risk.left import InstrumentLeft, LimitsLeft
 from ibfloor.strategy.base import Strategy
 from ibfloor.strategy.handlers import overridden
 from ibfloor.strategy.timetable import Timers, Timetable
-from ibfloor.strategy.values import Fill, Position, Wanted, WantedBars, WantedQuotes
+from ibfloor.strategy.values import Fill, Offer, Position, Wanted, WantedBars, WantedQuotes
 
 NEW_YORK = ZoneInfo("America/New_York")
 HALF_SPREAD = 0.01
@@ -99,6 +99,8 @@ class Desk:
         self.changes: list[OrderRequest] = []
         self.fills: list[Fill] = []
         self.timers = Timers()
+        self.offered: list[tuple[OrderTicket, float]] = []
+        self.withdrawn: list[ClientOrderId] = []
         self._books: dict[str, Quote] = {}
         self._held: dict[str, Decimal] = {}
         self._instruments: dict[str, Instrument] = {}
@@ -110,6 +112,17 @@ class Desk:
     @property
     def purse(self) -> Desk:
         return self
+
+    @property
+    def offers(self) -> Desk:
+        return self
+
+    def make(self, ticket: OrderTicket, for_s: float) -> Offer | Refused:
+        self.offered.append((ticket, for_s))
+        return Refused(ClientOrderId(""), Refusal(rule="crossing", text="crossing is off"))
+
+    def withdraw(self, offer_id: ClientOrderId) -> None:
+        self.withdrawn.append(offer_id)
 
     def capital(self) -> Decimal | None:
         return self.allocated

@@ -147,7 +147,7 @@ def test_class_that_cannot_be_made_is_the_strategys_fault(write: Write) -> None:
 
 
 def test_the_handlers_are_those_the_floor_calls() -> None:
-    names = ["start", "bar", "quote", "trade", "timer", "order", "fill", "position", "connection", "stop"]
+    names = ["start", "bar", "quote", "trade", "timer", "order", "fill", "position", "offer", "connection", "stop"]
     assert tuple(f"on_{name}" for name in names) == HANDLERS
 
 
