@@ -22,6 +22,7 @@ from ibfloor.model.fact import (
     ReplaceRequested,
 )
 from ibfloor.model.ids import ClientOrderId, ExecId, InstrumentId, StrategyId, exec_root, intent_number
+from ibfloor.model.money import Money
 from ibfloor.model.order import Order, OrdStatus
 
 ADOPTED = "adopted"
@@ -30,7 +31,7 @@ ADOPTED = "adopted"
 _ZERO = Decimal(0)
 
 
-class Execution(msgspec.Struct, frozen=True):
+class Execution(msgspec.Struct, frozen=True, gc=False):
     """The newest revision of one execution."""
 
     revision: int
@@ -52,7 +53,8 @@ class OrderTable:
         self._last_intent: dict[StrategyId, int] = {}
         self._executions: dict[str, Execution] = {}
         self._unclaimed: dict[ClientOrderId, dict[str, None]] = {}
-        self._fees: dict[str, FeeReported] = {}
+        self._fees: dict[str, tuple[int, Money]] = {}
+        """Revision and amount, by the execution's root."""
         self._changes = 0
         self._changed_at: dict[ClientOrderId, int] = {}
 
@@ -70,7 +72,8 @@ class OrderTable:
                 self._count_intent(fact.request.cl_ord_id, fact.request.strategy)
                 return None
             case FeeReported():
-                self._fees[exec_root(fact.exec_id)[0]] = fact
+                root, revision = exec_root(fact.exec_id)
+                self._fees[root] = revision, fact.fee
                 return None
             case _:
                 return self._apply_step(fact)
@@ -248,8 +251,8 @@ class OrderTable:
         known = self._fees.get(root)
         if known is None:
             return True
-        known_revision = exec_root(known.exec_id)[1]
-        return revision > known_revision or (revision == known_revision and fact.fee != known.fee)
+        known_revision, fee = known
+        return revision > known_revision or (revision == known_revision and fact.fee != fee)
 
     def _count_intent(self, cl_ord_id: ClientOrderId, strategy: StrategyId) -> None:
         number = intent_number(cl_ord_id)

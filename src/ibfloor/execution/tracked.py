@@ -34,7 +34,7 @@ class Traded(msgspec.Struct, frozen=True):
     notional: Decimal
 
 
-class Tracked(msgspec.Struct, frozen=True):
+class Tracked(msgspec.Struct, frozen=True, gc=False):
     """An order with what its value alone does not tell."""
 
     order: Order
@@ -99,7 +99,8 @@ def executed(tracked: Tracked, traded: Traded, fact: Fact) -> Tracked:
         qty = cum_qty - order.cum_qty
     else:
         qty = traded.qty
-        cum_qty, total = order.cum_qty + qty, tracked.notional + traded.notional
+        cum_qty = order.cum_qty + qty if order.cum_qty else qty  # most have one fill: it keeps its number
+        total = tracked.notional + traded.notional
     avg_px = total / cum_qty if cum_qty else _ZERO
     status = TRANSITIONS[order.status][_executions_say(tracked, cum_qty, qty)].to
     due = tracked.due

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 
 PERIOD_S = 0.1
-_KEPT = 3000
+_KEPT = 600  # a minute
 
 
 class LagMeter:

@@ -110,7 +110,7 @@ class OrderHanded(Fact, frozen=True, kw_only=True):
     reason: str
 
 
-class OrderFilled(Fact, frozen=True, kw_only=True):
+class OrderFilled(Fact, frozen=True, kw_only=True, gc=False):
     """An execution. ``cl_ord_id`` is ``None`` for one that no strategy of ours ordered."""
 
     exec_id: ExecId
@@ -125,6 +125,11 @@ class OrderFilled(Fact, frozen=True, kw_only=True):
     perm_id: int = 0
     account: AccountId = AccountId("")
     order_ref: str = ""
+
+    @property
+    def signed_qty(self) -> Decimal:
+        """Return the quantity, negative for a sale."""
+        return self.last_qty if self.side is Side.BUY else -self.last_qty
 
 
 class FeeReported(Fact, frozen=True, kw_only=True):

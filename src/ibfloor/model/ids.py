@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sys import intern
 from typing import NewType
 
 StrategyId = NewType("StrategyId", str)
@@ -42,9 +43,10 @@ def exec_root(exec_id: ExecId) -> tuple[str, int]:
     """Split an execution id into its root and its revision.
 
     IB numbers corrections in the last dotted group: ``0000e0d5.65a1.01.01`` is corrected by
-    ``0000e0d5.65a1.01.02``. An id without such a group has revision 0.
+    ``0000e0d5.65a1.01.02``. An id without such a group has revision 0. Equal roots are one object:
+    orders, books and the gate each remember every execution by it.
     """
     root, dot, revision = exec_id.rpartition(".")
     if dot and revision.isdigit():
-        return root, int(revision)
-    return str(exec_id), 0
+        return intern(root), int(revision)
+    return intern(str(exec_id)), 0

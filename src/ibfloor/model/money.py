@@ -14,7 +14,7 @@ USD = Currency("USD")
 ZERO = Decimal(0)
 
 
-class Money(msgspec.Struct, frozen=True):
+class Money(msgspec.Struct, frozen=True, gc=False):
     """An amount in one currency; adding another currency raises ``ValueError``."""
 
     amount: Decimal

@@ -109,7 +109,7 @@ class OrdStatus(StrEnum):
 _DONE = frozenset({OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.REJECTED})
 
 
-class OrderRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class OrderRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One intent: an order as a strategy asks for it, with its identity."""
 
     cl_ord_id: ClientOrderId
@@ -163,7 +163,7 @@ class Refused(msgspec.Struct, frozen=True):
     reason: Refusal
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """All that is known of one intent: a value, replaced at every fact."""
 
     request: OrderRequest

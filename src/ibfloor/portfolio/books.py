@@ -189,7 +189,7 @@ class Books:
     def _post(self, root: str, execution: _Execution) -> None:
         fill = execution.fill
         assert fill is not None
-        entry = Entry(execution.ts_ns, True, root, fill.last_qty * fill.side.sign, fill.last_px)
+        entry = Entry(execution.ts_ns, True, root, fill.signed_qty, fill.last_px)
         self._holding(execution.owner, fill.instrument_id, fill.currency, fill.multiplier).add(entry)
         execution.entry = entry
         self._count(execution, 1)

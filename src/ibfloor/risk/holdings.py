@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from ibfloor.model.entry import BookEntry, PositionLeg, SplitLeg
 from ibfloor.model.fact import OrderFilled, PositionMoved
-from ibfloor.model.ids import InstrumentId, StrategyId, exec_root
+from ibfloor.model.ids import InstrumentId, exec_root
 from ibfloor.risk.exposure import Exposures
 from ibfloor.risk.margin import MarginBook
 
@@ -17,7 +15,7 @@ class Holdings:
     def __init__(self, exposures: Exposures, margin: MarginBook) -> None:
         self._exposures = exposures
         self._margin = margin
-        self._executions: dict[str, tuple[int, StrategyId, InstrumentId, Decimal]] = {}
+        self._executions: dict[str, OrderFilled] = {}
 
     def move(self, fact: PositionMoved) -> None:
         """Take a position that came without a trade."""
@@ -29,11 +27,11 @@ class Holdings:
         root, revision = exec_root(fact.exec_id)
         before = self._executions.get(root)
         if before is not None:
-            if revision <= before[0]:
+            if revision <= exec_root(before.exec_id)[1]:
                 return
-            self._exposures.hold(before[1], before[2], -before[3])
-        qty = fact.last_qty * fact.side.sign
-        self._executions[root] = (revision, fact.strategy, fact.instrument_id, qty)
+            self._exposures.hold(before.strategy, before.instrument_id, -before.signed_qty)
+        qty = fact.signed_qty
+        self._executions[root] = fact
         slot = self._exposures.account_slot(fact.instrument_id)
         held = abs(slot.qty)
         self._exposures.hold(fact.strategy, fact.instrument_id, qty)

@@ -140,6 +140,8 @@ def to_combo(theirs: ib_async.Contract, params: list[ib_async.TagValue]) -> Comb
     return Combo(legs=tuple(legs), exchange=theirs.exchange or "SMART", is_guaranteed=is_guaranteed)
 
 
+_ONE = Decimal(1)
+_NO_MULTIPLIER = ("", "0", "1")
 _EXCHANGES = {SecurityType.FOREX: "IDEALPRO", SecurityType.FUTURE: "", SecurityType.FUTURE_OPTION: ""}
 
 
@@ -203,4 +205,4 @@ def position_instrument(theirs: ib_async.Contract) -> Instrument:
 
 def to_multiplier(text: str) -> Decimal:
     """Return a contract's multiplier; IB leaves it empty or 0 for 1."""
-    return to_decimal(text) or Decimal(1)
+    return _ONE if text in _NO_MULTIPLIER else to_decimal(text) or _ONE

@@ -204,7 +204,8 @@ class IbMasterSession(IbSession):
             self._told_may_trade(False)
 
     def _on_completed_order(self, contract: Contract, order: Order, state: OrderState) -> None:
-        self._requests.add(_COMPLETED, (contract, order, state))
+        # At once: what the library decodes is several times as large, and a day has many orders.
+        self._requests.add(_COMPLETED, self._open_order(contract, order, state))
 
     def _on_execution(self, fields: list[bytes]) -> None:
         if self._summaries.is_execution(fields):
@@ -245,7 +246,7 @@ class IbMasterSession(IbSession):
         self,
         began_ns: int,
         open_orders: list[tuple[Contract, Order, OrderState]],
-        completed: list[tuple[Contract, Order, OrderState]],
+        completed: list[ListedOrder],
         fills: list[OrderFilled],
         fees: list[FeeReported],
         positions: list[tuple[Contract, float, float]],
@@ -260,7 +261,7 @@ class IbMasterSession(IbSession):
             account=self.account,
             base_currency=Currency(net[1]),
             open_orders=tuple(self._still_open(open_orders)),
-            completed_orders=tuple(self._open_order(*listed) for listed in _last_by_perm_id(completed)),
+            completed_orders=tuple({listed.perm_id: listed for listed in completed}.values()),
             fills=tuple(fills),
             fees=tuple(fees),
             positions=tuple(_position(*listed) for listed in _last_by_con_id(positions)),

@@ -7,6 +7,7 @@ Field positions are those of server versions 157 to 178, which is all that ib_as
 from __future__ import annotations
 
 from decimal import Decimal
+from sys import intern
 from typing import NamedTuple
 
 from ibfloor.broker.ib.convert import to_decimal, to_multiplier, to_side, to_status
@@ -149,10 +150,10 @@ def read_fill(
         side=to_side(fields[18].decode()),
         last_qty=qty,
         last_px=px,
-        currency=Currency(fields[11].decode()),
+        currency=Currency(intern(fields[11].decode())),  # what few values repeat is kept once
         multiplier=to_multiplier(fields[9].decode()),
         perm_id=int(fields[21] or 0),
-        account=AccountId(fields[16].decode()),
+        account=AccountId(intern(fields[16].decode())),
         order_ref=order_ref,
     )
 
@@ -180,7 +181,7 @@ def _whose(
     owner: StrategyId | None, order_ref: str, known: ClientOrderId | None
 ) -> tuple[ClientOrderId | None, StrategyId]:
     if owner is not None:
-        return ClientOrderId(order_ref), owner
+        return ClientOrderId(order_ref), StrategyId(intern(owner))
     if known is not None:
         return known, owner_of(known) or UNASSIGNED
     return None, UNASSIGNED
@@ -195,5 +196,5 @@ def read_fee(fields: list[bytes], now_ns: int) -> FeeReported | None:
         ts_event_ns=now_ns,
         ts_init_ns=now_ns,
         exec_id=ExecId(fields[2].decode()),
-        fee=Money(amount, Currency(fields[4].decode())),
+        fee=Money(amount, Currency(intern(fields[4].decode()))),
     )
