@@ -180,6 +180,7 @@ class Floor:
             data=self.data,
             marks=self._marks,
             order_session=self._clients.order_session,
+            account=self._account,
             journal=lambda name: JournalWriter(paths.worker_journal(name), durability),
             ground=self._ground,
             capital=self._capital_board,

@@ -83,6 +83,10 @@ class Mailbox(Generic[T]):
     def _drain(self) -> None:
         os.read(self._read_fd, 4096 if self._pair else 8)
         self._is_signalled = False  # before draining, so that a late value signals again
+        self.deliver_now()
+
+    def deliver_now(self) -> None:
+        """Deliver what waits, ahead of the wake-up that is on its way; on the owner's loop."""
         values = self._values
         for _ in range(len(values)):
             self._deliver(values.popleft())

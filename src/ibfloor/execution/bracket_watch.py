@@ -48,6 +48,8 @@ class _Bracket:
         self.exits: dict[ClientOrderId, Order] = {}
         self.settled: set[ClientOrderId] = set()
         """Exits that were canceled on purpose, or whose loss was dealt with."""
+        self.unheard: set[ClientOrderId] = set()
+        """Exits of which was told that nobody heard of their executions."""
 
 
 class BracketWatch:
@@ -89,6 +91,18 @@ class BracketWatch:
         self._brackets = {key: each for key, each in self._brackets.items() if not _is_over(each)}
         return found
 
+    def unheard(self) -> list[tuple[Order, Order]]:
+        """Return entries with exits that are over, filled by the broker's word alone; each exit once."""
+        found = [
+            (bracket.entry, each)
+            for bracket in self._brackets.values()
+            for key, each in bracket.exits.items()
+            if bracket.entry and each.status.is_done and each.told_qty > each.cum_qty and key not in bracket.unheard
+        ]
+        for entry, each in found:
+            self._brackets[entry.cl_ord_id].unheard.add(each.cl_ord_id)
+        return found
+
     def excess(self) -> list[Order]:
         """Return the exits that work on though all that their entries bought is out: they would open a position."""
         return [order for bracket in self._brackets.values() for order in _excess(bracket)]
@@ -107,7 +121,7 @@ def _losses(bracket: _Bracket) -> list[Loss]:
     entry = bracket.entry
     if entry is None:
         return []
-    still_to_exit = entry.cum_qty - sum((each.cum_qty for each in bracket.exits.values()), _ZERO)
+    still_to_exit = entry.cum_qty - _out_qty(bracket)
     if entry.status.is_done and still_to_exit <= 0:
         return []
     working = [each for each in bracket.exits.values() if not each.status.is_done]
@@ -144,7 +158,12 @@ def _is_over(bracket: _Bracket) -> bool:
 def _open_qty(bracket: _Bracket) -> bool:
     entry = bracket.entry
     filled = _ZERO if entry is None else entry.cum_qty
-    return filled > sum((each.cum_qty for each in bracket.exits.values()), _ZERO)
+    return filled > _out_qty(bracket)
+
+
+def _out_qty(bracket: _Bracket) -> Decimal:
+    # By the broker's word where executions are late: what is out must not be sold again.
+    return sum((each.traded_qty for each in bracket.exits.values()), _ZERO)
 
 
 def bracket_orders(orders: Iterable[Order]) -> tuple[Order, ...]:

@@ -111,7 +111,13 @@ def executed(tracked: Tracked, traded: Traded, fact: Fact) -> Tracked:
         request = tracked.change  # it filled more than it asked for before: the change has arrived
     status = _by_quantity(status, cum_qty, request)
     changed = replace(
-        order, request=request, status=status, cum_qty=cum_qty, avg_px=avg_px, ts_updated_ns=fact.ts_init_ns
+        order,
+        request=request,
+        status=status,
+        cum_qty=cum_qty,
+        avg_px=avg_px,
+        told_qty=order.told_qty if cum_qty < order.told_qty else _ZERO,
+        ts_updated_ns=fact.ts_init_ns,
     )
     return Tracked(changed, total, None if status.is_done else tracked.change, due, legs)
 
@@ -203,6 +209,7 @@ def _moved(
         request=request,
         status=status,
         perm_ids=(*order.perm_ids, perm_id) if is_new_id else order.perm_ids,
+        told_qty=order.told_qty if due is None else max(order.told_qty, due[1]),
         text=text or order.text,
         ts_updated_ns=fact.ts_init_ns,
     )

@@ -8,7 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from ibfloor.crash_points import reach
-from ibfloor.execution.bracket_guard import BracketGuard, Later
+from ibfloor.execution.bracket_guard import BracketGuard, Later, Look, no_differences
 from ibfloor.execution.doors import Gate, IntentJournal, OrderDoor
 from ibfloor.execution.ticket import BracketTicket, OrderTicket
 from ibfloor.model.arrival import Arrival
@@ -67,7 +67,9 @@ class TradeManager:
         instruments: Callable[[InstrumentId], Instrument | None] = lambda _: None,
         arrival: Callable[[InstrumentId], Arrival | None] = lambda _: None,
         later: Later = lambda act: act(),
+        look: Look = no_differences,
         alarm: Callable[[str], None] = lambda text: None,
+        page: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._strategy = strategy
         self._client_id = client_id
@@ -78,11 +80,12 @@ class TradeManager:
         self._sink = sink
         self._clock = clock
         self._alarm = alarm
+        self._page = page
         self._arrival = arrival
         self.lent: Mapping[int, OrderDoor] = {}
         """The doors of other clients, by client id: for orders that were handed over."""
         self._working: dict[ClientOrderId, Order] = {}
-        self._brackets = BracketGuard(self.submit, self.cancel, self._warn, instruments, later)
+        self._brackets = BracketGuard(self.submit, self.cancel, self._warn, instruments, later, look)
 
     @property
     def working(self) -> tuple[Order, ...]:
@@ -315,10 +318,12 @@ class TradeManager:
     def _door_of(self, order: Order) -> OrderDoor:
         return self._door if order.client_id == self._client_id else self.lent.get(order.client_id, self._door)
 
-    def _warn(self, entry: Order, text: str) -> None:
+    def _warn(self, entry: Order, text: str, is_urgent: bool) -> None:
         now_ns = self._clock.now_ns()
         self._sink(OrderWarned(ts_event_ns=now_ns, ts_init_ns=now_ns, cl_ord_id=entry.cl_ord_id, code=0, text=text))
         self._alarm(text)
+        if is_urgent:
+            self._page(text)
 
     def _identify(self, ticket: OrderTicket, terms: OrderTerms | None = None) -> OrderRequest:
         self._last_intent += 1

@@ -79,6 +79,10 @@ class AccountThread:
         self._reconciler.settle_now(lambda is_equal: respond(agreed, lambda: is_equal))
         return agreed
 
+    def page(self, text: str) -> None:
+        """Call a person. From any thread."""
+        self._reconciler.page(text)
+
     async def _serve(self) -> None:
         try:
             await self._session.open()

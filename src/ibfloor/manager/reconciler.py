@@ -87,7 +87,8 @@ class Reconciler:
         self._clock = clock
         self._period_s = period_s
         self._on_account = on_account
-        self._page = page
+        self.page = page
+        """Calls a person."""
         self._suspects: dict[str, tuple[Decimal, int]] = {}
         self._asked: set[tuple[str, StrategyId | None]] = {("start", None)}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -230,7 +231,7 @@ class Reconciler:
             if isinstance(fact, BreakFound):
                 log.error("books and account differ", difference=fact.text, cause=fact.cause.lower(), why=fact.why)
                 if fact.ts_event_ns == fact.ts_init_ns:  # told for the first time
-                    self._page(f"books and account differ: {fact.text} (cause: {fact.cause.lower()})")
+                    self.page(f"books and account differ: {fact.text} (cause: {fact.cause.lower()})")
             else:
                 log.warning("break cleared", fact=fact)
             self._queue.put(fact)

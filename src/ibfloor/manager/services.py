@@ -9,6 +9,7 @@ from ibfloor.broker.port import OrderSession
 from ibfloor.config import StopSection
 from ibfloor.data.manager import DataManager
 from ibfloor.ledger.journal import JournalWriter
+from ibfloor.manager.account_thread import AccountThread
 from ibfloor.manager.capital_board import CapitalBoard
 from ibfloor.manager.crossing import Crossing
 from ibfloor.manager.ground import Ground
@@ -29,6 +30,7 @@ class Services:
     data: DataManager
     marks: Marks
     order_session: Callable[[StrategyId, int], OrderSession]
+    account: AccountThread
     journal: Callable[[StrategyId], JournalWriter]
     crossing: Crossing
     ground: Ground = field(default_factory=Ground)

@@ -24,6 +24,7 @@ from ibfloor.ledger.journal import JournalWriter
 from ibfloor.mailbox import Mailbox
 from ibfloor.manager.answers import respond
 from ibfloor.manager.arrivals import Arrivals
+from ibfloor.manager.bracket_look import BracketLook
 from ibfloor.manager.desk import StrategySpec
 from ibfloor.manager.handler_pump import HandlerPump
 from ibfloor.manager.lag import LagMeter
@@ -193,7 +194,9 @@ class Worker:
                     instruments=services.data.by_id,
                     arrival=Arrivals(services.data),
                     later=self._later,
+                    look=BracketLook(services, self._when_told),
                     alarm=self._alarm,
+                    page=lambda text: services.account.page(f"{name}: {text}"),
                 )
                 await self.lent.open(home.working)
                 self._trade.lent = self.lent.by_client
@@ -357,6 +360,13 @@ class Worker:
     def _alarm(self, text: str) -> None:
         self.complaint = text
         self._log.error("bracket", text=text)
+
+    def _when_told(self, act: Callable[[], object]) -> bool:
+        def after_notices() -> None:
+            self._notices.deliver_now()
+            act()
+
+        return self._on_loop(after_notices)
 
     def _on_loop(self, act: Callable[[], object]) -> bool:
         if self._loop is None:

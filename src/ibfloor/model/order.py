@@ -174,6 +174,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     perm_ids: tuple[int, ...] = ()
     cum_qty: Decimal = Decimal(0)
     avg_px: Decimal = Decimal(0)
+    told_qty: Decimal = Decimal(0)
+    """What the broker says has filled while executions of it are still to come; 0 once they are here."""
     text: str = ""
     is_cancel_asked: bool = False
     """Whether we ever asked for its cancel: its end is then no surprise."""
@@ -184,6 +186,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def cl_ord_id(self) -> ClientOrderId:
         """Return the intent's id."""
         return self.request.cl_ord_id
+
+    @property
+    def traded_qty(self) -> Decimal:
+        """Return what has filled by executions, or by the broker's word where that is more."""
+        return max(self.cum_qty, self.told_qty)
 
     @property
     def leaves_qty(self) -> Decimal:

@@ -16,7 +16,7 @@ SOAK_S, SOAK_EVERY_S = 600.0, 3.0
 SLICE_SOAK_S, SLICE_SOAK_EVERY_S = 14.0, 1.4
 SLICE_MUTANTS = ("intent-journaled-late", "1101-taken-for-1102", "fills-told-again")
 SURVIVORS_MAX = 1
-"""One of thirty mutants may live; more, and the campaign is blind somewhere."""
+"""One mutant of all may live; more, and the campaign is blind somewhere."""
 
 
 def soaking(options: Options) -> TierResult:

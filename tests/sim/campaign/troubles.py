@@ -128,7 +128,7 @@ _ALL: tuple[Trouble, ...] = (
     Trouble(name="sunday-login", line="every connection is cut, and none is taken for 25 s", well_after_s=25.0,
             faults=(Fault(name="sunday-cut", what=do.Reset()),
                     Fault(name="sunday-login", what=do.Refuse(for_s=25)))),
-    _fault("nightly-reset", "executions are told half a minute late", do.Withhold(for_s=30), hides=True),
+    _fault("nightly-reset", "executions are told half a minute late", do.Withhold(for_s=30)),
     _fault("half-open", "connections stand, and no byte passes for 15 s", do.Mute(for_s=15), hides=True),
     _fault("mute", "clients hear nothing for 15 s, but are heard", do.Mute(way="out", for_s=15)),
     _fault("deaf", "clients are not heard for 15 s, but hear", do.Mute(way="in", for_s=15), hides=True),

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from ibfloor.execution.bracket_guard import PATIENCE, Differences
 from ibfloor.execution.bracket_watch import bracket_orders
 from ibfloor.execution.order_table import OrderTable
 from ibfloor.execution.ticket import BracketTicket, OrderTicket
@@ -59,6 +60,9 @@ class Floor:
         self.facts: list[AnyFact] = []
         self.due: list[Callable[[], None]] = []
         self.alarms: list[str] = []
+        self.pages: list[str] = []
+        self.looks: list[Callable[[Differences], None]] = []
+        self.answers_at_once = True
         self.can_send = True
         self.refuses: Callable[[OrderRequest], bool] = lambda request: False
         self.writes = 100
@@ -76,8 +80,20 @@ class Floor:
             clock=self,
             instruments=lambda _: self.instrument,
             later=self.due.append,
+            look=self.look,
             alarm=self.alarms.append,
+            page=self.pages.append,
         )
+
+    def look(self, done: Callable[[Differences], None]) -> None:
+        if self.answers_at_once:
+            done({})
+        else:
+            self.looks.append(done)
+
+    def answer(self, **differences: int) -> None:
+        found = {InstrumentId(int(key.removeprefix("c"))): D(value) for key, value in differences.items()}
+        self.looks.pop(0)(found)
 
     def check_and_reserve(self, request: OrderRequest, instrument: Instrument) -> Refusal | None:
         return Refusal(rule="test", text="no") if self.refuses(request) else None
@@ -130,10 +146,16 @@ class Floor:
     def wall_delay_s(self, until_ns: int) -> float:
         return 0.0
 
-    def tell(self, cl_ord_id: ClientOrderId, status: OrdStatus, filled: int = 0, text: str = "") -> None:
+    def tell(self, cl_ord_id: ClientOrderId, status: OrdStatus, filled: int = 0, text: str = "", told: int = 0) -> None:
         order = next(
             Order(
-                request=fact.request, status=status, client_id=10, order_id=fact.order_id, cum_qty=D(filled), text=text
+                request=fact.request,
+                status=status,
+                client_id=10,
+                order_id=fact.order_id,
+                cum_qty=D(filled),
+                told_qty=D(told),
+                text=text,
             )
             for fact in self.of(OrderSubmitted)
             if fact.request.cl_ord_id == cl_ord_id
@@ -247,6 +269,7 @@ def test_nothing_can_be_sent_is_an_alarm_that_says_so(floor: Floor) -> None:
     floor.pass_time()
     (alarm,) = floor.alarms
     assert "100 are without an exit" in alarm
+    assert floor.pages == [alarm]
 
 
 @pytest.mark.thread("NT #2245")
@@ -369,6 +392,123 @@ def test_stop_sent_again_is_canceled_when_a_late_fill_shows_that_all_was_out(flo
     floor.tell(again.cl_ord_id, OrdStatus.CANCELED)
     floor.pass_time()
     assert len(floor.new) == 1
+
+
+@pytest.fixture
+def naked(floor: Floor) -> Floor:
+    """What was bought has lost its stop, and nobody has looked yet why."""
+    floor.answers_at_once = False
+    floor.send()
+    floor.tell(ENTRY, OrdStatus.FILLED, 100)
+    floor.tell(PROFIT, OrdStatus.NEW)
+    floor.tell(STOP, OrdStatus.CANCELED)
+    floor.pass_time()
+    assert (len(floor.looks), floor.new) == (1, [])
+    return floor
+
+
+def wait(floor: Floor, moments: int = PATIENCE) -> None:
+    for _ in range(moments):
+        floor.pass_time()
+
+
+def test_take_profit_that_filled_unheard_is_found_before_a_stop_is_sent_again(naked: Floor) -> None:
+    naked.pass_time()
+    naked.tell(PROFIT, OrdStatus.FILLED, 100)
+    naked.answer()
+    wait(naked)
+    assert (naked.new, naked.alarms, naked.looks) == ([], [], [])
+
+
+def test_stop_is_sent_again_once_the_broker_was_asked_and_books_and_account_agree(naked: Floor) -> None:
+    naked.answer(c1=-100)
+    assert [request.ord_type for request in naked.new] == [OrdType.STOP], "another contract's difference says nothing"
+    assert naked.pages == [], "it has its stop: nobody is woken"
+
+
+def test_account_that_holds_less_gets_no_exit_but_a_person_is_called_once(naked: Floor) -> None:
+    naked.answer(c756733=-100)
+    assert naked.new == []
+    (page,) = naked.pages
+    assert "holds 100 less than the books" in page
+    wait(naked, PATIENCE - 1)
+    assert naked.looks == [], "what is in doubt is looked at now and then, not all the time"
+    for _ in range(3):
+        while not naked.looks:
+            naked.pass_time()
+        naked.answer(c756733=-100)
+    wait(naked)
+    assert (naked.new, len(naked.pages)) == ([], 1)
+    naked.answer()
+    assert [request.order_qty for request in naked.new] == [D(100)], "they agree: it was held all the time"
+    wait(naked, 3 * PATIENCE)
+    assert (naked.looks, len(naked.new)) == ([], 1)
+
+
+def test_only_what_the_account_holds_gets_an_exit_and_the_rest_when_they_agree(naked: Floor) -> None:
+    naked.answer(c756733=-40)
+    assert [request.order_qty for request in naked.new] == [D(60)]
+    assert len(naked.pages) == 1
+    naked.tell(naked.new[0].cl_ord_id, OrdStatus.NEW)
+    wait(naked)
+    naked.answer()
+    assert [request.order_qty for request in naked.new] == [D(60), D(40)]
+
+
+def test_account_that_holds_more_is_no_reason_to_wait(naked: Floor) -> None:
+    naked.answer(c756733=100)
+    assert [request.order_qty for request in naked.new] == [D(100)]
+
+
+def test_broker_that_cannot_be_asked_is_told_to_a_person_and_nothing_is_sent(naked: Floor) -> None:
+    wait(naked, PATIENCE - 1)
+    assert naked.pages == []
+    wait(naked, 3 * PATIENCE)
+    (page,) = naked.pages
+    assert "100 may be without an exit" in page
+    assert naked.new == []
+    naked.answer()
+    assert [request.order_qty for request in naked.new] == [D(100)], "late is better than never"
+
+
+def test_exit_lost_during_a_look_waits_for_one_of_its_own(naked: Floor) -> None:
+    assert isinstance(naked.trade.submit_bracket(BRACKET)[0], Accepted)
+    entry, stop = (ClientOrderId(f"sma:{n}") for n in (4, 6))
+    naked.tell(entry, OrdStatus.FILLED, 100)
+    naked.tell(stop, OrdStatus.REJECTED)
+    naked.pass_time()
+    naked.answer()
+    assert [request.asks.bracket for request in naked.new[3:]] == [ENTRY]
+    naked.pass_time()
+    naked.answer()
+    assert [request.asks.bracket for request in naked.new[3:]] == [ENTRY, entry]
+
+
+def test_answer_after_the_stop_policy_has_begun_sends_nothing(naked: Floor) -> None:
+    naked.trade.leave_brackets()
+    naked.answer()
+    assert naked.new == []
+
+
+def test_exit_that_the_broker_calls_filled_counts_as_out_before_its_executions_come(floor: Floor) -> None:
+    floor.send()
+    floor.tell(ENTRY, OrdStatus.FILLED, 100)
+    floor.tell(PROFIT, OrdStatus.NEW, told=100)
+    floor.tell(STOP, OrdStatus.CANCELED)
+    wait(floor)
+    assert (floor.new, floor.alarms) == ([], [])
+
+
+def test_exit_whose_executions_never_come_stays_out_and_a_person_is_told_once(floor: Floor) -> None:
+    floor.send()
+    floor.tell(ENTRY, OrdStatus.FILLED, 100)
+    for _ in range(2):
+        floor.tell(PROFIT, OrdStatus.CANCELED, told=100)
+        floor.tell(STOP, OrdStatus.CANCELED)
+    wait(floor)
+    assert floor.new == []
+    (page,) = floor.pages
+    assert "100 by the broker's word, 0 by its executions" in page
 
 
 def test_exits_of_an_entry_whose_fills_were_never_told_are_left_alone(floor: Floor) -> None:

@@ -95,6 +95,25 @@ def test_cancel_that_owes_executions_ends_the_order_only_when_they_are_here(tabl
     assert state(order) == (OrdStatus.CANCELED, 60, 0)
 
 
+@pytest.mark.parametrize("end", [OrdStatus.FILLED, OrdStatus.CANCELED])
+def test_quantity_that_the_broker_tells_ahead_of_the_executions_is_remembered_until_they_are_here(
+    end: OrdStatus, table: OrderTable, facts: Any
+) -> None:
+    told = after(table, facts.reported(end, cum_qty=60))
+    assert [int(qty) for qty in (told.told_qty, told.cum_qty, told.traded_qty)] == [60, 0, 60]
+    assert not told.status.is_done
+    part = after(table, facts.filled(40, "99", exec_id="a.01"))
+    assert [int(qty) for qty in (part.told_qty, part.cum_qty, part.traded_qty)] == [60, 40, 60]
+    whole = after(table, facts.filled(20, "99", exec_id="b.01"))
+    assert [int(qty) for qty in (whole.told_qty, whole.cum_qty, whole.traded_qty)] == [0, 60, 60]
+
+
+def test_order_given_up_without_its_executions_keeps_what_the_broker_told(table: OrderTable, facts: Any) -> None:
+    told = facts.reported(OrdStatus.FILLED, cum_qty=100)
+    given_up = after(table, told, facts.reported(OrdStatus.CANCELED))
+    assert (given_up.status, int(given_up.cum_qty), int(given_up.traded_qty)) == (OrdStatus.CANCELED, 0, 100)
+
+
 def test_fill_after_rejection_wins(table: OrderTable, facts: Any) -> None:
     order = after(table, rejected(), facts.filled(40))
     assert state(order)[:2] == (OrdStatus.UNKNOWN, 40)
