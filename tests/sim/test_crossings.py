@@ -7,6 +7,7 @@ import contextvars
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from tests.sim.books_world import BooksWorld, play
@@ -16,8 +17,10 @@ from ibfloor.model.command import Done, Kill, StartStrategy
 from ibfloor.model.entry import BookEntry, EntryKind
 from ibfloor.model.fact import AnyFact
 from ibfloor.model.ids import StrategyId
+from ibfloor.model.lots import LotMethod
 from ibfloor.model.money import USD
 from ibfloor.portfolio.crossing import crossings
+from ibfloor.reports.writing import read_chronicle, statements_of
 
 ALPHA, BETA = StrategyId("alpha"), StrategyId("beta")
 OFFERS = """
@@ -125,6 +128,10 @@ def test_offers_that_meet_are_booked_at_the_middle_and_the_gateway_sees_no_order
 
     play(tmp_path, scene, **settings(tmp_path, PAIR))
     assert verify(tmp_path / "home").problems == ()
+    zone = ZoneInfo("America/New_York")
+    told = statements_of(read_chronicle(tmp_path / "home", zone, LotMethod.FIFO), None, zone)
+    assert {ALPHA, BETA} < set(told)
+    assert {statement.bridge.unexplained.value for statement in told.values()} == {0}
 
 
 def test_without_the_setting_every_offer_is_refused_and_nothing_crosses(tmp_path: Path) -> None:

@@ -7,10 +7,10 @@ two meet there is a fact, one book entry with both sides: a crash leaves all of 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
 from decimal import Decimal
-from itertools import count
+from itertools import combinations, count
 from math import isfinite
 
 import msgspec
@@ -34,6 +34,8 @@ from ibfloor.risk.crossing import RULE
 from ibfloor.strategy.values import Offer
 
 LOOK_S = 0.25
+OFFERS_MAX = 20
+"""How many of a strategy may wait: a runaway strategy must not keep the queue busy."""
 
 Tell = Callable[[Offer], object]
 
@@ -57,11 +59,7 @@ class _Standing:
         return limit is None or (limit - px) * self.offer.side.sign >= 0
 
     def meets(self, other: _Standing) -> bool:
-        return (
-            self.strategy != other.strategy
-            and self.instrument.instrument_id == other.instrument.instrument_id
-            and self.offer.side is other.offer.side.opposite
-        )
+        return self.strategy != other.strategy and self.offer.side is other.offer.side.opposite
 
     def intent(self, qty: Decimal) -> OrderRequest:
         return OrderRequest(
@@ -120,7 +118,7 @@ class Crossing:
         )
         until_ns = self._clock.now_ns() + int(for_s * NS_PER_S)
         standing = _Standing(strategy, ticket.instrument, offer, until_ns, tell)
-        self._queue.ask(lambda _: self._offers.setdefault(offer_id, standing))
+        self._queue.ask(lambda _: self._add(standing))
         self._queue.decide(self._decide)
         return offer
 
@@ -138,7 +136,7 @@ class Crossing:
         """Take back all offers of a strategy that ends, and tell it nothing any more."""
 
         def on_queue(_: FloorState) -> None:
-            for standing in [each for each in self._offers.values() if each.strategy == strategy]:
+            for standing in self._of(strategy):
                 del self._offers[standing.offer.offer_id]
 
         if self._is_on:
@@ -177,30 +175,46 @@ class Crossing:
             if standing.until_ns <= now_ns:
                 self._end(standing, "its time is over")
 
+    def _add(self, standing: _Standing) -> None:
+        is_one_too_many = len(self._of(standing.strategy)) >= OFFERS_MAX
+        self._offers[standing.offer.offer_id] = standing
+        if is_one_too_many:
+            self._end(standing, f"{OFFERS_MAX} offers of {standing.strategy} wait already: withdraw one")
+
+    def _of(self, strategy: StrategyId) -> list[_Standing]:
+        return [each for each in self._offers.values() if each.strategy == strategy]
+
     def _decide(self, state: FloorState) -> tuple[bool, BookEntry | None]:
         self._expire(state)
-        for pair in self._pairs():
-            if any(each.offer.offer_id not in self._offers for each in pair):
-                continue  # refused just now, against another
-            entry = self._judge(state, *pair)
+        for instrument in {each.instrument.instrument_id: each.instrument for each in self._offers.values()}.values():
+            entry = self._cross_in(state, instrument)
             if entry is not None:
                 return True, entry
         return False, None
 
-    def _pairs(self) -> Iterator[tuple[_Standing, _Standing]]:
-        standing = list(self._offers.values())
-        for number, older in enumerate(standing):
-            for newer in standing[number + 1 :]:
-                if older.meets(newer):
-                    yield older, newer
-
-    def _judge(self, state: FloorState, older: _Standing, newer: _Standing) -> BookEntry | None:
-        instrument, now_ns = older.instrument, self._clock.now_ns()
+    def _cross_in(self, state: FloorState, instrument: Instrument) -> BookEntry | None:
+        now_ns = self._clock.now_ns()
         quote = self._quote_of(instrument.instrument_id, now_ns)
-        if quote is None or not (older.accepts(quote.mid_px) and newer.accepts(quote.mid_px)):
+        if quote is None or self._gate.crossing.lock_of(instrument):
             return None
-        if self._gate.crossing.lock_of(instrument):
+        willing = [
+            each
+            for each in self._offers.values()
+            if each.instrument.instrument_id == instrument.instrument_id and each.accepts(quote.mid_px)
+        ]
+        if len({each.offer.side for each in willing}) < len(Side):
             return None
+        for older, newer in combinations(willing, 2):
+            if older.meets(newer) and not (older.offer.is_over or newer.offer.is_over):
+                entry = self._judge(state, older, newer, quote, now_ns)
+                if entry is not None:
+                    return entry
+        return None
+
+    def _judge(
+        self, state: FloorState, older: _Standing, newer: _Standing, quote: CrossedQuote, now_ns: int
+    ) -> BookEntry | None:
+        instrument = older.instrument
         qty = min(older.offer.left, newer.offer.left)
         intents = (older.intent(qty), newer.intent(qty))
         refused = self._gate.crossing.check_and_reserve(intents, instrument)

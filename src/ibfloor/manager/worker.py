@@ -210,6 +210,7 @@ class Worker:
                 reach("worker.adopted")
                 await self._trade_until_told(self._trade, home, session)
             finally:
+                services.crossing.leave(name)
                 self._mailroom.leave(name, self._notices)
                 self._notices.close()
                 await self.lent.close()

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from ibfloor.config import CrossingSection
 from ibfloor.execution.ticket import OrderTicket
-from ibfloor.manager.crossing import Crossing
+from ibfloor.manager.crossing import OFFERS_MAX, Crossing
 from ibfloor.manager.floor_state import FloorState
 from ibfloor.manager.message_queue import MessageQueue
 from ibfloor.manager.shared_gate import SharedGate
@@ -226,6 +226,18 @@ def test_an_offer_ends_with_its_time_and_one_withdrawn_or_left_crosses_no_more(f
             late.offer_id: "its time is over",
             back.offer_id: "withdrawn",
         }
+
+
+def test_a_strategy_that_offers_without_end_is_stopped_at_a_bound(facts: Any) -> None:
+    with running(facts) as rig:
+        offers = [rig.offer(ALPHA, Side.BUY, 1) for _ in range(OFFERS_MAX + 1)]
+        last = offers[-1]
+        assert isinstance(last, Offer)
+        assert list(rig.told) == [last.offer_id]
+        assert "withdraw one" in rig.told[last.offer_id].text
+        assert isinstance(rig.offer(BETA, Side.SELL, OFFERS_MAX), Offer)
+        rig.look()
+        assert rig.held(ALPHA) == OFFERS_MAX
 
 
 def _paused(rig: Rig) -> None:
