@@ -13,7 +13,7 @@ import pytest
 from tests.sim.books_world import BooksWorld, play
 
 from ibfloor.ledger.verify import verify
-from ibfloor.model.command import Done, Kill, StartStrategy
+from ibfloor.model.command import Done, Kill, StartStrategy, StopStrategy
 from ibfloor.model.entry import BookEntry, EntryKind
 from ibfloor.model.fact import AnyFact
 from ibfloor.model.ids import StrategyId
@@ -167,6 +167,19 @@ def test_nothing_crosses_under_a_kill_switch(tmp_path: Path) -> None:
         await started(world, BETA)
         assert await crosses(world) == []
         assert sent(world) == 0
+
+    play(tmp_path, scene, **settings(tmp_path, PAIR))
+
+
+def test_a_strategy_that_ended_crosses_no_more(tmp_path: Path) -> None:
+    async def scene(world: BooksWorld) -> None:
+        await started(world, ALPHA)
+        assert len(world.floor._services.crossing._offers) == 1
+        assert isinstance(await world.give(StopStrategy(command_id="s", actor="ann", strategy=ALPHA)), Done)
+        await quotes(world)
+        assert world.floor._services.crossing._offers == {}
+        await started(world, BETA)
+        assert await crosses(world) == []
 
     play(tmp_path, scene, **settings(tmp_path, PAIR))
 

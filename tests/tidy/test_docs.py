@@ -66,14 +66,23 @@ def test_decision_records_are_numbered_without_a_gap() -> None:
     assert len(numbers) >= 8
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/orders.md", "docs/tutorial-first-strategy.md"])
-def test_strategies_in_the_docs_can_be_made(page: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("page", "handler"),
+    [
+        ("README.md", "on_bar"),
+        ("docs/orders.md", "on_bar"),
+        ("docs/tutorial-first-strategy.md", "on_bar"),
+        ("docs/crossing.md", "on_offer"),
+        ("docs/risk.md", "on_quote"),
+    ],
+)
+def test_strategies_in_the_docs_can_be_made(page: str, handler: str, tmp_path: Path) -> None:
     blocks = [text for text in PYTHON_BLOCK.findall((ROOT / page).read_text()) if "Strategy[" in text]
     assert blocks
     for block in blocks:
         file = tmp_path / "my_strategy.py"
         file.write_text(block)
-        assert "on_bar" in make_strategy(StrategyId("mine"), file=file).handlers
+        assert handler in make_strategy(StrategyId("mine"), file=file).handlers
 
 
 def test_every_dependency_is_explained() -> None:
