@@ -15,7 +15,7 @@ from ibfloor.manager.floor_rows import FloorCounts, LimitRows, LinkNow, LogRows,
 from ibfloor.manager.floor_state import FloorState
 from ibfloor.manager.message_queue import MessageQueue
 from ibfloor.manager.portfolio_manager import PortfolioManager
-from ibfloor.manager.screen import Rows, Screen
+from ibfloor.manager.screen import KEEP, Rows, Screen
 from ibfloor.manager.shared_gate import SharedGate
 from ibfloor.manager.strategy_manager import StrategyManager
 from ibfloor.model.fact import DayOpened
@@ -26,7 +26,6 @@ from ibfloor.model.order import OrdStatus
 from ibfloor.model.view import BarView, FloorView, LogView, OrderView
 
 PERIOD_S = 0.2
-KEEP = {"orders": 400, "entries": 200, "fills": 400, "log": 300, "equity": 900}
 
 
 class Publisher:

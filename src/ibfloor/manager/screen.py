@@ -39,6 +39,8 @@ from ibfloor.portfolio.fx import RateNow
 from ibfloor.portfolio.performance import Performance
 from ibfloor.portfolio.valuation import Valuation
 
+KEEP = {"orders": 400, "entries": 200, "fills": 400, "log": 300, "equity": 900}
+"""How many rows of a topic are shown; orders that work come on top. The ledger has the rest."""
 CURVE_EVERY_S = 1.0
 SPARK_POINTS = 60
 
@@ -54,9 +56,11 @@ class Screen:
         self._portfolio = portfolio
         self._account = account
         self._clock = clock
-        self._orders: set[ClientOrderId] = {order.cl_ord_id for order in state.orders}
-        self._fills: set[str] = set(state.fills)
-        self._entries: set[str] = {entry.entry_id for entry in state.books.entries}
+        # Of what was before, only what is shown: rows of everything would be the peak of a floor's memory.
+        newest = deque((order.cl_ord_id for order in state.orders), KEEP["orders"])
+        self._orders: set[ClientOrderId] = {*newest, *(order.cl_ord_id for order in state.orders.working())}
+        self._fills: set[str] = set(deque(state.fills, KEEP["fills"]))
+        self._entries: set[str] = set(deque((entry.entry_id for entry in state.books.entries), KEEP["entries"]))
         self._refused: deque[OrderRefused] = deque(maxlen=100)
         self._gone: list[tuple[str, str]] = []
         self._positions_shown: set[str] = set()

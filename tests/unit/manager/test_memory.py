@@ -1,4 +1,4 @@
-"""What an order costs in memory once it is done: each is remembered for two weeks."""
+"""What orders cost in memory once they are done: each is remembered for two weeks, few are shown."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ import gc
 import tracemalloc
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import cast
 
+from ibfloor.clock import FloorClock
 from ibfloor.ledger.segment import decode_fact, encode
+from ibfloor.manager.account_board import AccountBoard
 from ibfloor.manager.floor_state import FloorState
+from ibfloor.manager.portfolio_manager import PortfolioManager
+from ibfloor.manager.screen import KEEP, Screen
 from ibfloor.model.arrival import Arrival
 from ibfloor.model.fact import AnyFact, FeeReported, OrderFilled, OrderReported, OrderSubmitted
 from ibfloor.model.ids import AccountId, ExecId, InstrumentId, StrategyId, cl_ord_id
@@ -100,3 +105,17 @@ def test_an_order_that_is_done_costs_less_than_three_kib_with_its_fill_and_its_f
     assert len(state.orders) == ORDERS + 100
     assert not state.orders.working()
     assert held / ORDERS < BYTES_MAX
+
+
+def test_a_floor_that_comes_back_shows_the_newest_orders_and_those_that_work() -> None:
+    state = FloorState()
+    submitted, *_ = life(1)
+    state.apply(submitted)
+    for number in range(2, 1_002):
+        for fact in life(number):
+            state.apply(fact)
+    rows = Screen(state, cast(PortfolioManager, None), AccountBoard(), FloorClock())._touched()
+    orders = [key for topic, key, _ in rows if topic == "orders"]
+    first = 1_002 - KEEP["orders"]
+    assert sorted(orders) == sorted([cl_ord_id(STRATEGY, n) for n in (1, *range(first, 1_002))])
+    assert sum(topic == "fills" for topic, _, _ in rows) == KEEP["fills"]
