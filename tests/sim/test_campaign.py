@@ -12,8 +12,9 @@ import pytest
 from tests.sim.campaign import tiers
 from tests.sim.campaign.__main__ import summary
 from tests.sim.campaign.results import Options, TierResult
-from tests.sim.campaign.run import run_one
+from tests.sim.campaign.run import Outcome, run_one
 from tests.sim.campaign.troubles import SINGLE, TROUBLES, WORST
+from tests.sim.dying import dies
 
 from ibfloor.broker.ib.order_session import IbOrderSession
 from ibfloor.broker.ib.pacing import MessageBudget
@@ -45,6 +46,11 @@ def test_same_seed_gives_the_same_trace_twice(faults: str) -> None:
     assert first.trace != other.trace
 
 
+@pytest.mark.parametrize(("faults", "seed"), [("nightly-reset", 2), ("nightly-reset", 22), ("partition", 29)])
+def test_bracket_that_once_sold_what_it_did_not_hold_does_so_no_more(faults: str, seed: int) -> None:
+    assert run_one("A", faults, seed).violations == ()
+
+
 def test_same_seed_gives_the_same_trace_in_another_process() -> None:
     code = "from tests.sim.campaign.run import run_one; print(run_one('A', 'crash', 3).trace)"
 
@@ -60,6 +66,17 @@ def test_same_seed_gives_the_same_trace_in_another_process() -> None:
         return done.stdout.strip().splitlines()[-1]
 
     assert trace("0") == trace("1") != ""
+
+
+def test_run_whose_process_dies_is_run_again_or_named_and_ends_nothing_else(tmp_path: Path) -> None:
+    said: list[str] = []
+    jobs = [("A", str(tmp_path / "died"), seed) for seed in range(1, 6)]
+
+    found = [each for outcomes in tiers.pooled(dies, jobs, Options(processes=2, say=said.append)) for each in outcomes]
+
+    assert [each.seed if isinstance(each, Outcome) else each for each in found] == [1, 2, 3, 4, 5]
+    assert [each.seed for each in found if isinstance(each, Outcome) and each.violations] == [4]
+    assert any("seed 4 runs again, alone" in line for line in said)
 
 
 def test_campaign_is_as_large_as_it_says() -> None:

@@ -110,7 +110,7 @@ class BracketGuard:
                 self._end(loss, "the other exits work on", is_urgent=False)
             else:
                 naked.append(loss)
-        for order in self._watch.excess():  # the broker cancels what its group covers; what was sent anew is in none
+        for order in self._watch.excess():  # the broker's group has had its moment to cancel them
             if self._cancel(order.cl_ord_id, "the bracket is out of all it had") is None:
                 self._watch.note(msgspec.structs.replace(order, status=OrdStatus.PENDING_CANCEL, is_cancel_asked=True))
             else:

@@ -109,12 +109,14 @@ class BracketWatch:
 
 
 def _excess(bracket: _Bracket) -> list[Order]:
-    # Only where every execution of the entry is known, and only what the broker's own group does not end.
+    # By executions alone: no stop is canceled on hearsay. The broker's group ends what is in it, if all is well.
     entry = bracket.entry
-    if entry is None or entry.cum_qty < entry.request.order_qty or _open_qty(bracket):
+    if entry is None or entry.cum_qty < entry.request.order_qty:
+        return []
+    if entry.cum_qty > sum((each.cum_qty for each in bracket.exits.values()), _ZERO):
         return []
     working = [each for each in bracket.exits.values() if not each.status.is_done and not each.is_cancel_asked]
-    return [each for each in working if each.request.asks.oca is None]
+    return [each for each in working if each.status is not OrdStatus.PENDING_CANCEL]
 
 
 def _losses(bracket: _Bracket) -> list[Loss]:

@@ -57,7 +57,7 @@ def quantities_agree(found: Evidence) -> Iterator[str]:
 
 def ends_are_true(found: Evidence) -> Iterator[str]:
     """I6: what a strategy was told is over was over at the broker: no order is given up while it works."""
-    if found.lies or found.may_break or found.hides:
+    if found.lies or found.may_break:
         return
     lasted_ns: dict[str, int] = {}
     for row in found.report.orders:
@@ -66,7 +66,7 @@ def ends_are_true(found: Evidence) -> Iterator[str]:
     state = FloorState()
     for fact in found.facts:
         order = state.apply(fact).order
-        if order is None or not order.status.is_done:
+        if order is None or not order.status.is_done or found.is_hidden(fact.ts_init_ns):
             continue
         late_ns = lasted_ns.get(order.cl_ord_id, 0) - fact.ts_init_ns
         if late_ns > TELLING_NS:
@@ -76,12 +76,14 @@ def ends_are_true(found: Evidence) -> Iterator[str]:
 
 def exits_stay_exits(found: Evidence) -> Iterator[str]:
     """I16: the exits of brackets never sell what their entries have not bought."""
-    if found.hides or found.lies:
+    if found.lies:
         return
     held: dict[str, Decimal] = defaultdict(Decimal)
     seen: set[str] = set()
     for row in found.report.bookings:  # as they came: a correction would move its execution to the end
         root = exec_root(ExecId(row.exec_id))[0]
+        if found.is_hidden(row.ts_ns):
+            return  # what is held from now on may come of it
         if owner_of(row.order_ref) == BRACKETEER and root not in seen:
             seen.add(root)
             held[row.symbol] += row.side.sign * row.qty

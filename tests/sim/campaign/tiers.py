@@ -12,11 +12,15 @@ import os
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from itertools import combinations
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from contextlib import suppress
+from itertools import combinations, islice
+from typing import TypeVar
 
 import msgspec
+from tests.sim.campaign.invariants import Violation
 from tests.sim.campaign.late_tiers import fuzzing, mutants, soaking
 from tests.sim.campaign.results import Options, TierResult
 from tests.sim.campaign.run import Outcome, run_one
@@ -29,6 +33,7 @@ C_RUNS = 10
 JOBS_PER_POOL = 400
 
 
+T = TypeVar("T")
 Job = tuple[str, str, int]
 """Tier, troubles, seed."""
 
@@ -133,14 +138,43 @@ def _outcomes(jobs: list[Job], options: Options) -> Iterator[list[Outcome]]:
     if options.processes <= 1 or len(jobs) == 1:
         yield from map(run_job, jobs)
         return
-    # Spawned, with a fixed hash seed: what iterates over a set of names does so alike in every process.
-    os.environ["PYTHONHASHSEED"] = "0"
-    context = multiprocessing.get_context("spawn")
     # A pool for so many jobs, not for all: a process that has run hundreds has grown. (The pool's own limit of
     # tasks per process can hang in the interpreter's versions we support.)
     for jobs_now in batched(jobs, JOBS_PER_POOL):
-        with ProcessPoolExecutor(options.processes, context, gc.freeze) as pool:
-            yield from pool.map(run_job, jobs_now)
+        yield from pooled(run_job, jobs_now, options)
+
+
+def pooled(run: Callable[[Job], list[T]], jobs: Sequence[Job], options: Options) -> Iterator[list[T] | list[Outcome]]:
+    """Yield what each job came to, in their order. One whose process dies runs once more, alone; then it has failed."""
+    # Spawned, with a fixed hash seed: what iterates over a set of names does so alike in every process.
+    os.environ["PYTHONHASHSEED"] = "0"
+    left = deque(jobs)
+    while left:
+        yield from _until_broken(run, left, options.processes)
+        if left:  # the first without an outcome may have done it, or the one beside it: then it is the first next time
+            job = left[0]
+            options.say(f"a process died: {job[1]} seed {job[2]} runs again, alone")
+            yield from _until_broken(run, left, processes=1, count=1)
+            if left and left[0] is job:
+                yield [_died(*left.popleft())]
+
+
+def _until_broken(
+    run: Callable[[Job], list[T]], left: deque[Job], processes: int, count: int | None = None
+) -> Iterator[list[T]]:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, gc.freeze) as pool, suppress(BrokenExecutor):
+        for answer in [pool.submit(run, job) for job in islice(left, count)]:
+            outcomes = answer.result()
+            left.popleft()
+            yield outcomes
+
+
+def _died(tier: str, names: str, seed: int) -> Outcome:
+    why = Violation("I13", "the process of this run died twice, the second time with nothing beside it")
+    return Outcome(
+        tier=tier, faults=names, seed=seed, violations=(why,), trace="", recovery_s=None, orders=0, fills=0, cpu_s=0.0
+    )
 
 
 def batched(jobs: Sequence[Job], size: int) -> Iterator[Sequence[Job]]:

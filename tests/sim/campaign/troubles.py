@@ -32,7 +32,7 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     lies: bool = False
     """The broker says an order is over, and fills it: no floor can keep a limit against that."""
     hides: bool = False
-    """Orders work that no list shows, or executions are not told for a while: no floor can know of them."""
+    """Orders work that no list shows, from the trouble on until the world is healed: no floor can know of them."""
     is_kill: bool = False
     """It is the kill switch, in a world that is well otherwise."""
 
@@ -129,9 +129,9 @@ _ALL: tuple[Trouble, ...] = (
             faults=(Fault(name="sunday-cut", what=do.Reset()),
                     Fault(name="sunday-login", what=do.Refuse(for_s=25)))),
     _fault("nightly-reset", "executions are told half a minute late", do.Withhold(for_s=30)),
-    _fault("half-open", "connections stand, and no byte passes for 15 s", do.Mute(for_s=15), hides=True),
+    _fault("half-open", "connections stand, and no byte passes for 15 s", do.Mute(for_s=15)),
     _fault("mute", "clients hear nothing for 15 s, but are heard", do.Mute(way="out", for_s=15)),
-    _fault("deaf", "clients are not heard for 15 s, but hear", do.Mute(way="in", for_s=15), hides=True),
+    _fault("deaf", "clients are not heard for 15 s, but hear", do.Mute(way="in", for_s=15)),
     _preset("slow-reader"),
     _preset("competing-session"),
     _preset("no-ack"),
@@ -171,7 +171,7 @@ _ALL: tuple[Trouble, ...] = (
     _fault("open-order-lost", "half of all openOrder messages vanish", do.Drop(),
            _often("out:open_order", 0.5), hides=True),
     _fault("exec-lost", "one execution in three is never told, only answered", do.Drop(),
-           _often("out:exec_details", 0.3), hides=True),
+           _often("out:exec_details", 0.3)),
     _fault("exec-twice", "every execution comes three times", do.Duplicate(copies=2), _often("out:exec_details", 1)),
     _fault("status-late", "states come up to 2 s late and out of order", do.Delay(seconds=2),
            _often("out:order_status", 0.4)),
@@ -184,7 +184,7 @@ _ALL: tuple[Trouble, ...] = (
     _deed("crash-in-recovery", "the floor is killed, and again as it comes back", _crash_twice),
     _deed("connections-cut", "every connection is reset at both ends", _cut, well_after_s=0.0),
     _deed("connections-flap", "every connection is reset six times in eight seconds", _flap, well_after_s=7.5),
-    _deed("partition", "no byte passes for 12 s, then all come", _partition, well_after_s=12.0, hides=True),
+    _deed("partition", "no byte passes for 12 s, then all come", _partition, well_after_s=12.0),
     _deed("gateway-away", "connections are reset, and refused for 8 s", _refuse_and_cut, well_after_s=8.0),
     _deed("kill", "somebody pulls the kill switch", World.kill_switch, is_kill=True),
     _deed("kill-by-file", "somebody writes the latch file", World.kill_by_file, is_kill=True),

@@ -378,6 +378,20 @@ def test_stop_policy_is_not_crossed_by_a_stop_sent_again(floor: Floor) -> None:
     assert (floor.new, floor.alarms) == ([], [])
 
 
+def test_stop_that_its_group_did_not_end_is_canceled_when_all_is_out(floor: Floor) -> None:
+    floor.send()
+    floor.tell(ENTRY, OrdStatus.FILLED, 100)
+    floor.tell(STOP, OrdStatus.NEW)
+    floor.tell(PROFIT, OrdStatus.NEW, told=100)
+    floor.pass_time()
+    assert floor.of(CancelRequested) == [], "no stop is canceled on hearsay"
+    floor.tell(PROFIT, OrdStatus.FILLED, 100)
+    assert floor.of(CancelRequested) == [], "the broker does it, if all is well"
+    floor.pass_time()
+    assert [fact.cl_ord_id for fact in floor.of(CancelRequested)] == [STOP]
+    assert floor.new == []
+
+
 def test_stop_sent_again_is_canceled_when_a_late_fill_shows_that_all_was_out(floor: Floor) -> None:
     floor.send()
     floor.tell(ENTRY, OrdStatus.FILLED, 100)
