@@ -140,6 +140,11 @@ class Scene:
         fault = Fault(name=f"fault-{self._faults}", what=what, when=When(on=on, **when))
         ask_console(console_path(self.port), "inject", faults=[fault])
 
+    def mend_gateway(self) -> None:
+        """Take all faults away again."""
+        for row in ask_console(console_path(self.port), "list").rows:
+            ask_console(console_path(self.port), "clear", name=row.name)
+
     def start_floor(self, *arguments: str) -> Process:
         """Start a floor that may never come up."""
         return self._start(["run", "--config", str(self.config), "--json", *arguments], "floor.log")

@@ -70,7 +70,7 @@ def test_curves_are_whole_after_the_recorder_and_the_floor_were_killed(
     floor.wait()
     floor = scene.floor()
     before = marked(scene)
-    scene.until(lambda: marked(scene) >= before + 1 and recorder_of(floor), floor)
+    scene.until(lambda: marked(scene) >= before + 1 and scene.view("floor")["floor"]["bars_stored"], floor)
     floor.signal(signal.SIGTERM)
     floor.output()
     assert floor.wait() == 0, floor.words()

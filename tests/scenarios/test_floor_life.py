@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -125,8 +126,11 @@ def test_floor_trades_on_while_its_pages_die_and_come_back(scene: Any, tools: An
     floor = scene.floor()
 
     def web() -> psutil.Process | None:
-        children = psutil.Process(floor.pid).children()
-        return next((child for child in children if "ibfloor.api" in child.cmdline()), None)
+        for child in psutil.Process(floor.pid).children():
+            with contextlib.suppress(psutil.Error):  # it has just ended
+                if "ibfloor.api" in child.cmdline():
+                    return child
+        return None
 
     first = scene.until(web, floor)
     scene.until(lambda: scene.view("floor")["floor"]["web_url"], floor)

@@ -58,6 +58,10 @@ def working(scene: Any) -> set[tuple[str, str]]:
     return {(row.order_ref.partition(":")[0], row.symbol) for row in rows}
 
 
+def phase(scene: Any, place: str) -> str:
+    return str(scene.view("kills").get(place, {}).get("phase", ""))
+
+
 def begin(scene: Any) -> Any:
     file = scene.folder / "busy.py"
     file.write_text(BUSY)
@@ -107,7 +111,7 @@ def test_a_killed_strategy_stays_dead_through_a_restart_until_the_risk_officer_r
     done = scene.cli("kill", "runaway", "--strategy", "alpha")
     assert (done.returncode, "strategy alpha is halted" in done.stdout) == (0, True), done.stderr
     assert working(scene) == {("beta", "SPY"), ("beta", "QQQ")}
-    assert scene.view("kills")["strategy:alpha"]["phase"] == "verified"
+    scene.until(lambda: phase(scene, "strategy:alpha") == "verified", floor)
     assert scene.cli("strategy", "start", "alpha").returncode == 1
     assert scene.cli("kill", "slip", "--strategy", "alfa").returncode == 1, "a slip of the pen is told"
 
@@ -180,7 +184,7 @@ def test_a_file_from_while_the_floor_was_down_kills_what_it_names(scene: Any) ->
     floor.wait()
     (scene.home / "kill-strategy-alpha.json").touch()  # as a person does, with nothing in it
     again = scene.floor()
-    scene.until(lambda: scene.view("kills")["strategy:alpha"]["phase"] == "verified", again)
+    scene.until(lambda: phase(scene, "strategy:alpha") == "verified", again)
     assert working(scene) == {("beta", "SPY"), ("beta", "QQQ")}
     assert (state(scene, "alpha"), state(scene, "beta")) == ("STOPPED", "RUNNING")
 
@@ -190,5 +194,5 @@ def test_a_file_alone_kills_a_running_floor_whose_strategies_hang(scene: Any) ->
     hang(scene, floor)
     (scene.home / "kill.json").touch()
     scene.until(lambda: working(scene) == set(), floor)
-    scene.until(lambda: scene.view("kills")["account"]["phase"] == "verified", floor)
+    scene.until(lambda: phase(scene, "account") == "verified", floor)
     (scene.folder / "hang").unlink()
