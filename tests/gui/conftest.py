@@ -125,7 +125,7 @@ class Visit:
         if message.type == "error":
             self.complaints.append(message.text)
 
-    def until(self, script: str, *, timeout_s: float = 15.0) -> Any:
+    def until(self, script: str, *, timeout_s: float = 30.0) -> Any:
         """Wait until a script's value is true. Playwright's own wait needs eval, which the CSP forbids."""
         for _ in range(int(timeout_s * 20)):
             try:
