@@ -11,6 +11,9 @@ import pytest
 
 from ibfloor.model.errors import ConfigError, ConnectivityError
 from ibfloor.model.fact import SessionChanged, SessionState
+from ibfloor.sim.faults import Fault, When
+from ibfloor.sim.faults import actions as do
+from ibfloor.sim.gateway.lab import GatewayLab
 
 
 def is_state(state: SessionState) -> Any:
@@ -180,6 +183,22 @@ def test_upstream_loss_shuts_sending_until_ib_is_back_and_asks_for_reconciliatio
             gateway.say(frame(4, 2, -1, 1102, "Connectivity restored - data maintained.", ""))
             back = await floor.facts.wait(is_state(SessionState.CONNECTED), since=seen)
             assert "reconcile: IB 1102" in back.detail
+            assert session.can_send
+            await session.close()
+
+    within(test)
+
+
+def test_a_session_that_comes_while_ib_is_away_sends_nothing_until_it_is_back(floor_at: Any, within: Any) -> None:
+    async def test() -> None:
+        async with GatewayLab() as lab:
+            lab.inject(Fault(name="away", what=do.LoseUpstream(for_s=30), when=When()))
+            floor = floor_at(lab.port)
+            session = floor.clients.order_session("alpha", 10)
+            await session.open()
+            assert not session.can_send
+            lab.advance(30)
+            await floor.facts.wait(is_state(SessionState.CONNECTED))
             assert session.can_send
             await session.close()
 

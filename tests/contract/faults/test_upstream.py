@@ -39,6 +39,20 @@ def ticks(told: list[Told]) -> int:
     return sum(one.name.startswith("tick_") for one in told)
 
 
+def test_a_client_that_comes_while_ib_is_away_is_told_so_and_not_that_the_farms_are_well(play: Play) -> None:
+    async def scene(lab: GatewayLab) -> None:
+        lab.inject(fault(do.LoseUpstream(for_s=30, code=2110)))
+        client = await RawClient.start(lab.port, 1)
+        told = row(await client.drain())
+        assert "2110" in told
+        assert not {"2104", "2106", "2158"} & set(told)
+        lab.advance(30)
+        assert "1102" in row(await client.drain())
+        client.close()
+
+    play(scene)
+
+
 def test_an_outage_withholds_orders_and_quotes_and_tells_orders_afterwards(play: Play) -> None:
     async def scene(lab: GatewayLab) -> None:
         client = await started(lab)

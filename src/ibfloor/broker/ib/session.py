@@ -207,8 +207,8 @@ class IbSession:
         client = LeanClient(wrapper, self, self._budget, f"{self._name}, client {self._client_id}")
         self._client = client
         try:
+            self._is_upstream_lost, self._doubts = False, ""  # before the greeting, which may tell that IB is away
             await client.start(settings.host, self._where.port, self._client_id, settings.handshake_timeout_s)
-            self._is_upstream_lost, self._doubts = False, ""
             await self._prepare(client)
             if not await self._probe(client):
                 raise ConnectivityError(f"{settings.host}:{self._where.port} does not answer after the handshake")

@@ -135,10 +135,8 @@ class Gateway:
         self.clock.release()
         session.send(tell.MANAGED_ACCOUNTS, accounts=",".join(self.broker.accounts))
         session.send(tell.NEXT_VALID_ID, order_id=self.broker.next_order_id(client_id))
-        for code, text in _FARMS:
-            session.fail(NO_REQUEST, code, text)
         self._announce_clock(session)
-        self.faults.on_started(session)
+        self.faults.on_started(session, _FARMS)
         return True
 
     def leave(self, session: Session) -> None:

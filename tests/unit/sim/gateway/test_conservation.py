@@ -368,7 +368,7 @@ def _later(tell: Callable[[], int], shift: int) -> int:
     return tell() + shift
 
 
-KNOWN = "69999b103459b5e33526550ec63fab96ebc9e1ba07aa431876628b47d44ca4a8"
+KNOWN = "d4325fb68f3d13f8c8a00033df25197284660f6c0b64c0b8c75bbc6f4d52fa8d"
 ORDER_FAULTS = {"correct_fill", "bust_fill", "fork_order", "duplicate", "drop", "delay", "fill_after_cancel"}
 
 

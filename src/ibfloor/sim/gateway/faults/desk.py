@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ibfloor.model.errors import ConfigError
 from ibfloor.sim.faults import Fault, FaultEngine, FaultPlan, FaultRow, Now
@@ -115,8 +115,9 @@ class FaultDesk:
             return False
         return True
 
-    def on_started(self, session: Session) -> None:
-        """Let happen what was to happen when a client has started the API."""
+    def on_started(self, session: Session, farms: Iterable[tuple[int, str]]) -> None:
+        """Tell a new client how the farms are, or that IB is away; and let happen what was to happen then."""
+        self._states.tell_farms(session, farms)
         self._fire(START, session)
 
     def unread_max(self, session: Session) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ibfloor.sim.faults import Fault
 from ibfloor.sim.faults import actions as do
@@ -134,6 +134,13 @@ class States:
         return bool(self._on)
 
     # -- what goes out
+
+    def tell_farms(self, session: Session, farms: Iterable[tuple[int, str]]) -> None:
+        """Tell a new client how the farms are; while IB is away, that it is."""
+        lasting = [one.action for one in self._on.values() if one.hits(session.client_id)]
+        away = [(one.code, _UPSTREAM[one.code]) for one in lasting if isinstance(one, do.LoseUpstream)]
+        for code, text in away[:1] or farms:
+            session.fail(NO_REQUEST, code, text)
 
     def lets_out(self, session: Session, message: Table) -> bool:
         """Tell whether a message reaches its client."""
