@@ -54,7 +54,7 @@ def judge(stage: Stage, report: BookReport, summary: dict[str, Any]) -> Iterator
         state=state,
         may_break=False,
         lies=False,
-        hides=False,
+        is_hidden=lambda ts_ns: False,
         troubles=(),
         world=_world(stage, report),
     )
