@@ -30,6 +30,24 @@ def request(number: int = 1, **changes: Any) -> OrderRequest:
     return OrderRequest(**{**values, **changes})
 
 
+def listed(order_id: int, qty: int, ref: str) -> bytes:
+    values: dict[str, Any] = {
+        "order_id": order_id,
+        "con_id": 756733,
+        "symbol": "SPY",
+        "sec_type": "STK",
+        "action": "BUY",
+        "total_qty": Decimal(qty),
+        "order_type": "LMT",
+        "lmt_price": Decimal(170),
+        "order_ref": ref,
+        "client_id": 10,
+        "perm_id": 4242,
+        "status": "Submitted",
+    }
+    return orders.OPEN_ORDER.layout(178).encode(values)
+
+
 def status(order_id: int, word: str, filled: int, remaining: int, client_id: int = 10) -> bytes:
     return responses.ORDER_STATUS.layout(178).encode(
         {
@@ -228,6 +246,28 @@ def test_status_from_before_a_change_does_not_confirm_the_change(gateway: Any, t
     trade(test)
 
 
+def test_a_list_older_than_a_change_is_mended_by_asking_again(gateway: Any, trade: Any, spy: Any, frame: Any) -> None:
+    async def test(session: Any, facts: Any) -> None:
+        def told(qty: int) -> Any:
+            return lambda fact: isinstance(fact, OrderReported) and fact.order_qty == qty
+
+        order_id = session.next_order_id()
+        session.submit(request(), spy, order_id)
+        await gateway.got(3)
+        gateway.say(listed(order_id, 100, "alpha:1"))
+        await facts.wait(is_a(OrderReported))
+        session.replace(request(order_qty=Decimal(140)), spy, order_id)
+        await gateway.got(3, 2)
+        now = listed(order_id, 140, "alpha:1")
+        gateway.on_request = lambda fields: [now, frame(53, 1)] if fields[0] == "5" else []
+        gateway.say(now)
+        gateway.say(listed(order_id, 100, "alpha:1"))
+        await facts.wait(told(100))
+        await facts.wait(told(140))
+
+    trade(test)
+
+
 def test_change_is_doubted_in_time_though_the_order_fills_meanwhile(gateway: Any, trade: Any, spy: Any) -> None:
     async def test(session: Any, facts: Any) -> None:
         order_id = session.next_order_id()
@@ -327,23 +367,7 @@ def test_nul_in_an_order_reference_is_refused(gateway: Any, trade: Any, spy: Any
 def test_open_orders_of_an_earlier_life_are_adopted_by_their_reference(
     gateway: Any, trade: Any, spy: Any, frame: Any
 ) -> None:
-    values: dict[str, Any] = {
-        "order_id": 77,
-        "con_id": 756733,
-        "symbol": "SPY",
-        "sec_type": "STK",
-        "action": "BUY",
-        "total_quantity": Decimal(5),
-        "order_type": "LMT",
-        "lmt_price": Decimal(170),
-        "order_ref": "alpha:9",
-        "client_id": 10,
-        "perm_id": 4242,
-        "status": "Submitted",
-    }
-    gateway.on_request = lambda fields: (
-        [orders.OPEN_ORDER.layout(178).encode(values), frame(53, 1)] if fields[0] == "5" else []
-    )
+    gateway.on_request = lambda fields: [listed(77, 5, "alpha:9"), frame(53, 1)] if fields[0] == "5" else []
 
     async def test(session: Any, facts: Any) -> None:
         fact = await facts.wait(is_a(OrderReported))

@@ -190,10 +190,16 @@ def ends_are_ends(found: Evidence) -> Iterator[str]:
     for row in found.report.orders:
         theirs[row.order_ref] += row.filled_qty
         sizes[row.order_ref] = max(row.qty, sizes.get(row.order_ref, Decimal(0)))
+    asked: dict[str, Decimal] = defaultdict(Decimal)
+    for fact in found.facts:
+        if isinstance(fact, OrderSubmitted | ReplaceRequested):
+            asked[fact.request.cl_ord_id] = max(asked[fact.request.cl_ord_id], fact.request.order_qty)
     for order in found.state.orders:
-        there = theirs.get(order.cl_ord_id, Decimal(0))
-        if order.cum_qty > order.request.order_qty and there <= sizes.get(order.cl_ord_id, Decimal(0)):
-            yield f"{order.cl_ord_id} filled {order.cum_qty} of {order.request.order_qty}, {there} at the broker"
+        ref, there = order.cl_ord_id, theirs.get(order.cl_ord_id, Decimal(0))
+        # A list that is older than a change of ours may come last: the order is then larger than it says.
+        most = max(order.request.order_qty, asked[ref])
+        if order.cum_qty > most and there <= sizes.get(ref, Decimal(0)):
+            yield f"{ref} filled {order.cum_qty} of {most}, {there} at the broker"
 
 
 def states_agree(found: Evidence) -> Iterator[str]:

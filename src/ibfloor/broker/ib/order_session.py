@@ -273,7 +273,11 @@ class IbOrderSession(IbSession):
         if not message.order_qty or (waiting is not None and waiting.context is Context.MODIFY):
             return None
         before, self._qtys[message.order_id] = self._qtys.get(message.order_id), message.order_qty
-        return None if message.order_qty == before else message.order_qty
+        if message.order_qty == before:
+            return None
+        if before is not None and self._client is not None:  # it may be older than a change of ours: ask what holds
+            self._client.reqOpenOrders()  # type: ignore[no-untyped-call]
+        return message.order_qty
 
     def _on_execution(self, fields: list[bytes]) -> None:
         if self._summaries.is_execution(fields):
