@@ -27,6 +27,7 @@ from ibfloor.broker.ib.pacing import Urgency
 from ibfloor.broker.ib.previews import has_margins, to_impact
 from ibfloor.broker.ib.session import IbSession
 from ibfloor.broker.ib.settings import IbWiring
+from ibfloor.broker.ib.unanswered import Unanswered
 from ibfloor.broker.ib.wrapper import Handler
 from ibfloor.crash_points import IS_ARMED, reach
 from ibfloor.model.errors import ConnectivityError
@@ -41,30 +42,6 @@ _ZERO = Decimal(0)
 _WORKS = (OrdStatus.PENDING_NEW, OrdStatus.NEW, OrdStatus.PARTIALLY_FILLED)
 
 
-class _Unanswered:
-    """The last request for an order that the broker has not answered yet."""
-
-    __slots__ = ("context", "is_doubted", "is_second", "request", "sent_s")
-
-    def __init__(self, context: Context, sent_s: float, request: OrderRequest | None, *, is_second: bool) -> None:
-        self.context = context
-        self.is_second = is_second
-        """Whether another request for the order was unanswered when this one was made."""
-        self.sent_s = sent_s
-        self.request = request
-        self.is_doubted = False
-
-    def is_answer(self, status: OrdStatus, order_qty: Decimal | None) -> bool:
-        """Tell whether a state of a living order, told with its whole quantity where known, answers the request."""
-        match self.context:
-            case Context.CANCEL:
-                return status is OrdStatus.PENDING_CANCEL
-            case Context.MODIFY:
-                return order_qty is not None and (self.request is None or order_qty == self.request.order_qty)
-            case _:
-                return True
-
-
 class IbOrderSession(IbSession):
     """``port.OrderSession`` over TWS's API. Owner: the strategy's thread."""
 
@@ -72,7 +49,7 @@ class IbOrderSession(IbSession):
         super().__init__(strategy, client_id, wiring)
         self._templates = OrderTemplates(wiring.settings.account)
         self._intents: dict[int, ClientOrderId] = {}
-        self._unanswered: dict[int, _Unanswered] = {}
+        self._unanswered: dict[int, Unanswered] = {}
         self._told: dict[ClientOrderId, OrderReported] = {}
         self._qtys: dict[int, Decimal] = {}
         """The whole quantity of each order, as we last asked or were told."""
@@ -183,7 +160,7 @@ class IbOrderSession(IbSession):
 
     def _await_answer(self, order_id: int, context: Context, request: OrderRequest | None = None) -> None:
         now_s, is_second = asyncio.get_running_loop().time(), order_id in self._unanswered
-        self._unanswered[order_id] = _Unanswered(context, now_s, request, is_second=is_second)
+        self._unanswered[order_id] = Unanswered(context, now_s, request, is_second=is_second)
         if request is not None:
             self._qtys[order_id] = request.order_qty
         # What was told before the request is no answer to it: the same status again must get through.
