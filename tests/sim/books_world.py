@@ -30,7 +30,7 @@ from ibfloor.ops.log_tail import LogTail
 from ibfloor.portfolio.book import Book
 from ibfloor.sim.account import SimAccount
 from ibfloor.sim.gateway.clock import SimClock, market_start_ns
-from ibfloor.sim.gateway.events import Ticket
+from ibfloor.sim.gateway.events import BrokerOrder, Ticket
 from ibfloor.sim.gateway.gateway import Gateway
 from ibfloor.sim.gateway.happenings import AccountEvent
 from ibfloor.sim.gateway.scripted import ScriptedMarket
@@ -96,6 +96,11 @@ class BooksWorld:
 
     async def trade_by_hand(self, symbol: str, side: Side, qty: int, limit_px: str) -> None:
         """Trade as a person does in TWS; the market must be there to fill it."""
+        order = await self.order_by_hand(symbol, side, qty, limit_px)
+        assert order.status == "Filled", order.status
+
+    async def order_by_hand(self, symbol: str, side: Side, qty: int, limit_px: str) -> BrokerOrder:
+        """Place an order as a person does in TWS."""
         ticket = Ticket(
             instrument=self.instrument(symbol),
             exchange="SMART",
@@ -113,9 +118,9 @@ class BooksWorld:
             attributes={},
         )
         order = self.gateway.broker.place_manual_order(ticket, self.gateway.now_ns())
-        assert order.status == "Filled", order.status
         self.gateway.flush()
         await asyncio.sleep(0.5)
+        return order
 
     def happen(self, event: AccountEvent) -> None:
         """Have something happen to the account without a trade."""

@@ -81,6 +81,7 @@ class KillSwitch:
         self._undone: list[KillPlace] = []
         self._pulls: dict[KillPlace, int] = {}
         self._running: dict[KillPlace, asyncio.Lock] = {}
+        self._carrying: dict[KillPlace, asyncio.Task[Looked]] = {}
         self._files = Lock()
         self.board = KillBoard()
         self._hand.show = self._show
@@ -140,6 +141,8 @@ class KillSwitch:
         if place not in self._latched:
             return Denied(f"{place} is not killed: pull the switch first, then confirm that positions are closed")
         async with self._lock(place):
+            if place not in self._latched:
+                return Denied(f"the kill switch of {place} was reset meanwhile: nothing was closed")
             looked = await self._hand.until_clear(place)
             if looked.orders_left:
                 return Denied(f"nothing was closed: {looked.text}")
@@ -169,6 +172,8 @@ class KillSwitch:
             return Denied(refusal)
         if pulls != self._pulls.get(place, 0):
             return Denied("somebody pulled the kill switch again meanwhile")
+        if self._lock(place).locked():
+            return Denied("positions are being closed: wait for it to end")
         with self._files:
             self._latches.reset(place)
             self._latched.pop(place)
@@ -252,18 +257,25 @@ class KillSwitch:
         )
 
     async def _carry_out(self, place: KillPlace) -> Looked:
+        # Its file and its command are one kill: a second one would cancel what a person placed after the first.
+        under_way = self._carrying.get(place)
+        if under_way is None or under_way.done():
+            under_way = self._carrying[place] = asyncio.create_task(self._end_orders(place))
+        return await asyncio.shield(under_way)
+
+    async def _end_orders(self, place: KillPlace) -> Looked:
         async with self._lock(place):
             self.board.phase(place, "canceling", -1, "")
             asked = self._hand.cancel(place, with_account=True)
             reach("kill.canceled")
-            ending = asyncio.create_task(self._end(place, asked))
+            ending = asyncio.create_task(self._stop_owners(place, asked))
             looked = await self._hand.until_clear(place)
             self._tell_checked(place, looked)
             reach("kill.checked")
             await asyncio.wait([ending], timeout=END_TIMEOUT_S)
             return looked
 
-    async def _end(self, place: KillPlace, asked: dict[StrategyId, Future[None]]) -> None:
+    async def _stop_owners(self, place: KillPlace, asked: dict[StrategyId, Future[None]]) -> None:
         await self._hand.take_over(place, asked)
         if place.is_account:
             await self._strategies.stop_all("cancel")
