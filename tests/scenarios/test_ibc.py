@@ -78,7 +78,7 @@ class StandIn:
 
     @property
     def gateway_pid(self) -> int:
-        return int((self.folder / "pid").read_text())
+        return int((self.folder / "pid").read_text() or 0)  # it is being written
 
 
 @pytest.fixture
