@@ -280,3 +280,40 @@ def test_a_futures_daily_settlement_is_named_and_cash_agrees_until_it_is_sold(tm
         assert book.cash[USD] == world.account.cash[USD]
 
     play(tmp_path, scene)
+
+
+def test_what_an_open_future_gains_between_settlements_is_no_difference_of_cash(tmp_path: Path) -> None:
+    async def scene(world: BooksWorld) -> None:
+        es = world.instrument("ES")
+        await world.quote("ES", "1700.00", "1700.25")
+        await world.trade_by_hand("ES", Side.BUY, 2, "1700.25")
+        for bid, ask in (("1705.00", "1705.25"), ("1699.00", "1699.25"), ("1712.00", "1712.25")):
+            await world.quote("ES", bid, ask)  # IB's cash moves with it, and says so beside it
+            assert await world.settle()
+        assert await world.rows("breaks") == {}
+        world.account.settle(es.instrument_id, Decimal("1712.50"), world.gateway.now_ns())
+        await broken(world, "VARIATION")
+        await resolved(world, "cash:USD")
+        await world.quote("ES", "1720.00", "1720.25")
+        assert await world.settle(), "of the next day's result nothing is paid yet either"
+        assert (await world.book("UNASSIGNED")).cash[USD] == world.account.cash[USD]
+
+    play(tmp_path, scene)
+
+
+def test_a_floor_that_meets_an_open_future_takes_over_its_result_once(tmp_path: Path) -> None:
+    async def scene(world: BooksWorld) -> None:
+        await world.end_floor()
+        for path in (tmp_path / "home").rglob("*"):
+            if path.is_file():
+                path.unlink()  # as if it had never been
+        await world.quote("ES", "1700.00", "1700.25")
+        await world.trade_by_hand("ES", Side.BUY, 2, "1700.25")
+        await world.quote("ES", "1705.00", "1705.50")
+        await world.start_floor()
+        assert await world.settle()
+        assert (await world.book("UNASSIGNED")).cash[USD] == world.account.cash[USD]
+        await world.quote("ES", "1695.00", "1695.25")
+        assert await world.settle()
+
+    play(tmp_path, scene)

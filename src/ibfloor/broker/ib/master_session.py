@@ -323,8 +323,14 @@ def _position(contract: Contract, qty: float, avg_cost: float) -> AccountPositio
 
 
 def _cash(rows: list[tuple[str, str, str]]) -> tuple[Money, ...]:
+    # IB's cash counts what futures have gained since their last settlement, which nobody has paid yet: it moves
+    # with every tick. FuturesPNL is that part, in the same answer.
+    unpaid = {currency: number(value) or Decimal(0) for key, value, currency in rows if key == "FuturesPNL"}
     for tag in ("TotalCashBalance", "CashBalance", "TotalCashValue"):
         found = [(value, currency) for key, value, currency in rows if key == tag and currency not in ("", "BASE")]
         if found:
-            return tuple(Money(number(value) or Decimal(0), Currency(currency)) for value, currency in found)
+            return tuple(
+                Money((number(value) or Decimal(0)) - unpaid.get(currency, Decimal(0)), Currency(currency))
+                for value, currency in found
+            )
     return ()

@@ -63,6 +63,11 @@ class _Sums:
         return not (self.cash or self.realised or self.unrealised or self.gross or any(self.market.values()))
 
     @property
+    def told_cash(self) -> Decimal:
+        """Return the cash as IB tells it: with what futures have gained since their last settlement."""
+        return self.cash + self.market["FuturesPNL"]
+
+    @property
     def net_liquidation(self) -> Decimal:
         return self.cash + sum(self.market.values(), ZERO)
 
@@ -118,7 +123,7 @@ def _whole_account(total: _Sums, base: Currency) -> AccountValues:
     excess = net - total.maintenance
     amounts = {
         "NetLiquidation": net,
-        "TotalCashValue": total.cash,
+        "TotalCashValue": total.told_cash,
         "SettledCash": total.cash,
         "AccruedCash": ZERO,
         "EquityWithLoanValue": net,
@@ -151,8 +156,8 @@ def _whole_account(total: _Sums, base: Currency) -> AccountValues:
 
 def _per_currency(sums: _Sums, currency: Currency, rate: Decimal | None) -> AccountValues:
     amounts = {
-        "CashBalance": sums.cash,
-        "TotalCashBalance": sums.cash,
+        "CashBalance": sums.told_cash,
+        "TotalCashBalance": sums.told_cash,
         "NetLiquidationByCurrency": sums.net_liquidation,
         **sums.market,
         "UnrealizedPnL": sums.unrealised,

@@ -84,7 +84,11 @@ def test_futures_cost_counts_the_multiplier_and_cash_moves_by_profit_alone() -> 
     assert position is not None
     assert position.avg_cost == Decimal("225002.25")
     assert book.cash[USD] == START - Decimal("4.50")
-    assert value(book, "FuturesPNL", {ES.instrument_id: Decimal(4510)}) == 1000
+    marks = {ES.instrument_id: Decimal(4510)}
+    assert value(book, "FuturesPNL", marks) == 1000
+    for tag in ("TotalCashValue", "TotalCashBalance", "CashBalance"):
+        assert value(book, tag, marks) == book.cash[USD] + 1000, "IB tells cash with what futures have gained"
+    assert value(book, "NetLiquidation", marks) == book.cash[USD] + 1000, "which counts once"
     book.book(2, ES, Side.SELL, Decimal(2), Decimal(4510), 6)
     assert book.cash[USD] == START + 1000 - 9
 
