@@ -6,6 +6,7 @@ import asyncio
 
 from ibfloor.manager.guarded import Guarded
 from ibfloor.manager.kill_switch import KillSwitch
+from ibfloor.manager.loss_guard import ACTOR
 from ibfloor.manager.shared_gate import KILL, SharedGate
 from ibfloor.manager.strategy_manager import StrategyManager
 from ibfloor.model.ids import StrategyId
@@ -29,6 +30,4 @@ class LossActs:
     def kill(self, text: str) -> None:
         """Halt the account: the gate is shut at once, the rest follows."""
         self._gate.hold(KILL, f"kill switch: {text}")
-        self._loop.call_soon_threadsafe(
-            lambda: self._tasks.create_task(self._kill_switch.kill(ACCOUNT, "loss guard", text))
-        )
+        self._loop.call_soon_threadsafe(lambda: self._tasks.create_task(self._kill_switch.kill(ACCOUNT, ACTOR, text)))

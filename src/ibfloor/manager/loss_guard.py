@@ -15,7 +15,7 @@ import structlog
 from ibfloor.manager.account_board import AccountBoard
 from ibfloor.manager.floor_state import Applied, FloorState
 from ibfloor.manager.shared_gate import SharedGate
-from ibfloor.model.fact import AnyFact, KillReset
+from ibfloor.model.fact import AnyFact, KillLatched, KillReset
 from ibfloor.model.ids import UNASSIGNED, StrategyId
 from ibfloor.model.kill import ACCOUNT
 from ibfloor.model.moment import NS_PER_S, Clock, to_datetime
@@ -25,7 +25,10 @@ from ibfloor.portfolio.valuation import Valuation
 from ibfloor.risk.limits import AccountLimits
 from ibfloor.risk.losses import Breach, LossBook, Losses, breach_of
 from ibfloor.risk.margin import AccountFigures
+from ibfloor.risk.memory import LOSS_RULES
 
+ACTOR = "loss guard"
+"""Who kills an account that has lost too much."""
 HOLD = "losses"
 BLIND_S = 10
 """Market seconds for which the account's losses may be unknown before entries are held."""
@@ -79,16 +82,26 @@ class LossGuard:
         self._blind_since_ns: int | None = None
         self._is_held = False
         self._is_killing = False
+        # What the ledger forgets with the fact that lifts it, and what says whether a loss is forgiven with it.
+        self._losing = set(state.risk.losing)
+        self._has_killed = self._killed_by_us()
         portfolio.on_valued = self.look
 
     def observe(self, applied: Applied) -> None:
-        """Measure anew from here where a person let a book trade again."""
+        """Measure anew from here where a person let a book trade again that a loss had stopped."""
         match applied.fact:
-            case RestrictionLifted(strategy=strategy):
+            case TradingRestricted(strategy=strategy, rule=rule) if rule in LOSS_RULES:
+                self._losing.add(strategy)
+            case RestrictionLifted(strategy=strategy) if strategy in self._losing:
+                self._losing.discard(strategy)
                 self._book(strategy).begin_anew()
+            case KillLatched(scope=ACCOUNT.scope, target=ACCOUNT.target):
+                self._has_killed = self._killed_by_us()
             case KillReset(scope=ACCOUNT.scope, target=ACCOUNT.target):
                 self._is_killing = False
-                self._book(ACCOUNT_BOOK).begin_anew()
+                if self._has_killed:
+                    self._has_killed = False
+                    self._book(ACCOUNT_BOOK).begin_anew()
 
     def look(self, books: Mapping[StrategyId, Valuation], account: Valuation) -> None:
         """Measure all books as they are valued now."""
@@ -106,7 +119,7 @@ class LossGuard:
                 continue
             losses[name] = found = self._measure(name, valuation.pnl, min(wanted), day, now_ns)
             breach = breach_of(found, own.day_loss_max, own.drawdown_max)
-            if breach is not None and name not in self._state.risk.restricted:
+            if breach is not None and name not in self._losing:  # one that is disabled loses all the same
                 self._restrain(name, breach, now_ns)
         self._gate.limits.take_losses(losses)
 
@@ -151,11 +164,16 @@ class LossGuard:
             reason=breach.text,
         )
         log.error("a strategy has lost too much: it may only reduce, and is stopped", strategy=name, reason=breach.text)
-        self._state.risk.restricted[name] = fact  # known before the next look; the journal follows
+        self._losing.add(name)  # known before the next look; the journal follows
+        self._state.risk.apply(fact)
         self._gate.limits.restrain(fact)
         self._put(fact)
         if self.acts is not None:
             self.acts.stop(name)
+
+    def _killed_by_us(self) -> bool:
+        kill = self._state.kills.get(ACCOUNT)
+        return kill is not None and kill.actor == ACTOR
 
     def _book(self, name: StrategyId) -> LossBook:
         if name not in self._books:

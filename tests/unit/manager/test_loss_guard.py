@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from ibfloor.manager.account_board import AccountBoard
 from ibfloor.manager.floor_state import FloorState
-from ibfloor.manager.loss_guard import LossGuard, OnValued
+from ibfloor.manager.loss_guard import ACTOR, LossGuard, OnValued
 from ibfloor.manager.shared_gate import SharedGate
-from ibfloor.model.fact import AnyFact, KillReset
+from ibfloor.model.fact import AnyFact, KillLatched, KillReset
 from ibfloor.model.ids import StrategyId
 from ibfloor.model.money import USD
 from ibfloor.model.risk_fact import PeakReached, Restraint, RestrictionLifted, TradingRestricted
@@ -79,6 +79,7 @@ class Watch:
 
     def kill(self, text: str) -> None:
         self.killed.append(text)
+        self.take(KillLatched(ts_event_ns=1, ts_init_ns=1, actor=ACTOR, reason=text))
 
     def take(self, fact: AnyFact) -> None:
         self._put(fact)
@@ -175,6 +176,67 @@ def test_person_who_enables_a_strategy_has_its_losses_measured_anew(watch: Watch
     again = Watch(watch.clock, watch.journal)
     again.look(pnl="-200")
     assert again.stopped == [SMA], "and the new mark is in the journal"
+
+
+def disabled(rule: str = "rejects_in_a_row") -> TradingRestricted:
+    return TradingRestricted(
+        ts_event_ns=1, ts_init_ns=1, strategy=SMA, restraint=Restraint.DISABLED, rule=rule, reason="3 rejects"
+    )
+
+
+def lifted() -> RestrictionLifted:
+    return RestrictionLifted(ts_event_ns=1, ts_init_ns=1, strategy=SMA, actor="ann", reason="seen")
+
+
+def test_disabled_strategy_that_goes_on_losing_is_stopped_once_over_restarts_too(watch: Watch) -> None:
+    watch.look(pnl="0")
+    watch.take(disabled())
+    watch.look(pnl="-99")
+    assert watch.stopped == []
+    watch.look(pnl="-100")
+    watch.take(disabled("repeated_execution"))
+    watch.look(pnl="-120")
+    assert watch.stopped == [SMA]
+    assert watch.of(TradingRestricted)[1].rule == "day_loss"
+    allowed = watch.core.permissions
+    assert (SMA in allowed.disabled, SMA in allowed.reducing_strategies) == (True, True), "the stricter one stays"
+    again = Watch(watch.clock, watch.journal)
+    again.look(pnl="-120")
+    assert again.stopped == [], "it was stopped for that loss"
+
+
+def test_enabling_a_strategy_that_no_loss_had_stopped_forgives_none(watch: Watch) -> None:
+    watch.look(pnl="0")
+    watch.look(pnl="-80")
+    watch.take(disabled())
+    watch.take(lifted())
+    watch.look(pnl="-99")
+    assert watch.stopped == []
+    watch.look(pnl="-100")
+    assert watch.stopped == [SMA]
+    again = Watch(watch.clock, [*watch.journal, disabled()])
+    again.take(lifted())
+    again.look(pnl="-198")
+    assert again.stopped == [], "that one came from a loss, though it was not the newest restraint"
+    again.look(pnl="-200")
+    assert again.stopped == [SMA]
+
+
+def test_opening_a_kill_switch_that_somebody_else_closed_forgives_the_account_nothing(watch: Watch) -> None:
+    watch.look(equity="100000")
+    watch.look(equity="99200")
+    watch.take(KillLatched(ts_event_ns=1, ts_init_ns=1, actor="ann", reason="drill"))
+    watch.look(equity="98900")
+    assert watch.killed == [], "it is killed already"
+    watch.take(KillReset(ts_event_ns=1, ts_init_ns=1, actor="ann", reason="seen"))
+    watch.look(equity="99100")
+    assert watch.killed == []
+    watch.look(equity="99000")
+    assert len(watch.killed) == 1
+    again = Watch(watch.clock, watch.journal)
+    again.take(KillReset(ts_event_ns=1, ts_init_ns=1, actor="ann", reason="seen"))
+    again.look(equity="98100")
+    assert again.killed == [], "this one was the guard's, and a restart does not forget it"
 
 
 def test_account_is_killed_by_the_loss_of_a_day_and_a_deposit_is_no_gain(watch: Watch) -> None:
