@@ -155,8 +155,18 @@ def _under(limits: RiskLimits, scope: Scope, name: str) -> list[object]:
         ScopeKind.CLASS: (ScopeKind.STRATEGY,),
         ScopeKind.INSTRUMENT: (ScopeKind.STRATEGY, ScopeKind.CLASS),
     }.get(scope.kind, ())
-    others = [values[name] for each, values in limits.patches.items() if each.kind in before and name in values]
+    others = [
+        values[name]
+        for each, values in limits.patches.items()
+        if name in values and (each.kind in before or _may_go_before(scope, each))
+    ]
     return [getattr(limits.strategy, name), *others]
+
+
+def _may_go_before(scope: Scope, other: Scope) -> bool:
+    # A contract is named by its id, or by its symbol, which the id goes before. Some symbols are numbers too,
+    # and nobody here knows which symbol is whose: any other name may be of the same contract.
+    return scope.kind is other.kind is ScopeKind.INSTRUMENT and scope != other and scope.name.isdigit()
 
 
 def _known(value: object) -> LimitValue:

@@ -161,3 +161,15 @@ def test_strategies_of_the_floor_keep_their_own_limits(desk: Any) -> None:
     change(desk.gate, SMA, max_order_qty="5")
     limits = desk.gate.limits
     assert (limits.of(StrategyId("sma")).max_order_qty, limits.of(StrategyId("pair")).max_order_qty) == (D(5), D(200))
+
+
+def test_limit_by_id_is_loosening_where_it_goes_before_that_of_the_symbol(desk: Any, facts: Any) -> None:
+    gate, by_symbol, by_id = desk.gate, Scope(ScopeKind.INSTRUMENT, "SPY"), Scope(ScopeKind.INSTRUMENT, "756733")
+    assert (desk.instrument.local_symbol, desk.instrument.instrument_id) == ("SPY", 756733)
+    change(gate, by_symbol, max_order_qty="100", restricted="true")
+    loosened = gate.in_force.propose(by_id, (("max_order_qty", "150"), ("restricted", "false"))).loosened
+    assert [each.limit for each in loosened] == ["max_order_qty", "restricted"]
+    assert not gate.in_force.propose(by_id, (("max_order_qty", "90"), ("restricted", "true"))).loosened
+    change(gate, by_id, max_order_qty="90", restricted="true")
+    assert [each.limit for each in gate.in_force.propose_reset(by_id).loosened] == ["max_order_qty", "restricted"]
+    assert not gate.in_force.propose(by_symbol, (("max_order_qty", "80"),)).loosened
