@@ -91,6 +91,7 @@ class SharedGate:
         reference = self._reference(request)
         with self._lock:
             verdict = self._gate.check_replace(request, instrument, reference, self._clock.now_ns())
+        self._tell_trips()
         return verdict.reason if isinstance(verdict, Refused) else None
 
     def recheck(self, request: OrderRequest) -> Refusal | None:

@@ -220,3 +220,19 @@ def test_threads_that_only_send_fill_the_limit_and_stop_there(facts: Any) -> Non
     market, traders = race(facts, [program] * THREADS, allow_short=False)
     assert market.worst == []
     assert sum(trader.approved for trader in traders) == ORDERS_MAX, "5 x 50 is the gross limit's 250, too"
+
+
+def test_guard_that_a_change_trips_is_told_to_whoever_journals_it(facts: Any) -> None:
+    limits = replace(LIMITS, strategy=replace(LIMITS.strategy, max_rejects_in_a_row=D(1)))
+    spy, clock, told = facts.instrument(), FloorClock(), list[Any]()
+    quote = Quote(instrument=spy, ts_event_ns=clock.now_ns(), bid_px=100.0, ask_px=100.0, bid_qty=1, ask_qty=1)
+    gate = SharedGate(RiskGate(limits), lambda _: quote, clock, told.append)
+    assert gate.check_and_reserve(facts.request(1, 1), spy) is None
+    too_many = gate.check_replace(facts.request(1, POSITION_MAX + 1), spy)
+    assert too_many is not None
+    assert too_many.rule == "max_position"
+    assert not told
+    refusal = gate.check_replace(facts.request(1, 2), spy)
+    assert refusal is not None
+    assert refusal.rule == "rejects_in_a_row"
+    assert [(fact.strategy, fact.rule) for fact in told] == [("sma", "rejects_in_a_row")]
