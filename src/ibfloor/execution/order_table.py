@@ -47,7 +47,6 @@ class OrderTable:
     def __init__(self) -> None:
         self._tracked: dict[ClientOrderId, Tracked] = {}
         self._working: dict[ClientOrderId, None] = {}
-        self._by_order_id: dict[tuple[int, int], ClientOrderId] = {}
         self._by_perm_id: dict[int, ClientOrderId] = {}
         self._high_water: dict[int, int] = {}
         self._last_intent: dict[StrategyId, int] = {}
@@ -110,11 +109,6 @@ class OrderTable:
         """Return an order with what is remembered beside it (for recovery)."""
         return self._tracked.get(cl_ord_id)
 
-    def by_order_id(self, client_id: int, order_id: int) -> Order | None:
-        """Return the newest intent sent under an order id of a client."""
-        cl_ord_id = self._by_order_id.get((client_id, order_id))
-        return self.get(cl_ord_id) if cl_ord_id else None
-
     def by_perm_id(self, perm_id: int) -> Order | None:
         """Return the intent that carries one of the broker's permanent ids."""
         cl_ord_id = self._by_perm_id.get(perm_id)
@@ -167,7 +161,6 @@ class OrderTable:
         for cl_ord_id in gone:
             del self._tracked[cl_ord_id]
             del self._changed_at[cl_ord_id]
-        self._by_order_id = {key: value for key, value in self._by_order_id.items() if value not in gone}
         self._by_perm_id = {key: value for key, value in self._by_perm_id.items() if value not in gone}
         self._executions = {root: value for root, value in self._executions.items() if value.cl_ord_id not in gone}
         self._fees = {root: fee for root, fee in self._fees.items() if root in self._executions}
@@ -181,7 +174,6 @@ class OrderTable:
         known = self._tracked.get(request.cl_ord_id)
         if known is not None:
             return self._keep(known, adopted(known, fact, request.note)) if _adopts(fact, known) else None
-        self._by_order_id[fact.client_id, fact.order_id] = request.cl_ord_id
         order = Order(
             request=request,
             status=OrdStatus.PENDING_NEW,

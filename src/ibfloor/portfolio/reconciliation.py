@@ -57,16 +57,6 @@ def compare(books: Books, snapshot: BrokerSnapshot, *, cash_tolerance: Decimal =
     return sorted((*_positions(books, snapshot), *_cash(books, snapshot, cash_tolerance)), key=lambda each: each.key)
 
 
-def confirmed(before: Iterable[Difference], now: Iterable[Difference]) -> list[Difference]:
-    """Return the differences that two snapshots in a row show, the newer values.
-
-    One snapshot alone may be overtaken by a fill or a fee under way; a difference that keeps its
-    size is real.
-    """
-    sizes = {each.key: each.ours - each.theirs for each in before}
-    return [each for each in now if sizes.get(each.key) == each.ours - each.theirs]
-
-
 def break_facts(
     found: Iterable[Difference],
     now_ns: int,

@@ -38,11 +38,6 @@ class Slot:
         """Return the signed quantity if all on one side fills, ``added`` more included."""
         return self.qty + self.buys + added if side is Side.BUY else self.qty - self.sells - added
 
-    def worst_with(self, side: Side, added: Decimal) -> Decimal:
-        """Return ``worst`` if ``added`` more were working on a side."""
-        other = self.qty - self.sells if side is Side.BUY else self.qty + self.buys
-        return max(abs(self.worst_on(side, added)), abs(other))
-
 
 class Exposures:
     """All slots and the sums of their exposures in the base currency.

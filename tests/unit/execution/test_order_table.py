@@ -221,7 +221,6 @@ def test_ids_and_intents_are_remembered_refused_intents_too(facts: Any) -> None:
     assert table.apply(refused) is None
     assert (table.high_water(7), table.high_water(8)) == (77, 0)
     assert (table.last_intent(StrategyId("sma")), table.last_intent(StrategyId("pair"))) == (9, 0)
-    assert table.by_order_id(7, 77) is table.get(ClientOrderId("sma:4"))
 
 
 def test_working_unknown_and_strategy_views_follow_the_orders(table: OrderTable, facts: Any) -> None:

@@ -13,7 +13,7 @@ from ibfloor.model.instrument import Instrument, SecurityType
 from ibfloor.model.money import USD, Currency, Money
 from ibfloor.model.order import Side
 from ibfloor.portfolio.books import Books
-from ibfloor.portfolio.reconciliation import Explained, break_facts, compare, confirmed, opening
+from ibfloor.portfolio.reconciliation import Explained, break_facts, compare, opening
 
 D = Decimal
 SPY = InstrumentId(756733)
@@ -88,14 +88,6 @@ def test_future_that_two_books_hold_on_opposite_sides_is_realised_in_the_account
     ):
         books.apply(fact)
     assert compare(books, facts.snapshot(cash=[usd("500")])) == []
-
-
-def test_only_a_difference_that_keeps_its_size_is_confirmed(facts: Any) -> None:
-    def at(qty: int) -> list[Any]:
-        return compare(Books(), facts.snapshot(positions=[held(facts.instrument(), qty)]))
-
-    assert confirmed(at(3), at(4)) == []
-    assert [each.theirs for each in confirmed(at(3), at(3))] == [3]
 
 
 def test_break_is_told_once_and_cleared_when_gone(facts: Any) -> None:
