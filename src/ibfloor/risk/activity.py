@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
+from collections.abc import Callable
 from decimal import Decimal
 
 from ibfloor.model.ids import ClientOrderId
@@ -42,6 +43,16 @@ class StrategyActivity:
             entries.popleft()
         return len(entries)
 
+    def undo(self) -> Callable[[], None]:
+        """Return what forgets the entries counted from now on; rejects stay."""
+        entries = tuple(self.entries)
+
+        def back() -> None:
+            self.entries.clear()
+            self.entries.extend(entries)
+
+        return back
+
 
 class Habits:
     """A strategy's recent orders in one instrument: what is usual, and what was just sent."""
@@ -78,3 +89,12 @@ class Habits:
     def sent_ns(self, request: OrderRequest) -> int | None:
         """Return when the same order was sent last; ``None`` when it was not lately."""
         return self._recent.get(likeness(request))
+
+    def undo(self) -> Callable[[], None]:
+        """Return what forgets the orders noted as just sent from now on."""
+        recent = dict(self._recent)
+
+        def back() -> None:
+            self._recent = recent
+
+        return back

@@ -12,6 +12,7 @@ from ibfloor.model.instrument import Instrument
 from ibfloor.model.order import OrderRequest, OrdType, Refusal
 from ibfloor.risk.context import PriceReference
 from ibfloor.risk.gate import Approved, RiskGate
+from ibfloor.risk.savepoint import Savepoint
 
 RULE = "bracket"
 
@@ -22,6 +23,7 @@ def check_and_reserve_all(
     """Reserve the worst case of orders that belong together, the entry of a bracket first, or of none of them."""
     if any(instrument.legs for _, instrument, _ in orders):
         return Refusal(rule=RULE, text="a combination is no part of a bracket or a group: send it alone")
+    before = Savepoint(gate.seats, gate.confirmations, [(each.strategy, instrument) for each, instrument, _ in orders])
     taken: list[ClientOrderId] = []
     entry, _, market = orders[0]
     for request, instrument, reference in orders:
@@ -35,6 +37,7 @@ def check_and_reserve_all(
             continue
         for cl_ord_id in reversed(taken):
             gate.release(cl_ord_id)
+        before.restore()
         return verdict if isinstance(verdict, Refusal) else verdict.reason
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from ibfloor.model.moment import NS_PER_S
@@ -31,3 +32,12 @@ class TokenBucket:
     def take(self, now_ns: int) -> None:
         """Use a token; ask ``has_token`` first."""
         self._paid_until_ns = max(self._paid_until_ns, now_ns) + self._ns_per_token
+
+    def undo(self) -> Callable[[], None]:
+        """Return what gives back the tokens used from now on."""
+        paid_until_ns = self._paid_until_ns
+
+        def back() -> None:
+            self._paid_until_ns = paid_until_ns
+
+        return back

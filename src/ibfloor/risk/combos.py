@@ -82,6 +82,8 @@ def _judge(
             context.preview = replace(impact, order_qty=impact.order_qty * abs(leg.ratio)) if is_fresh else None
         refusal = gate._ask(seat, part, context)
         if refusal is not None:
+            if is_new:
+                gate._note_refused(part, refusal, now_ns)
             refusal = replace(refusal, text=f"leg {leg.instrument.local_symbol}: {refusal.text}")
         elif context.worst_px is not None:
             gate.mark(leg.instrument, context.worst_px)

@@ -14,6 +14,7 @@ from ibfloor.model.order import OrderRequest, Refusal
 from ibfloor.risk.context import PriceReference
 from ibfloor.risk.gate import RiskGate
 from ibfloor.risk.rules import shape
+from ibfloor.risk.savepoint import Savepoint
 
 RULE = "crossing"
 
@@ -25,12 +26,14 @@ def check_and_reserve_cross(
     now_ns: int,
 ) -> tuple[OrderRequest, Refusal] | None:
     """Reserve the worst case of both sides, or of neither and say whose was refused and why."""
+    before = Savepoint(gate.seats, gate.confirmations, [(each.strategy, instrument) for each, _ in sides])
     taken: list[ClientOrderId] = []
     for request, reference in sides:
         refusal = _check_and_reserve(gate, request, instrument, reference, now_ns)
         if refusal is not None:
             for cl_ord_id in taken:
                 gate.release(cl_ord_id)
+            before.restore()
             return request, refusal
         taken.append(request.cl_ord_id)
     return None

@@ -118,6 +118,7 @@ class RiskGate:
         context = self._context(seat, request, instrument, reference, now_ns, added, is_repeated=is_repeated)
         refusal = self._ask(seat, request, context)
         if refusal is not None:
+            self._note_refused(request, refusal, now_ns)
             return Refused(request.cl_ord_id, refusal)
         self._intents.add_number(request.strategy, number)
         self._take(seat, request, context)
@@ -189,7 +190,6 @@ class RiskGate:
                 self.seats.habits(fact.request.strategy, fact.request.instrument_id).note_size(fact.request.order_qty)
             case OrderRefused():
                 self._intents.add(fact.request.strategy, fact.request.cl_ord_id)
-                self.confirmations.note(fact)
             case BreakFound() if fact.key.startswith(_POSITION_KEY):
                 self.lock(InstrumentId(int(fact.key.removeprefix(_POSITION_KEY))), fact.text)
             case BreakCleared() if fact.key.startswith(_POSITION_KEY):
@@ -265,6 +265,10 @@ class RiskGate:
         elif refusal.rule in FAULTS:
             seat.activity.rejects += 1
 
+    def _note_refused(self, request: OrderRequest, refusal: Refusal, now_ns: int) -> None:
+        if refusal.rule == fat_finger.RULE:
+            self.confirmations.note(request, now_ns)
+
     def _open(self, request: OrderRequest) -> None:
         self.reservations.open(request)
         self.seats.activity(request.strategy).open_orders.add(request.cl_ord_id)
@@ -279,12 +283,13 @@ class RiskGate:
                 seat.activity.entries.append(now_ns)
             if seat.limits.duplicate_window_s is not None:
                 seat.habits.note_sent(request, now_ns)
-            if context.is_confirmed and fat_finger.is_on(seat.limits, context.account):
-                self.confirmations.use(request)
         self._note(seat, request, context)
 
     def _note(self, seat: Seat, request: OrderRequest, context: RuleContext) -> None:
         self._tally.approved(request, context)
+        is_entry = not (context.is_change or context.is_reduction)
+        if context.is_confirmed and is_entry and fat_finger.is_on(seat.limits, context.account):
+            self.confirmations.use(request)
         self.permissions.name(context.instrument)
         slot, unit_px = context.account_slot, context.unit_px
         if unit_px is not None and (slot.unit_px != unit_px or slot.currency != context.instrument.currency):
@@ -293,9 +298,13 @@ class RiskGate:
             self.exposures.margin(request.instrument_id, context.unit_margin)
 
     def _follow(self, order: Order, fact: Fact) -> None:
+        before = self.reservations.get(order.cl_ord_id)
         self.reservations.follow(order, fact)
         self.permissions.follow(order)
         request = order.request
+        if before is not None and before.request.strategy != request.strategy:
+            self.seats.activity(before.request.strategy).open_orders.discard(order.cl_ord_id)
+            self._working.hand(order.cl_ord_id, request.strategy)
         activity = self.seats.activity(request.strategy)
         reservation = self.reservations.get(order.cl_ord_id)
         if reservation is None:

@@ -126,7 +126,9 @@ class Reservations:
         reservation = self._open.get(order.cl_ord_id)
         if reservation is not None and reservation.request.strategy != order.request.strategy:
             self.close(order.cl_ord_id)  # handed over: another strategy's claim from now on
-            reservation = None
+            known, reservation = reservation, Reservation(order.request)
+            reservation.changed_qty, reservation.is_change_known = known.changed_qty, known.is_change_known
+            self._open[order.cl_ord_id] = reservation
         if reservation is None:
             reservation = self._open[order.cl_ord_id] = Reservation(order.request)
         reservation.order_qty, reservation.cum_qty = order.request.order_qty, order.cum_qty

@@ -58,18 +58,21 @@ class WorkingBook:
         if rank is None:
             return
         key = (request.instrument_id, auction_of(request), request.side)
-        entry = (rank, request.cl_ord_id, request.strategy)
-        side = self._sides.get(key)
-        if side is None:
-            side = self._sides[key] = []
-        insort(side, entry)
-        self._placed[request.cl_ord_id] = (key, entry)
+        self._place(key, (rank, request.cl_ord_id, request.strategy))
 
     def put_nearer(self, request: OrderRequest) -> None:
         """Place an order that is being changed where it reaches further, as it was or as it will be."""
         placed, rank = self._placed.get(request.cl_ord_id), rank_of(request)
         if placed is None or (rank is not None and rank < placed[1][0]):
             self.put(request)
+
+    def hand(self, cl_ord_id: ClientOrderId, strategy: StrategyId) -> None:
+        """Let an order be another strategy's from now on, where it stands."""
+        placed = self._placed.get(cl_ord_id)
+        if placed is not None:
+            key, (rank, _, _) = placed
+            self.remove(cl_ord_id)
+            self._place(key, (rank, cl_ord_id, strategy))
 
     def remove(self, cl_ord_id: ClientOrderId) -> None:
         """Take an order away; one that is not there is no error."""
@@ -101,3 +104,10 @@ class WorkingBook:
             if strategy != request.strategy:
                 return cl_ord_id
         return None
+
+    def _place(self, key: _Key, entry: _Entry) -> None:
+        side = self._sides.get(key)
+        if side is None:
+            side = self._sides[key] = []
+        insort(side, entry)
+        self._placed[entry[1]] = (key, entry)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ibfloor.model.combo import combo_contract, combo_instrument, combo_terms
 from ibfloor.model.fact import KillLatched
-from ibfloor.model.ids import StrategyId
+from ibfloor.model.ids import ClientOrderId, StrategyId
 from ibfloor.model.instrument import Instrument, Leg, SecurityType
 from ibfloor.model.margin import MarginFigure, MarginImpact
 from ibfloor.model.money import USD
@@ -100,6 +100,24 @@ def test_what_one_leg_or_the_whole_may_not_is_refused_and_nothing_is_reserved(
     assert refusal is not None
     assert (refusal.rule, said in refusal.text) == (rule, True), refusal
     assert spread.claims() == (0, 0, 0, 0)
+
+
+def test_combination_that_is_unusually_large_passes_once_when_every_leg_is_confirmed(
+    desk_with: Any, facts: Any
+) -> None:
+    spread = Spread(facts, desk_with(fat_finger_adv_pct=D(1)))
+    gate = spread.desk.gate
+    for number in (1, 2):
+        request = spread.request(cl_ord_id=ClientOrderId(f"sma:{number}"))
+        refusal = spread.ask(request)
+        assert refusal is not None
+        assert refusal.rule == "fat_finger"
+        assert gate.confirmations.confirm(request.cl_ord_id, spread.desk.now_ns) is not None
+    assert spread.ask(spread.request(cl_ord_id=ClientOrderId("sma:3"))) is None
+    assert not gate.confirmations
+    again = spread.ask(spread.request(cl_ord_id=ClientOrderId("sma:4")))
+    assert again is not None
+    assert again.rule == "fat_finger"
 
 
 def test_a_group_or_a_bracket_takes_no_combination(spread: Spread) -> None:

@@ -15,6 +15,7 @@ from ibfloor.model.margin import MarginFigure, MarginImpact
 from ibfloor.model.money import USD
 from ibfloor.model.order import OrdStatus, OrdType, Refused, Side, TimeInForce
 from ibfloor.model.risk_fact import Restraint, RestrictionLifted, TradingRestricted
+from ibfloor.risk.crossing import check_and_reserve_cross
 from ibfloor.risk.figures import MarketFigures
 from ibfloor.risk.gate import Approved, PriceReference
 from ibfloor.risk.margin import AccountFigures
@@ -63,18 +64,33 @@ def test_confirmed_order_passes_once_and_only_at_its_size_within_its_time(desk_w
     request = facts.request(2, 51)
     answer = desk.ask(request)
     assert rule_of(answer) == "fat_finger"
-    assert desk.gate.confirmations.confirm(ClientOrderId("sma:2"), desk.now_ns) is None, "only what was refused"
-    desk.take(OrderRefused(ts_event_ns=1, ts_init_ns=1, request=request, reason=answer.reason))
+    assert desk.gate.confirmations.confirm(ClientOrderId("sma:1"), desk.now_ns) is None, "only what was refused"
     assert desk.gate.confirmations.confirm(ClientOrderId("sma:2"), desk.now_ns) == request
     assert rule_of(desk.ask(facts.request(3, 52))) == "fat_finger"
     assert rule_of(desk.ask(facts.request(4, 51, Side.SELL))) == "fat_finger"
     assert rule_of(desk.ask(facts.request(5, 51))) == "approved"
     assert rule_of(desk.ask(facts.request(6, 51))) == "fat_finger", "it was one order"
-    desk.take(OrderRefused(ts_event_ns=1, ts_init_ns=1, request=facts.request(6, 51), reason=answer.reason))
     desk.gate.confirmations.confirm(ClientOrderId("sma:6"), desk.now_ns)
     desk.now_ns += 301 * S_NS
     desk.reference = PriceReference(D(100), desk.now_ns)
     assert rule_of(desk.ask(facts.request(7, 51))) == "fat_finger", "a confirmation does not wait for ever"
+    assert rule_of(desk.ask(facts.request(8, 51))) == "fat_finger"
+    desk.now_ns += 301 * S_NS
+    assert desk.gate.confirmations.confirm(ClientOrderId("sma:8"), desk.now_ns) is None, "nor does a refusal"
+
+
+def test_refusals_of_an_earlier_run_are_not_there_to_be_confirmed(desk_with: MakeDesk, facts: Any) -> None:
+    desk = desk_with(fat_finger_adv_pct=D(1))
+    desk.gate.figures[SPY] = MarketFigures(average_volume=D(5_000))
+    answer = desk.ask(facts.request(1, 51))
+    journaled = OrderRefused(
+        ts_event_ns=desk.now_ns, ts_init_ns=desk.now_ns, request=facts.request(1, 51), reason=answer.reason
+    )
+    again = desk_with(fat_finger_adv_pct=D(1))
+    again.take(journaled)
+    assert again.gate.confirmations.confirm(ClientOrderId("sma:1"), desk.now_ns) is None
+    desk.take(journaled)
+    assert desk.gate.confirmations.confirm(ClientOrderId("sma:1"), desk.now_ns) is not None
 
 
 def test_same_entry_twice_in_a_moment_is_a_duplicate_and_a_change_or_an_exit_is_not(
@@ -92,6 +108,21 @@ def test_same_entry_twice_in_a_moment_is_a_duplicate_and_a_change_or_an_exit_is_
     hold(desk, facts)
     assert rule_of(desk.ask(facts.request(6, 5, Side.SELL))) == "approved"
     assert rule_of(desk.ask(facts.request(7, 5, Side.SELL))) == "approved"
+
+
+def test_cross_of_which_one_side_is_refused_leaves_nothing_behind(desk_with: MakeDesk, facts: Any) -> None:
+    desk = desk_with(duplicate_window_s=D(60), repeat_entries_max=D(1), order_rate_per_s=D("0.001"))
+
+    def cross(sell: int) -> str:
+        sides = (facts.request(1, 10), facts.request(1, sell, Side.SELL, strategy="pair"))
+        refused = check_and_reserve_cross(
+            desk.gate, [(each, desk.reference) for each in sides], desk.instrument, desk.now_ns
+        )
+        return "approved" if refused is None else refused[1].rule
+
+    assert cross(201) == "max_order_qty"
+    assert cross(10) == "approved"
+    assert cross(10) == "duplicate"
 
 
 def test_too_many_entries_in_the_window_disable_the_strategy_until_a_person_enables_it(

@@ -13,6 +13,7 @@ from ibfloor.model.ids import ClientOrderId
 from ibfloor.model.order import OrderRequest, OrdStatus, OrdType, Refused, Side, TimeInForce
 from ibfloor.model.terms import Algo, Oca, OcaKind, OrderTerms
 from ibfloor.risk.brackets import check_and_reserve_all
+from ibfloor.risk.figures import MarketFigures
 from ibfloor.risk.gate import Approved, PriceReference
 
 D = Decimal
@@ -273,3 +274,27 @@ def test_group_without_protection_claims_every_member(desk: Any, facts: Any) -> 
     one, two = (replace(facts.request(n), terms=group) for n in (1, 2))
     assert ask_all(desk, one, two) == "approved"
     assert working(desk) == (0, 200, 0)
+
+
+def test_refused_bracket_leaves_nothing_behind_and_the_corrected_one_passes(desk_with: Any, facts: Any) -> None:
+    desk = desk_with(
+        duplicate_window_s=D(60),
+        repeat_entries_max=D(3),
+        order_rate_per_s=D("0.001"),
+        order_burst=D(3),
+        fat_finger_adv_pct=D(1),
+        account={"order_rate_per_s": D("0.001"), "order_burst": D(3)},
+    )
+    gate, spy = desk.gate, desk.instrument.instrument_id
+    gate.figures[spy] = MarketFigures(average_volume=D(5_000))
+    entry = facts.request()
+    assert rule_of(desk.ask(entry)) == "fat_finger"
+    gate.confirmations.confirm(entry.cl_ord_id, desk.now_ns)
+    assert ask_all(desk, entry, *exits(facts, entry, stop="101")) == "bracket"
+    assert (len(gate.reservations), working(desk)) == (0, (0, 0, 0))
+    entry = facts.request(4)
+    profit, stop = exits(facts, entry)
+    corrected = (entry, *(replace(each, cl_ord_id=ClientOrderId(f"sma:{n}")) for n, each in ((5, profit), (6, stop))))
+    assert ask_all(desk, *corrected) == "approved", "not a duplicate, nor too fast, nor again and again"
+    assert not gate.confirmations, "it was for one order, and that has passed"
+    assert (gate.trips, len(gate.reservations)) == ([], 3)

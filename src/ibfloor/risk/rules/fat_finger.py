@@ -25,6 +25,8 @@ def check(request: OrderRequest, context: RuleContext) -> Refusal | None:
     """
     if context.is_reduction or context.is_confirmed:
         return None
+    if request.terms is not None and request.terms.bracket:
+        return None  # an exit has the size of its entry, which was judged
     return _check_usual(request, context) or _check_volume(request, context)
 
 
