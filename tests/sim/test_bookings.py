@@ -9,8 +9,9 @@ from typing import Any
 
 from tests.sim.books_world import BooksWorld, play
 
-from ibfloor.model.booking import AnyBooking, BookingPreview, TransferCash, TransferLot, UndoEntry
+from ibfloor.model.booking import AnyBooking, BookCash, BookingPreview, TransferCash, TransferLot, UndoEntry
 from ibfloor.model.command import ConfirmBooking, Denied, Done, PreviewBooking, Previewed
+from ibfloor.model.entry import EntryKind
 from ibfloor.model.ids import InstrumentId, StrategyId
 from ibfloor.model.money import USD, Money
 from ibfloor.model.order import Side
@@ -133,13 +134,16 @@ def test_a_slip_of_the_pen_makes_no_book_and_no_money(tmp_path: Path) -> None:
             (TransferLot(taker=StrategyId("alhpa"), instrument_id=SPY), "there is no book alhpa"),
             (TransferLot(taker=ALPHA, instrument_id=SPY, qty=Decimal(31)), "does not hold 31"),
             (TransferLot(giver=BETA, taker=ALPHA, instrument_id=SPY), "beta holds none"),
-            (TransferCash(taker=ALPHA, amount=Money(Decimal("NaN"), USD)), ""),
+            (TransferCash(taker=ALPHA, amount=Money(Decimal("NaN"), USD)), "out of bounds"),
+            (BookCash(kind=EntryKind.DEPOSIT, amount=Money(Decimal("1e40"), USD)), "out of bounds"),
             (UndoEntry(entry_id="nothing"), "there is no entry nothing"),
         ]
+        before = await digest(world)
         for number, (booking, words) in enumerate(wrong):
             command = PreviewBooking(command_id=f"w{number}", actor="ann", booking=booking, reason="why not")
             refused = await world.give(command)
             assert isinstance(refused, Denied), refused
             assert words in refused.text
+        assert await digest(world) == before
 
     play(tmp_path, scene)

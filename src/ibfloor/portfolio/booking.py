@@ -26,6 +26,7 @@ from ibfloor.model.money import Money
 from ibfloor.portfolio import actions
 from ibfloor.portfolio.actions import ActionError, Header
 from ibfloor.portfolio.books import Books
+from ibfloor.portfolio.bounds import asked_too_much
 from ibfloor.portfolio.corporate import Piece, assigned_to, exercised, expiry, reorganised, settled, split
 
 CASH_KINDS = INCOME_KINDS | {EntryKind.DEPOSIT, EntryKind.WITHDRAWAL}
@@ -35,6 +36,16 @@ _ZERO, _ONE = Decimal(0), Decimal(1)
 
 def entry_of(booking: AnyBooking, books: Books, head: Header) -> BookEntry:
     """Return the entry that a booking comes to with the books as they are."""
+    refusal = asked_too_much(booking)
+    if refusal is not None:
+        raise ActionError(refusal)
+    try:
+        return _entry_of(booking, books, head)
+    except ArithmeticError as error:
+        raise ActionError("the numbers of this booking come to more digits than the books keep") from error
+
+
+def _entry_of(booking: AnyBooking, books: Books, head: Header) -> BookEntry:
     match booking:
         case TransferLot():
             return _transfer(booking, books, head)

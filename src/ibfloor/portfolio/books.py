@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from decimal import Decimal
 
 import msgspec
@@ -119,6 +120,14 @@ class Books:
         """Return every instrument that any book holds or has held."""
         return {instrument_id for held in self._holdings.values() for instrument_id in held}
 
+    def instruments_open(self) -> set[InstrumentId]:
+        """Return every instrument that any book holds now: also where their sum is nothing."""
+        return {key for held in self._holdings.values() for key, holding in held.items() if holding.qty}
+
+    def is_open(self, instrument_id: InstrumentId) -> bool:
+        """Tell whether any book holds an instrument now."""
+        return any(held[instrument_id].qty for held in self._holdings.values() if instrument_id in held)
+
     def cash_total(self) -> Amounts:
         """Return the cash over all books, by currency."""
         total: Amounts = {}
@@ -147,19 +156,17 @@ class Books:
     @contextmanager
     def trying(self, entry: BookEntry) -> Iterator[None]:
         """Have a new entry, or a reversal, in the books for as long as a ``with`` block looks at them."""
-        named = set(self.strategies())
         original = self.entries.get(entry.reverses) if entry.reverses else entry
         sign = -1 if entry.reverses else 1
         if original is None or self.entries.reversed_by(original.entry_id) is not None:
             original = replace(entry, legs=())
+        cash, income = deepcopy((self._cash_moved, self._income))  # subtracting brings back no digit that adding lost
         self._book(original, sign)
         try:
             yield
         finally:
             self._book(original, -sign)
-            for strategy in set(self.strategies()) - named:  # a book that never was leaves no trace
-                self._cash_moved.pop(strategy, None)
-                self._income.pop(strategy, None)
+            self._cash_moved, self._income = cash, income
 
     def digest(self) -> str:
         """Return a hash of every book: equal books, equal digest, however they came about."""

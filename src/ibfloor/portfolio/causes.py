@@ -28,6 +28,7 @@ from ibfloor.model.ids import UNASSIGNED, InstrumentId, exec_root, owner_of
 from ibfloor.model.instrument import Instrument, SecurityType
 from ibfloor.model.money import Currency, Money
 from ibfloor.portfolio.books import Books
+from ibfloor.portfolio.bounds import PLACES
 from ibfloor.portfolio.cash_causes import Accruals, explain_cash
 from ibfloor.portfolio.position import Settlement, settlement_of
 from ibfloor.portfolio.reconciliation import Difference, Explained
@@ -142,7 +143,7 @@ class _Explainer:
             return
         cash = self._gaps.get(cash_in(instrument.currency), _ZERO)
         settled = settlement_of(instrument.contract.security_type)
-        px: Decimal | None = cash / (found.ours * instrument.multiplier)
+        px: Decimal | None = round(cash / (found.ours * instrument.multiplier), PLACES)
         if settled is Settlement.VARIATION:
             px = self._px(instrument.instrument_id)
         elif px is None or px < 0:

@@ -20,6 +20,7 @@ from ibfloor.model.ids import InstrumentId, StrategyId
 from ibfloor.model.instrument import Instrument
 from ibfloor.portfolio.book import Amounts, add_to
 from ibfloor.portfolio.books import Books
+from ibfloor.portfolio.bounds import LIMIT, RATIO_MAX, too_much
 from ibfloor.portfolio.position import Settlement, settlement_of
 
 _ZERO = Decimal(0)
@@ -73,7 +74,7 @@ def _legs(entry: BookEntry, books: Books) -> str | None:
     if not entry.legs:
         return "an entry needs at least one leg"
     for leg in entry.legs:
-        refusal = _leg(entry, leg)
+        refusal = _leg(entry, leg) or too_much(leg)
         if refusal is not None:
             return refusal
         misfit = None if isinstance(leg, CashLeg) else _misfit(leg, books.instrument(leg.instrument_id))
@@ -121,7 +122,7 @@ def _leg(entry: BookEntry, leg: Leg) -> str | None:
         case SplitLeg():
             if entry.kind is not EntryKind.SPLIT:
                 return f"{entry.kind} cannot split a position"
-            if leg.new <= 0 or leg.old <= 0 or leg.new == leg.old:
+            if not 0 < leg.new <= RATIO_MAX or not 0 < leg.old <= RATIO_MAX or leg.new == leg.old:
                 return f"{leg.new} for {leg.old} is no split"
             return None
 
@@ -174,8 +175,11 @@ def _whole_split(entry: BookEntry, books: Books) -> str | None:
         if len(set(named)) < len(named):
             return f"{_name(books, instrument_id)} is split twice in one book"
         for strategy in books.strategies():
-            if books.book(strategy).qty(instrument_id) and strategy not in named:
+            held = books.book(strategy).qty(instrument_id)
+            if held and strategy not in named:
                 return f"{strategy} holds {_name(books, instrument_id)} too: a split is of all books"
+            if abs(held) * of_it[0].new / of_it[0].old >= LIMIT:
+                return f"{strategy} would hold more of {_name(books, instrument_id)} than books count"
     return None
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from ibfloor.model.booking import Adjust, AnyBooking, BookCash, Share, SplitPosition
 from ibfloor.model.entry import BookEntry, CashLeg, EntryKind, Leg, PositionLeg, SplitLeg, undone
 from ibfloor.model.ids import UNASSIGNED, InstrumentId, StrategyId
 from ibfloor.model.money import USD, Money
+from ibfloor.portfolio.actions import ActionError, Header
+from ibfloor.portfolio.booking import entry_of
 from ibfloor.portfolio.books import Books
 from ibfloor.portfolio.entry_check import check_entry
+from ibfloor.portfolio.preview import preview
 
 D = Decimal
 SPY = InstrumentId(756733)
@@ -114,6 +119,10 @@ def test_reversal_leaves_no_trace_in_either_order(books: Books, facts: Any) -> N
         (entry(EntryKind.SPLIT, split(UNASSIGNED, 0, 1)), "0 for 1 is no split"),
         (entry(EntryKind.ADJUSTMENT, shares("sma", "NaN", "1")), "needs a quantity and a price"),
         (entry(EntryKind.ADJUSTMENT, cash("sma", "1"), reverses="e0"), "there is no entry e0"),
+        (entry(EntryKind.ADJUSTMENT, cash("sma", "1e15")), "1e+15 is out of bounds"),
+        (entry(EntryKind.ADJUSTMENT, shares("sma", "1e40", "1")), "1e+40 is out of bounds"),
+        (entry(EntryKind.ADJUSTMENT, shares("sma", "1e9", "1e9")), "1e+18 is out of bounds"),
+        (entry(EntryKind.SPLIT, split(UNASSIGNED, 1_000_001, 1)), "1000001 for 1 is no split"),
         (replace(entry(EntryKind.ADJUSTMENT, cash("sma", "1")), reason=" "), "needs a reason"),
         (replace(entry(EntryKind.ADJUSTMENT, cash("sma", "1")), actor=""), "needs an actor"),
     ],
@@ -149,3 +158,39 @@ def test_trying_an_entry_or_its_undoing_shows_it_and_leaves_no_trace(books: Book
     with books.trying(undo(doubled)):
         assert books.book(UNASSIGNED).qty(SPY) == 110
     assert books.book(UNASSIGNED).qty(SPY) == 210
+
+
+@pytest.mark.parametrize(
+    "amount", ["1e40", "123456789012345678901234567.89", "-0.000000000000000000000000000000000001"]
+)
+@pytest.mark.parametrize("kind", [EntryKind.DEPOSIT, EntryKind.INTEREST])
+def test_a_preview_leaves_the_books_as_they_were_to_the_last_digit(
+    books: Books, facts: Any, kind: EntryKind, amount: str
+) -> None:
+    books.apply(facts.filled(3, "33.3333", "b.01", None, ts=3_000))
+    books.apply(entry(EntryKind.DEPOSIT, cash("sma", "0.01"), entry_id="e0"))
+    books.apply(entry(EntryKind.INTEREST, cash("sma", "-0.0000000001"), entry_id="e00"))
+    before = books.digest()
+    preview(entry(kind, cash("sma", amount), shares("sma", "1e30", "3")), books, {})
+    assert books.digest() == before
+    assert books.book(SMA).cash == {USD: D("0.0099999999")}
+
+
+@pytest.mark.parametrize(
+    ("booking", "why"),
+    [
+        (BookCash(kind=EntryKind.DEPOSIT, amount=Money(D("1e40"), USD)), "amount 1E+40 is out of bounds"),
+        (BookCash(kind=EntryKind.DEPOSIT, amount=Money(D("NaN"), USD)), "amount NaN is out of bounds"),
+        (BookCash(kind=EntryKind.DEPOSIT, amount=Money(D("0.00000000001"), USD)), "too fine"),
+        (Adjust(instrument_id=SPY, qty=D(1), px=D("1e15")), "px 1E+15 is out of bounds"),
+        (SplitPosition(instrument_id=SPY, new=10**30, old=1), "is out of bounds: 1000000 at most"),
+        (
+            BookCash(kind=EntryKind.DEPOSIT, amount=Money(D(1), USD), shares=(Share(strategy=SMA, amount=D("1e99")),)),
+            "1E+99",
+        ),
+    ],
+)
+def test_a_slip_of_many_digits_is_refused_in_words(books: Books, booking: AnyBooking, why: str) -> None:
+    head = Header(entry_id="e1", ts_event_ns=5_000, ts_init_ns=5_000, actor="ann", reason="test")
+    with pytest.raises(ActionError, match=re.escape(why)):
+        entry_of(booking, books, head)
