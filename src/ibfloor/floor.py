@@ -144,7 +144,7 @@ class Floor:
         self._losses = LossGuard(state, self._gate, self._board, clock, self._portfolio, queue.put, tz=DAY_ZONE)
         self._mailroom = Mailroom(state, queue)
         self._screen = Screen(state, self._portfolio, self._board, clock)
-        self._mark_keeper = MarkKeeper(self.data, state.instruments)
+        self._mark_keeper = MarkKeeper(self.data, state)
         self._observe(SessionWatch(self._gate, reconciler, self._tell_session))
         self._services = self._make_services(paths, durability)
         self._latches = KillLatches(settings.home)
@@ -338,8 +338,8 @@ class Floor:
         if not settled.done():
             raise ConfigError(f"[gateway]: the account could not be read within {FIRST_SETTLE_TIMEOUT_S:.0f} s")
 
-    def _watch_holdings(self, state: FloorState) -> None:
-        self._mark_keeper.watch(state.books.instruments_held())
+    def _watch_holdings(self, _: FloorState) -> None:
+        self._mark_keeper.watch_held()
 
     def _after_fact(self, applied: Applied) -> None:
         self._gate.apply(applied.fact, applied.order, applied.held)

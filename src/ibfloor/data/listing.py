@@ -125,6 +125,7 @@ class Listing:
         self.trade: Trade | None = None
         self.streams: dict[int, BarStream] = {}
         self.is_subscribed = False
+        self._refused: tuple[str, Quote | None, Trade | None] | None = None
         self.subscribers = 0
         # What the hot path reads, rebuilt by _refresh.
         self.quote_outlets: Outlets = ()
@@ -138,6 +139,17 @@ class Listing:
     def outlets(self) -> set[Outlet]:
         """Return everyone who wants anything of this instrument."""
         return self._kinds.keys() | self._bar_outlets
+
+    @property
+    def refusal(self) -> str:
+        """Return why the broker refuses market data; empty when it does not, or something has come since."""
+        if self._refused is None or self._refused[1] is not self.quote or self._refused[2] is not self.trade:
+            return ""
+        return self._refused[0]
+
+    @refusal.setter
+    def refusal(self, why: str) -> None:
+        self._refused = (why, self.quote, self.trade) if why else None
 
     def want(self, outlet: Outlet, kinds: Kind) -> None:
         """Note that an outlet wants ticks of these kinds, or with ``NONE`` only bars."""

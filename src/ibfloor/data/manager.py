@@ -289,6 +289,8 @@ class DataManager(MarketBoard):
             try:
                 await self._history.warm(listing.instrument, stream, warmup)
             except BrokerRejected as refused:
+            if why := listing.refusal:  # it was told to those who were there
+                outlet.subscriber.on_error(listing.instrument.contract, why)
                 text = f"no history of {listing.instrument.local_symbol} to warm up with: {refused}"
                 outlet.subscriber.on_error(listing.instrument.contract, text)
             if not outlet.is_open:
@@ -310,9 +312,11 @@ class DataManager(MarketBoard):
 
     def _tell_refused(self, instrument: Instrument, code: int, text: str) -> None:
         listing = self._router.listings.get(instrument.instrument_id)
-        for outlet in listing.outlets if listing else ():
-            why = f"the broker refuses market data of {instrument.local_symbol}: {text} (its code {code})"
-            outlet.subscriber.on_error(instrument.contract, why)
+        if listing is None or not listing.is_subscribed:
+            return
+        listing.refusal = f"the broker refuses market data of {instrument.local_symbol}: {text} (its code {code})"
+        for outlet in listing.outlets:
+            outlet.subscriber.on_error(instrument.contract, listing.refusal)
 
     def _is_live(self) -> bool:
         return self._session.state is SessionState.CONNECTED
@@ -329,5 +333,5 @@ class DataManager(MarketBoard):
         for listing in self._router.listings.values():
             listing.leave(outlet)
             if listing.is_subscribed and not listing.subscribers:
-                listing.is_subscribed = False
+                listing.is_subscribed, listing.refusal = False, ""
                 self._session.unsubscribe(listing.instrument)

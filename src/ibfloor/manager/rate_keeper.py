@@ -40,7 +40,7 @@ class RateKeeper:
     def keep(self, base: Currency, standings: Iterable[RateNow]) -> None:
         """Watch the pair of every currency without a rate that may be used, twice in a row: the account may tell it."""
         missing = {standing.currency for standing in standings if standing.problem}
-        for currency in missing & self._missing:
+        for currency in sorted(missing & self._missing):
             self._watch(pair_of(base, currency))
         self._missing = missing
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
 from ibfloor.model.errors import BrokerRejected, ConnectivityError
@@ -63,6 +64,45 @@ def test_refused_market_data_is_told_with_ibs_words(
         assert refused == [("SPY", code, "Requested market data is not subscribed.")]
 
     with_data(test)
+
+
+def test_what_had_no_line_gets_the_first_that_is_freed(gateway: Any, with_data: Any, spy: Any, frame: Any) -> None:
+    others = [msgspec.structs.replace(spy, instrument_id=spy.instrument_id + n) for n in (1, 2)]
+
+    def full(fields: list[str]) -> list[bytes]:
+        is_over = fields[0] == "1" and fields[3] != str(spy.instrument_id) and len(gateway.received) < 8
+        return [frame(4, 2, fields[2], 101, "Max number of tickers has been reached", "")] if is_over else []
+
+    gateway.on_request = full
+
+    async def test(session: Any, floor: Any, refused: Any, heard: Any) -> None:
+        for instrument in (spy, *others):
+            session.subscribe(instrument)
+        async with asyncio.timeout(5):
+            while len(refused) < 2:
+                heard.clear()
+                await heard.wait()
+        session.unsubscribe(spy)
+        *_, again = await gateway.got(1, 4)
+        assert again[3] == str(others[0].instrument_id), "the first that had none, and no other"
+        assert len(await gateway.got(2)) == 1
+
+    with_data(test, resubscribe_first_s=60.0, heartbeat_s=60.0)
+
+
+def test_refused_market_data_is_asked_for_again_and_told_once(
+    gateway: Any, with_data: Any, spy: Any, frame: Any
+) -> None:
+    words = "Requested market data is not subscribed."
+    gateway.on_request = lambda fields: [frame(4, 2, fields[2], 354, words, "")] if fields[0] == "1" else []
+
+    async def test(session: Any, floor: Any, refused: Any, heard: Any) -> None:
+        session.subscribe(spy)
+        asked = await gateway.got(1, 4)
+        assert {fields[3] for fields in asked} == {str(spy.instrument_id)}
+        assert refused == [("SPY", 354, words)]
+
+    with_data(test, resubscribe_first_s=0.02, resubscribe_max_s=0.05)
 
 
 @pytest.mark.parametrize("text", ["Historical Market Data Service error message:HMDS query returned no data: SPY"])

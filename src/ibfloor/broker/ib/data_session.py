@@ -10,6 +10,7 @@ import msgspec
 import structlog
 from ib_async import ContractDetails, PriceIncrement
 
+from ibfloor.broker.ib.ask_again import AskAgain
 from ibfloor.broker.ib.client import LeanClient, LeanHandler
 from ibfloor.broker.ib.codes import Context, HistoryAnswer, IbRejected, Reaction, history_answer, reaction
 from ibfloor.broker.ib.contract_rules import PriceSteps, market_rule_id, to_rules, to_steps
@@ -52,8 +53,6 @@ _QUOTE_FARMS = (2103, 2104, 2108)
 _MARKET_RULE = "market rule"
 _PACING_WAIT_S = 15.0
 _PACING_TRIES = 4
-_CALM_S = 300.0
-"""A line that has run so long has recovered: the next wait is a short one again."""
 
 
 class IbDataSession(IbSession):
@@ -78,7 +77,7 @@ class IbDataSession(IbSession):
         self._wanted: dict[InstrumentId, Instrument] = {}
         self._req_ids: dict[InstrumentId, int] = {}
         self._instruments: dict[int, InstrumentId] = {}
-        self._ended: dict[InstrumentId, tuple[float, int]] = {}
+        self._again = AskAgain(wiring.settings, self._resubscribe)
         self._pacer = HistoryPacer(wiring.monotonic)
         self._price_steps: dict[int, PriceSteps] = {}
         self._one_rule = asyncio.Lock()
@@ -138,9 +137,15 @@ class IbDataSession(IbSession):
     def unsubscribe(self, instrument: Instrument) -> None:
         """Stop an instrument's market data."""
         self._wanted.pop(instrument.instrument_id, None)
+        self._again.forget(instrument.instrument_id)
         req_id = self._forget(instrument.instrument_id)
         if req_id is not None and self._client is not None and self._client.is_live:
             self._client.cancelMktData(req_id)  # type: ignore[no-untyped-call]
+            self._again.line_freed()
+
+    def is_streaming(self, instrument: Instrument) -> bool:
+        """Tell whether an instrument's ticks are asked for, and no error has ended them."""
+        return instrument.instrument_id in self._req_ids
 
     async def history(self, instrument: Instrument, *, bar_ns: int, duration_ns: int, end_ns: int | None) -> list[Bar]:
         """Return closed bars, oldest first; waits as IB's pacing rules demand.
@@ -273,23 +278,22 @@ class IbDataSession(IbSession):
                 self._requests.reject(req_id, code, text)
         elif instrument is not None and what is Reaction.RESUBSCRIBE:
             self._forget(instrument.instrument_id)
-            wait_s = self._resubscribe_wait_s(instrument.instrument_id)
+            wait_s = self._again.later(instrument)
             log.warning("market data ended", instrument=str(instrument.contract), code=code, again_in_s=wait_s)
-            asyncio.get_running_loop().call_later(wait_s, self._resubscribe, instrument)
         elif instrument is not None and what is Reaction.REJECT:
+            was_quoted = self._ticks.books[b"%d" % req_id].is_quotable
             self._forget(instrument.instrument_id)
-            log.error("market data refused", instrument=str(instrument.contract), code=code, text=text)
+            is_news = self._again.note_refused(instrument, code, was_quoted=was_quoted)
+            wait_s = self._again.later(instrument)
+            if not is_news:
+                return  # it is told once, however often it is asked for in vain
+            log.error(
+                "market data refused", instrument=str(instrument.contract), code=code, text=text, again_in_s=wait_s
+            )
             if self._tell_refused is not None:
                 self._tell_refused(instrument, code, text)
         elif what is not Reaction.IGNORE:
             log.warning("broker says", session=self._name, req_id=req_id, code=code, text=text)
-
-    def _resubscribe_wait_s(self, instrument_id: InstrumentId) -> float:
-        now_s, settings = asyncio.get_running_loop().time(), self._settings
-        last_s, tries = self._ended.get(instrument_id, (now_s, 0))
-        tries = 0 if now_s - last_s > _CALM_S else tries
-        self._ended[instrument_id] = (now_s, tries + 1)
-        return min(settings.resubscribe_first_s * 2.0 ** min(tries, 10), settings.resubscribe_max_s)
 
     def _resubscribe(self, instrument: Instrument) -> None:
         is_wanted = instrument.instrument_id in self._wanted and instrument.instrument_id not in self._req_ids
