@@ -269,6 +269,8 @@ class DataManager(MarketBoard):
     def _listen(self, listing: Listing, outlet: Outlet, kinds: Kind) -> None:
         listing.want(outlet, kinds)
         if listing.is_subscribed:
+            if why := listing.refusal:  # it was told to those who were there
+                outlet.subscriber.on_error(listing.instrument.contract, why)
             return
         listing.is_subscribed = True
         for stream in listing.streams.values():  # of an earlier subscription: ticks are missing since
@@ -289,8 +291,6 @@ class DataManager(MarketBoard):
             try:
                 await self._history.warm(listing.instrument, stream, warmup)
             except BrokerRejected as refused:
-            if why := listing.refusal:  # it was told to those who were there
-                outlet.subscriber.on_error(listing.instrument.contract, why)
                 text = f"no history of {listing.instrument.local_symbol} to warm up with: {refused}"
                 outlet.subscriber.on_error(listing.instrument.contract, text)
             if not outlet.is_open:
