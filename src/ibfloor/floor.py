@@ -117,7 +117,7 @@ class Floor:
             thread=ground.loop_thread("data"),
         )
         self._board = AccountBoard()
-        self._marks = Marks(self.data, USD, self._board.rates, clock, rate_max_age_s=settings.books.rate_max_age_s)
+        self._marks = Marks(self.data, USD, self._board.rates, clock, settings.books)
         self._gate = SharedGate(restored.gate, self.data.quote, clock, queue.put)
         self._master = master = clients.master_session(self._take_report, on_read_only=self._take_read_only)
         self._portfolio = PortfolioManager(

@@ -80,6 +80,9 @@ class Tape:
     def unsubscribe(self, instrument: Instrument) -> None:
         pass
 
+    def is_streaming(self, instrument: Instrument) -> bool:
+        return True
+
     async def history(self, instrument: Instrument, *, bar_ns: int, duration_ns: int, end_ns: int | None) -> list[Bar]:
         raise BrokerRejected("no history here")
 

@@ -86,6 +86,9 @@ class DataSession(Session, Protocol):
     def unsubscribe(self, instrument: Instrument) -> None:
         """Stop an instrument's market data."""
 
+    def is_streaming(self, instrument: Instrument) -> bool:
+        """Tell whether the market data is asked for, and was neither refused nor ended by the broker since."""
+
     async def history(self, instrument: Instrument, *, bar_ns: int, duration_ns: int, end_ns: int | None) -> list[Bar]:
         """Return closed bars, oldest first; raise ``BrokerRejected`` with the broker's text."""
 

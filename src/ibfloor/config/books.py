@@ -33,6 +33,11 @@ class BooksSection(Section):
         description="Oldest exchange rate that books and limits use, in market seconds; with an older one, or none, "
         "whatever needs it is shown as not known.",
     )
+    silent_max_s: Seconds = Field(
+        1800.0,
+        description="How long an instrument may be silent in its regular hours, though its feed is well, until the "
+        "guards of losses no longer judge by its last price, in market seconds. A broken feed counts at once.",
+    )
     nightly_at: Annotated[str, AfterValidator(_time_of_day)] = Field(
         "17:30",
         description='Market time of the nightly comparison of books and account, "HH:MM" in nightly_zone; '

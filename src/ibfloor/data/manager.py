@@ -26,9 +26,10 @@ from ibfloor.data.timekeeper import Timekeeper
 from ibfloor.loop_thread import LoopThread
 from ibfloor.model.errors import BrokerRejected, ConnectivityError
 from ibfloor.model.fact import SessionState
+from ibfloor.model.ids import InstrumentId
 from ibfloor.model.instrument import Contract, Instrument
 from ibfloor.model.market import Bar
-from ibfloor.model.moment import Clock
+from ibfloor.model.moment import NS_PER_S, Clock
 
 SessionFactory = Callable[[BatchSink], DataSession]
 """Makes the data session around the function that takes its batches; called on the data thread."""
@@ -73,6 +74,7 @@ class DataManager(MarketBoard):
         self._resolving: dict[Contract, asyncio.Lock] = {}
         self._conflated_before = 0
         self._farms_broken: set[str] = set()
+        self._quiet = QuietWatch(self._settings.max_age_ns, lambda instrument: self._session.is_streaming(instrument))
         # Set on the data thread as it starts.
         self._is_serving = False
         self._session: DataSession
@@ -163,6 +165,25 @@ class DataManager(MarketBoard):
             self._farms_broken.add(farm)
             self._doubt = self._clock.now_ns(), f"the data farm {farm} broke, and no quote has come since"
 
+    def feed_trouble(self, instrument_id: InstrumentId, silent_max_ns: int) -> str:
+        """Return why what came last of an instrument may not be its market any more; empty where nothing says so.
+
+        While its market is closed the last price is a good one. While it is open the feed must be well; an
+        instrument that hardly trades may then be silent for ``silent_max_ns`` of its regular hours.
+        """
+        listing, now_ns = self._listing(instrument_id), self._clock.now_ns()
+        if listing is None or listing.instrument.rules.is_open(now_ns, outside_rth=True) is False:
+            return ""
+        if not (self._is_serving and self._is_live()):
+            return "the market-data session is down"
+        if self._silent_since(listing) is not None:
+            return self.doubt(instrument_id)
+        if self._quiet.has_ended(listing):
+            return "the broker has ended its market data, and nothing has come since"
+        if self._quiet.silent_ns(listing, now_ns) > silent_max_ns:
+            return f"nothing has come for more than {silent_max_ns / NS_PER_S:g} s though its market is open"
+        return ""
+
     def record_to(self, sink: ColumnSink | None) -> None:
         """Feed a recorder from now on, first with the bars in memory; ``None``: it went away, or is to end."""
         with contextlib.nullcontext() if sink else contextlib.suppress(ConnectivityError):
@@ -175,9 +196,8 @@ class DataManager(MarketBoard):
         self._rules = RulesKeeper(session, self._clock, self._renew)
         self._history = HistoryLoader(session, self._settings.history_timeout_s)
         grace_s = self._settings.bar_close_grace_s
-        quiet = QuietWatch(self._settings.max_age_ns)
         timekeeper = Timekeeper(
-            self._router, self._clock, grace_s, self._start_seam, self._is_live, self._silent_since, quiet
+            self._router, self._clock, grace_s, self._start_seam, self._is_live, self._silent_since, self._quiet
         )
         try:
             await session.open()

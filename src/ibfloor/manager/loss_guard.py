@@ -16,11 +16,12 @@ from ibfloor.manager.account_board import AccountBoard
 from ibfloor.manager.floor_state import Applied, FloorState
 from ibfloor.manager.shared_gate import SharedGate
 from ibfloor.model.fact import AnyFact, KillLatched, KillReset
-from ibfloor.model.ids import UNASSIGNED, StrategyId
+from ibfloor.model.ids import UNASSIGNED, InstrumentId, StrategyId
 from ibfloor.model.kill import ACCOUNT
 from ibfloor.model.moment import NS_PER_S, Clock, to_datetime
 from ibfloor.model.risk_fact import ACCOUNT_BOOK, Restraint, RestrictionLifted, TradingRestricted
 from ibfloor.portfolio.performance import Performance
+from ibfloor.portfolio.position import Settlement
 from ibfloor.portfolio.valuation import Valuation
 from ibfloor.risk.limits import AccountLimits
 from ibfloor.risk.losses import Breach, LossBook, Losses, breach_of
@@ -31,7 +32,7 @@ ACTOR = "loss guard"
 """Who kills an account that has lost too much."""
 HOLD = "losses"
 BLIND_S = 10
-"""Market seconds for which the account's losses may be unknown before entries are held."""
+"""Market seconds for which losses of a book may be unknown before its entries are held."""
 
 OnValued = Callable[[Mapping[StrategyId, Valuation], Valuation], None]
 
@@ -43,6 +44,9 @@ class Performing(Protocol):
 
     performance: Performance | None
     on_valued: OnValued
+
+    def doubt(self, instrument_id: InstrumentId, /) -> str:
+        """Return why the mark of an instrument may not be its market any more; empty where nothing says so."""
 
 
 class Acts(Protocol):
@@ -79,8 +83,9 @@ class LossGuard:
         self.acts: Acts | None = None
         """Set before the first strategy starts."""
         self._books: dict[StrategyId, LossBook] = {}
-        self._blind_since_ns: int | None = None
-        self._is_held = False
+        self._blind_since_ns: dict[StrategyId, int] = {}
+        self._held: dict[StrategyId, str] = {}
+        """Books whose entries are held, and why."""
         self._is_killing = False
         # What the ledger forgets with the fact that lifts it, and what says whether a loss is forgiven with it.
         self._losing = set(state.risk.losing)
@@ -115,9 +120,13 @@ class LossGuard:
         for name, valuation in books.items():
             own = limits.of(name)
             wanted = [limit for limit in (own.day_loss_max, own.drawdown_max) if limit is not None]
-            if name == UNASSIGNED or not wanted or valuation.pnl is None:
+            if name == UNASSIGNED:
                 continue
-            losses[name] = found = self._measure(name, valuation.pnl, min(wanted), day, now_ns)
+            pnl, why = valuation.pnl, self._unknown(valuation, valuation.pnl) if wanted else ""
+            self._see_or_not(name, why, now_ns)
+            if not wanted or why or pnl is None:
+                continue
+            losses[name] = found = self._measure(name, pnl, min(wanted), day, now_ns)
             breach = breach_of(found, own.day_loss_max, own.drawdown_max)
             if breach is not None and name not in self._losing:  # one that is disabled loses all the same
                 self._restrain(name, breach, now_ns)
@@ -126,13 +135,15 @@ class LossGuard:
     def _look_at_account(self, account: Valuation, limits: AccountLimits, day: str, now_ns: int) -> None:
         curve = self._portfolio.performance
         share = limits.drawdown_max_pct
-        if curve is None or (limits.day_loss_max, limits.drawdown_max, share) == (None, None, None):
-            self._see()
+        if (limits.day_loss_max, limits.drawdown_max, share) == (None, None, None):
+            self._see_or_not(ACCOUNT_BOOK, "", now_ns)
             return
-        if account.equity is None:
-            self._go_blind(now_ns)
+        why = self._unknown(account, account.equity, is_equity=True)
+        if curve is None:
+            why = why or "it could not be valued yet"
+        self._see_or_not(ACCOUNT_BOOK, why, now_ns)
+        if why or curve is None:
             return
-        self._see()
         book = self._book(ACCOUNT_BOOK)
         mark = book.advance(day, curve.equity - curve.flows)
         most = None if share is None else max((mark.peak + curve.flows) * share / 100, Decimal(0))
@@ -180,18 +191,35 @@ class LossGuard:
             self._books[name] = LossBook(self._state.risk.peaks.get(name))
         return self._books[name]
 
-    def _go_blind(self, now_ns: int) -> None:
-        if self._blind_since_ns is None:
-            self._blind_since_ns = now_ns
-        if not self._is_held and now_ns - self._blind_since_ns >= BLIND_S * NS_PER_S:
-            self._is_held = True
-            text = "what the account has lost is not known: a price or an exchange rate is missing"
-            log.error("entries are held", reason=text)
-            self._gate.hold(HOLD, text, is_for_entries=True)
+    def _unknown(self, book: Valuation, result: Decimal | None, *, is_equity: bool = False) -> str:
+        """Say why a book's result is not known now: which price or rate is missing or in doubt; empty when it is."""
+        found: list[str] = []
+        for each in book.positions:
+            if is_equity and each.position.settlement is Settlement.EXCHANGED:
+                continue  # its worth is in the cash, at the exchange rates
+            key = each.position.instrument_id
+            doubt = "there is no price" if each.mark is None else self._portfolio.doubt(key)
+            if doubt:
+                instrument = self._state.instruments.get(key)
+                found.append(f"{key if instrument is None else instrument.local_symbol}: {doubt}")
+        if result is None:
+            found += book.problems or ([] if found else ["a price or an exchange rate is missing"])
+        return "; ".join(dict.fromkeys(found))
 
-    def _see(self) -> None:
-        self._blind_since_ns = None
-        if self._is_held:
-            self._is_held = False
-            log.warning("losses are known again: entries may pass")
-            self._gate.lift(HOLD)
+    def _see_or_not(self, name: StrategyId, why: str, now_ns: int) -> None:
+        """Hold the entries of a book, or of the floor, whose losses are unknown for long, and no longer than that."""
+        strategy = None if name == ACCOUNT_BOOK else name
+        if not why:
+            self._blind_since_ns.pop(name, None)
+            if self._held.pop(name, None) is not None:
+                log.warning("losses are known again: entries may pass", book=name or "account")
+                self._gate.lift(HOLD, strategy)
+            return
+        since_ns = self._blind_since_ns.setdefault(name, now_ns)
+        if self._held.get(name) == why or now_ns - since_ns < BLIND_S * NS_PER_S:
+            return
+        text = f"what {'the account' if strategy is None else 'it'} has lost is not known: {why}"
+        if name not in self._held:
+            log.error("entries are held", book=name or "account", reason=text)
+        self._held[name] = why
+        self._gate.hold(HOLD, text, strategy, is_for_entries=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from math import isfinite
 
+from ibfloor.config.books import BooksSection
 from ibfloor.data.manager import DataManager
 from ibfloor.model.ids import InstrumentId
 from ibfloor.model.instrument import Instrument, SecurityType
@@ -24,7 +25,8 @@ class Marks:
     """Prices to value books at: the middle of the quote, else the last trade, each with its time.
 
     Exchange rates come from the currency pairs that are watched, else from what the broker told with
-    the account (``told``), none older than ``rate_max_age_s`` of market time.
+    the account (``told``), none older than ``[books] rate_max_age_s`` of market time. A mark stays the last
+    one there was; whether it may be judged by says ``doubt``.
     """
 
     def __init__(
@@ -33,13 +35,13 @@ class Marks:
         base: Currency,
         told: Callable[[Currency], Iterable[FxRate]],
         clock: Clock,
-        *,
-        rate_max_age_s: float,
+        settings: BooksSection,
     ) -> None:
         self._data = data
         self._told = told
         self._clock = clock
-        self._rate_max_age_ns = int(rate_max_age_s * NS_PER_S)
+        self._rate_max_age_ns = int(settings.rate_max_age_s * NS_PER_S)
+        self._silent_max_ns = int(settings.silent_max_s * NS_PER_S)
         self.base = base
         """The account's currency; set once the account is known."""
 
@@ -47,6 +49,10 @@ class Marks:
         """Return the marks there are; an instrument without market data has none."""
         found = {key: self._mark(key) for key in instrument_ids}
         return {key: mark for key, mark in found.items() if mark is not None}
+
+    def doubt(self, instrument_id: InstrumentId) -> str:
+        """Return why an instrument's mark may not be its market any more; empty where nothing says so."""
+        return self._data.feed_trouble(instrument_id, self._silent_max_ns)
 
     def rates(self) -> Rates:
         """Return the exchange rates that may be used now, with what is wrong with the others."""

@@ -53,6 +53,8 @@ class PortfolioManager:
         self._forks: dict[ClientOrderId, int] = {}
         self.on_valued: Callable[[Mapping[StrategyId, Valuation], Valuation], None] = lambda books, account: None
         """Told of every valuation, on the queue's thread. Set before the start."""
+        self.doubt = marks.doubt
+        """Why the mark of an instrument may not be its market any more; empty where nothing says so."""
         self.performance: Performance | None = None
         """The day's anchor and the peak so far; ``None`` until the account could be valued once."""
 

@@ -20,7 +20,8 @@ class SessionWatch:
 
     The account's session shuts the whole gate while it is down, a strategy's own session only that
     strategy's. Either opens again when a reconciliation that began after the reconnect has settled.
-    Lost market data holds nothing: the gate refuses entries on old quotes by itself.
+    Lost market data holds nothing here: the gate refuses entries on old quotes by itself, and the loss
+    guard holds those whose losses it can no longer see.
     """
 
     def __init__(self, gate: SharedGate, reconciler: Reconciler, tell: Callable[[SessionChanged], None]) -> None:

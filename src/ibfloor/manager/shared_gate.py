@@ -12,6 +12,7 @@ from decimal import Decimal
 from math import isfinite
 from threading import Lock
 
+from ibfloor.manager.entry_holds import EntryHolds
 from ibfloor.manager.gate_crossing import GateCrossing
 from ibfloor.manager.gate_limits import GateLimits
 from ibfloor.manager.gate_sizes import GateSizes
@@ -57,6 +58,7 @@ class SharedGate:
         self.previews = gate.previews
         """What the broker said of orders before they are sent; safe from any thread."""
         self._strategy_holds: dict[StrategyId, dict[str, str]] = {}
+        self._entry_holds = EntryHolds(gate.permissions)
 
     def check_and_reserve(self, request: OrderRequest, instrument: Instrument) -> Refusal | None:
         """Reserve the order's worst case, or say why not."""
@@ -121,6 +123,7 @@ class SharedGate:
         """Take an applied fact: reservations follow orders, positions follow fills, and the books (``held``)."""
         with self._lock:
             self._gate.apply(fact, order)
+            self._entry_holds.renew()
             for strategy, instrument_id, qty in held:
                 self._gate.exposures.hold_at(strategy, instrument_id, qty)
 
@@ -145,7 +148,9 @@ class SharedGate:
         ``is_for_entries``: what only reduces a position passes all the same.
         """
         with self._lock:
-            if is_for_entries:
+            if is_for_entries and strategy is not None:
+                self._entry_holds.hold(name, text, strategy)
+            elif is_for_entries:
                 self._gate.permissions.reducing[name] = text
             elif strategy is None:
                 self._gate.block(name, text)
@@ -160,6 +165,7 @@ class SharedGate:
                 self._gate.unblock(name)
                 self._gate.permissions.reducing.pop(name, None)
                 return
+            self._entry_holds.lift(name, strategy)
             holds = self._strategy_holds.get(strategy, {})
             holds.pop(name, None)
             if holds:

@@ -69,6 +69,7 @@ class HandFedSession:
         self.resolve_gate: asyncio.Event | None = None
         self.open_error: Exception | None = None
         self.losses = 0
+        self.ended: set[Instrument] = set()
         self._sink: BatchSink | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -103,6 +104,9 @@ class HandFedSession:
     def unsubscribe(self, instrument: Instrument) -> None:
         self.log.append(f"unsubscribe {instrument.local_symbol}")
         self.subscribed.remove(instrument)
+
+    def is_streaming(self, instrument: Instrument) -> bool:
+        return instrument in self.subscribed and instrument not in self.ended
 
     async def history(self, instrument: Instrument, *, bar_ns: int, duration_ns: int, end_ns: int | None) -> list[Bar]:
         self.log.append(f"history {instrument.local_symbol} {duration_ns // bar_ns} end={end_ns}")

@@ -71,3 +71,33 @@ def test_hours_that_are_not_known_excuse_no_silence() -> None:
     watch, one = QuietWatch(60 * S), listing()
     one.instrument = msgspec.structs.replace(SPY, rules=ContractRules())
     assert told(watch, one, 5000, 5061) == ["market data stands still"]
+
+
+def test_silence_counts_from_the_opening_and_is_none_while_the_market_is_closed() -> None:
+    watch, one = QuietWatch(60 * S), listing()
+    tick(one, 500)
+    told(watch, one, 500, 999)
+    assert watch.silent_ns(one, 999 * S) == 0
+    told(watch, one, 1000)
+    assert watch.silent_ns(one, 1040 * S) == 40 * S
+    tick(one, 1030)
+    assert watch.silent_ns(one, 1040 * S) == 10 * S
+    told(watch, one, 2001)
+    assert watch.silent_ns(one, 2001 * S) == 0
+
+
+def test_data_that_the_broker_ended_begins_anew_with_an_event_not_with_being_asked_for() -> None:
+    streaming = [True]
+    watch, one = QuietWatch(60 * S, lambda instrument: streaming[0]), listing()
+    tick(one, 1100)
+    told(watch, one, 1101)
+    assert not watch.has_ended(one)
+    streaming[0] = False
+    told(watch, one, 1102)
+    streaming[0] = True
+    told(watch, one, 1103)
+    assert watch.has_ended(one)
+    tick(one, 1104)
+    assert not watch.has_ended(one)
+    told(watch, one, 1105)
+    assert not watch.has_ended(one)

@@ -8,22 +8,25 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from structlog.testing import capture_logs
 
 from ibfloor.manager.account_board import AccountBoard
 from ibfloor.manager.floor_state import FloorState
 from ibfloor.manager.loss_guard import ACTOR, LossGuard, OnValued
 from ibfloor.manager.shared_gate import SharedGate
 from ibfloor.model.fact import AnyFact, KillLatched, KillReset
-from ibfloor.model.ids import StrategyId
+from ibfloor.model.ids import InstrumentId, StrategyId
 from ibfloor.model.money import USD
 from ibfloor.model.risk_fact import PeakReached, Restraint, RestrictionLifted, TradingRestricted
 from ibfloor.portfolio.performance import Performance
-from ibfloor.portfolio.valuation import Valuation
+from ibfloor.portfolio.position import Position, Settlement
+from ibfloor.portfolio.valuation import Mark, PositionValue, Valuation
 from ibfloor.risk.gate import RiskGate
 from ibfloor.risk.limits import AccountLimits, RiskLimits, StrategyLimits
 
 D = Decimal
 SMA = StrategyId("sma")
+SPY = InstrumentId(756733)
 S_NS = 1_000_000_000
 DAY_NS = 86_400 * S_NS
 LIMITS = RiskLimits(
@@ -67,12 +70,16 @@ class Watch:
         self.core = RiskGate(LIMITS)
         self.performance: Performance | None = None
         self.on_valued: OnValued = lambda books, account: None
+        self.doubts: dict[InstrumentId, str] = {}
         for fact in self.journal:
             self.core.apply(fact)
             self.state.apply(fact)
-        gate = SharedGate(self.core, lambda _: None, clock)
-        self.guard = LossGuard(self.state, gate, AccountBoard(), clock, self, self._put, tz=UTC)
+        self.gate = SharedGate(self.core, lambda _: None, clock)
+        self.guard = LossGuard(self.state, self.gate, AccountBoard(), clock, self, self._put, tz=UTC)
         self.guard.acts = self
+
+    def doubt(self, instrument_id: InstrumentId) -> str:
+        return self.doubts.get(instrument_id, "")
 
     def stop(self, name: StrategyId) -> None:
         self.stopped.append(name)
@@ -84,17 +91,25 @@ class Watch:
     def take(self, fact: AnyFact) -> None:
         self._put(fact)
 
-    def look(self, *, pnl: str | None = "0", equity: str | None = "100000", flows: str = "0") -> None:
+    def look(
+        self,
+        *,
+        pnl: str | None = "0",
+        equity: str | None = "100000",
+        flows: str = "0",
+        held: tuple[PositionValue, ...] = (),
+        problems: tuple[str, ...] = (),
+    ) -> None:
         if equity is not None:
             self.performance = Performance(
                 day="", anchor=D(0), peak=D(0), equity=D(equity), flows=D(flows), flows_by={}
             )
-        account = value("ACCOUNT", "0", equity)
-        self.on_valued({SMA: value("sma", pnl, "0")}, account)
+        account = replace(value("ACCOUNT", "0", equity), positions=tuple(each for each in held if each.mark))
+        self.on_valued({SMA: replace(value("sma", pnl, "0"), positions=held, problems=problems)}, account)
 
     def _put(self, fact: AnyFact) -> None:
         self.journal.append(fact)
-        self.core.apply(fact)
+        self.gate.apply(fact, None)
         self.guard.observe(self.state.apply(fact))
 
     def of(self, kind: type[Any]) -> list[Any]:
@@ -117,6 +132,16 @@ def value(name: str, pnl: str | None, equity: str | None) -> Valuation:
         gross_exposure=nothing,
         net_exposure=nothing,
         equity=None if equity is None else D(equity),
+    )
+
+
+def position(*, has_mark: bool = True, settlement: Settlement = Settlement.PAID) -> PositionValue:
+    return PositionValue(
+        position=Position(instrument_id=SPY, currency=USD, qty=D(10), settlement=settlement),
+        mark=Mark(D(100), 0, "mid") if has_mark else None,
+        unrealised=D(0),
+        exposure=D(1_000),
+        equity=D(1_000),
     )
 
 
@@ -289,6 +314,81 @@ def test_account_whose_worth_is_not_known_for_long_may_not_enter(watch: Watch) -
     assert "not known" in watch.core.permissions.reducing["losses"]
     watch.look()
     assert watch.core.permissions.reducing == {}
+
+
+def test_strategy_whose_result_is_not_known_for_long_may_not_enter_and_hears_which_figure_is_missing(
+    watch: Watch,
+) -> None:
+    reducing, missing = watch.core.permissions.reducing_strategies, position(has_mark=False)
+    watch.look()
+    with capture_logs() as lines:
+        for after_s in (0, 9, 1, 1, 1):
+            watch.clock.ns += after_s * S_NS
+            watch.look(pnl=None, held=(missing,))
+            assert (SMA in reducing) is (after_s == 1)
+    assert [line["event"] for line in lines] == ["entries are held"], "once"
+    assert reducing[SMA] == "what it has lost is not known: 756733: there is no price"
+    assert watch.core.permissions.shut_reason is None, "others go on"
+    watch.look(pnl=None, problems=("no rate of EUR is known",))
+    assert "no rate of EUR is known" in reducing[SMA]
+    watch.look()
+    assert reducing == {}
+    watch.look(pnl=None)
+    assert reducing == {}, "it has its seconds again"
+
+
+def test_price_in_doubt_is_no_price_for_the_guards(watch: Watch) -> None:
+    allowed, held = watch.core.permissions, (position(),)
+    watch.look(held=held)
+    watch.doubts[SPY] = "the market-data session is down"
+    watch.look(pnl="-500", equity="50000", held=held)
+    assert (watch.stopped, watch.killed) == ([], []), "nobody judges by it, either way"
+    watch.clock.ns += 10 * S_NS
+    watch.look(held=held)
+    for text in (allowed.reducing_strategies[SMA], allowed.reducing["losses"]):
+        assert "756733: the market-data session is down" in text
+    watch.doubts.clear()
+    watch.look(held=held)
+    assert (allowed.reducing_strategies, allowed.reducing) == ({}, {})
+    watch.look(pnl="-100", held=held)
+    assert watch.stopped == [SMA]
+
+
+def test_account_is_worth_its_cash_whatever_the_price_of_a_currency_pair(watch: Watch) -> None:
+    pair = position(settlement=Settlement.EXCHANGED)
+    watch.doubts[SPY] = "the market-data session is down"
+    for _ in range(2):
+        watch.look(held=(pair,))
+        watch.clock.ns += 10 * S_NS
+    assert watch.core.permissions.reducing == {}
+    assert SMA in watch.core.permissions.reducing_strategies, "the strategy's result is made of that price"
+
+
+def test_account_that_could_never_be_valued_may_not_enter(watch: Watch) -> None:
+    watch.look(equity=None)
+    watch.clock.ns += 10 * S_NS
+    watch.look(equity=None)
+    assert "not known" in watch.core.permissions.reducing["losses"]
+    watch.look()
+    assert watch.core.permissions.reducing == {}
+
+
+def test_hold_of_entries_and_a_restraint_are_lifted_each_by_its_own(watch: Watch) -> None:
+    reducing = watch.core.permissions.reducing_strategies
+    lost = replace(disabled("day_loss"), restraint=Restraint.REDUCING, reason="lost 500")
+    watch.gate.hold("a", "no price", SMA, is_for_entries=True)
+    watch.gate.hold("b", "no rate", SMA, is_for_entries=True)
+    assert (reducing, watch.core.permissions.reducing) == ({SMA: "no price; no rate"}, {})
+    watch.take(lost)
+    assert reducing == {SMA: "lost 500"}
+    watch.gate.lift("b", SMA)
+    watch.take(lifted())
+    assert reducing == {SMA: "no price"}
+    watch.take(lost)
+    watch.gate.lift("a", SMA)
+    assert reducing == {SMA: "lost 500"}
+    watch.take(lifted())
+    assert reducing == {}
 
 
 def test_book_without_limits_of_losses_is_not_measured(watch: Watch) -> None:
