@@ -147,10 +147,6 @@ class IbDataSession(IbSession):
         """Tell whether an instrument's ticks are asked for, and no error has ended them."""
         return instrument.instrument_id in self._req_ids
 
-    def is_streaming(self, instrument: Instrument) -> bool:
-        """Tell whether an instrument's ticks are asked for, and no error has ended them."""
-        return instrument.instrument_id in self._req_ids
-
     async def history(self, instrument: Instrument, *, bar_ns: int, duration_ns: int, end_ns: int | None) -> list[Bar]:
         """Return closed bars, oldest first; waits as IB's pacing rules demand.
 
