@@ -2,7 +2,8 @@
 
 A pass is: ask the broker for everything, let ``settle`` say what that means for our orders, put
 those facts, then compare the books with the account. A difference becomes a break only when it
-stands in three snapshots in a row: a fill may be on its way while a snapshot is taken.
+stands in three snapshots in a row: a fill may be on its way while a snapshot is taken. Each is told
+as soon as it does, whatever else still moves; what moves at every look is told in the end too.
 """
 
 from __future__ import annotations
@@ -10,19 +11,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from decimal import Decimal
 from itertools import count
 from typing import Protocol
 
 import msgspec
 import structlog
+from msgspec import structs
 
 from ibfloor.broker.port import MasterSession
 from ibfloor.crash_points import reach
 from ibfloor.manager.floor_state import FloorState
 from ibfloor.manager.message_queue import MessageQueue
 from ibfloor.manager.portfolio_manager import PortfolioManager
+from ibfloor.manager.suspects import CONFIRMATIONS, LOOKS_MAX, Suspects
 from ibfloor.model.account import BrokerSnapshot
+from ibfloor.model.booking import BreakCause
 from ibfloor.model.errors import BrokerRejected, ConnectivityError
 from ibfloor.model.fact import AnyFact, BreakFound, Reconciled, SessionState
 from ibfloor.model.ids import AccountId, StrategyId
@@ -33,7 +36,8 @@ from ibfloor.portfolio.reconciliation import Difference
 
 NUDGE_TRIES = 4
 """Looks in a row at an order that came into doubt: two are proof, and what is new meanwhile needs two more."""
-CONFIRMATIONS = 3
+PATIENCE = 2 * CONFIRMATIONS
+"""Looks that a difference stands before it is told while an order is in doubt: the order may explain it."""
 RECHECK_S = 0.7
 QUIET_S = 2.0
 RETRY_S = 3.0
@@ -63,6 +67,8 @@ class PassOutcome(msgspec.Struct, frozen=True):
     unknown: int
     positions: int
     curve: Performance | None
+    is_quiet: bool
+    """No order changed meanwhile: what differs is not on its way."""
 
 
 class Reconciler:
@@ -89,7 +95,7 @@ class Reconciler:
         self._on_account = on_account
         self.page = page
         """Calls a person."""
-        self._suspects: dict[str, tuple[Decimal, int]] = {}
+        self._suspects = Suspects()
         self._asked: set[tuple[str, StrategyId | None]] = {("start", None)}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
@@ -152,7 +158,7 @@ class Reconciler:
     async def _pause(self) -> None:
         if self._asked or self._waiters:
             return
-        await self._woken_within(self._period_s)
+        await self._woken_within(RETRY_S if self._suspects.is_open else self._period_s)
 
     async def _woken_within(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -163,14 +169,20 @@ class Reconciler:
         for tries in count(1):
             outcome = await self._pass()
             self._passed_s = asyncio.get_running_loop().time()
-            if self._portfolio.has_forks and tries < FORK_TRIES:
-                await asyncio.sleep(RECHECK_S)
-            elif (is_open := bool(outcome.unknown) or self._portfolio.has_doubts) and thorough:
-                await asyncio.sleep(QUIET_S)
-            elif (is_open and is_nudged and tries < NUDGE_TRIES) or self._has_suspects:
-                await asyncio.sleep(RECHECK_S)
+            is_open = bool(outcome.unknown) or self._portfolio.has_doubts
+            is_forked = self._portfolio.has_forks and tries < FORK_TRIES
+            if not is_forked and is_open and thorough:
+                pause_s = QUIET_S
+            elif (
+                is_forked
+                or (is_open and is_nudged and tries < NUDGE_TRIES)
+                or (self._suspects.is_open and tries < LOOKS_MAX)
+            ):
+                pause_s = RECHECK_S
             else:
                 break
+            self._tell_found(outcome, PATIENCE if is_open or is_forked else CONFIRMATIONS, is_news_alone=True)
+            await asyncio.sleep(pause_s)
         if self._portfolio.has_forks:
             log.critical("the broker works an order more than once, and it cannot be canceled: cancel it by hand")
         self._report(outcome)
@@ -186,8 +198,8 @@ class Reconciler:
         for fact in facts:
             self._queue.put(fact)
             reach("settle.put")
-        outcome = await asyncio.wrap_future(self._queue.ask(lambda state: self._compare(state, snapshot)))
-        self._suspect(outcome.differences)
+        outcome = await asyncio.wrap_future(self._queue.ask(lambda state: self._compare(state, snapshot, asked_at)))
+        self._suspects.look(outcome.differences, is_quiet=outcome.is_quiet)
         reach("settle.compared")
         return outcome
 
@@ -202,7 +214,7 @@ class Reconciler:
         if self._session.state is SessionState.DEGRADED:
             raise ConnectivityError("the gateway is without IB, or in doubt: what it lists proves nothing")
 
-    def _compare(self, state: FloorState, snapshot: BrokerSnapshot) -> PassOutcome:
+    def _compare(self, state: FloorState, snapshot: BrokerSnapshot, asked_at: int) -> PassOutcome:
         differences = self._portfolio.compare(snapshot)
         return PassOutcome(
             differences,
@@ -210,43 +222,43 @@ class Reconciler:
             len(state.orders.unknown()),
             len(snapshot.positions),
             self._portfolio.performance,
+            state.orders.changes == asked_at,
         )
-
-    @property
-    def _has_suspects(self) -> bool:
-        return any(count < CONFIRMATIONS for _, count in self._suspects.values())
-
-    def _suspect(self, differences: tuple[Difference, ...]) -> None:
-        before = self._suspects
-        self._suspects = {}
-        for found in differences:
-            delta, count = before.get(found.key, (None, 0))
-            same = delta == found.theirs - found.ours
-            self._suspects[found.key] = (found.theirs - found.ours, count + 1 if same else 1)
 
     def _report(self, outcome: PassOutcome) -> None:
         now_ns = self._clock.now_ns()
-        found = outcome.differences
+        self._tell_found(outcome, CONFIRMATIONS)
         for fact in outcome.breaks:
-            if isinstance(fact, BreakFound):
-                log.error("books and account differ", difference=fact.text, cause=fact.cause.lower(), why=fact.why)
-                if fact.ts_event_ns == fact.ts_init_ns:  # told for the first time
-                    self.page(f"books and account differ: {fact.text} (cause: {fact.cause.lower()})")
-            else:
+            if not isinstance(fact, BreakFound):
                 log.warning("break cleared", fact=fact)
-            self._queue.put(fact)
+                self._queue.put(fact)
         reconciled = Reconciled(
             ts_event_ns=now_ns,
             ts_init_ns=now_ns,
             positions=outcome.positions,
-            breaks=len(found),
+            breaks=len(outcome.differences),
             unknown_orders=outcome.unknown,
         )
         if (curve := outcome.curve) is not None:  # so that a restart knows the peak, and where the last day ended
-            reconciled = msgspec.structs.replace(
+            reconciled = structs.replace(
                 reconciled, equity=curve.equity, peak=curve.peak, flows=curve.flows, flows_by=curve.moneys
             )
         self._queue.put(reconciled)
+
+    def _tell_found(self, outcome: PassOutcome, confirmations: int, *, is_news_alone: bool = False) -> None:
+        for fact in outcome.breaks:
+            if not isinstance(fact, BreakFound) or not self._suspects.is_real(fact.key, confirmations):
+                continue
+            is_news = fact.ts_event_ns == fact.ts_init_ns
+            if is_news_alone and not is_news:
+                continue
+            if self._suspects.is_moving(fact.key):
+                text = f"{fact.text}; it moves at every look"
+                fact = structs.replace(fact, text=text, cause=BreakCause.UNKNOWN, why="", proposal=None)
+            log.error("books and account differ", difference=fact.text, cause=fact.cause.lower(), why=fact.why)
+            if is_news:
+                self.page(f"books and account differ: {fact.text} (cause: {fact.cause.lower()})")
+            self._queue.put(fact)
 
     def _tell_later(self) -> None:
         loop = self._loop
