@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from tests.sim.books_world import BooksWorld, play
 
-from ibfloor.model.booking import Adjust, AnyBooking, BookCash, Share, SplitPosition, UndoEntry
+from ibfloor.model.booking import Adjust, AnyBooking, BookCash, Share, SpinOff, SplitPosition, TransferLot, UndoEntry
 from ibfloor.model.command import ConfirmBooking, Denied, Done, PreviewBooking, Previewed
 from ibfloor.model.entry import EntryKind
 from ibfloor.model.ids import StrategyId
@@ -85,6 +85,33 @@ def test_a_split_overnight_is_named_while_the_floor_is_down_and_ended_by_one_ent
         await world.give(ConfirmBooking(command_id="u!", actor="ann", preview_id=shown.preview.preview_id))
         assert list(await broken(world, "SPLIT")) == [key]
         await resolved(world, key)
+
+    play(tmp_path, scene)
+
+
+def test_a_spin_off_ends_the_break_of_the_new_shares_and_takes_its_part_of_the_cost_along(tmp_path: Path) -> None:
+    async def scene(world: BooksWorld) -> None:
+        await hold_spy(world)
+        spy, qqq = world.instrument("SPY"), world.instrument("QQQ")
+        to_alpha = TransferLot(taker=StrategyId("alpha"), instrument_id=spy.instrument_id, qty=Decimal(100))
+        shown = await world.give(PreviewBooking(command_id="t", actor="ann", booking=to_alpha, reason="hers"))
+        await world.give(ConfirmBooking(command_id="t!", actor="ann", preview_id=shown.preview.preview_id))
+        world.account.adjust(qqq, Decimal(1), Decimal(75), Decimal(0))  # 1 for 4, and no cash moves
+        (key,) = await broken(world, "UNKNOWN")
+        spun = SpinOff(
+            instrument_id=spy.instrument_id, child_id=qqq.instrument_id, new=1, old=4, cost_share=Decimal("0.25")
+        )
+        wrong = msgspec.structs.replace(spun, cost_share=Decimal(1))
+        refused = await world.give(PreviewBooking(command_id="w", actor="ann", booking=wrong, reason="form 8937"))
+        assert isinstance(refused, Denied)
+        await resolved(world, key, spun)
+        cost = 300 * Decimal("160.02")
+        for name, part in (("UNASSIGNED", 2), ("alpha", 1)):
+            held = (await world.book(name)).positions
+            assert [held[each.instrument_id].qty for each in (spy, qqq)] == [100 * part, 25 * part]
+            assert held[spy.instrument_id].cost == cost * part / 3 * Decimal("0.75")
+            assert held[qqq.instrument_id].cost == cost * part / 3 * Decimal("0.25")
+            assert held[spy.instrument_id].realised == held[qqq.instrument_id].realised == 0
 
     play(tmp_path, scene)
 

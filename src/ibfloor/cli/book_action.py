@@ -27,7 +27,7 @@ from ibfloor.model.ids import StrategyId
 
 app = typer.Typer(
     name="action",
-    help="Classify a split, merger, expiry, settlement, exercise, assignment, dividend, interest or charge.",
+    help="Classify a split, merger, spin-off, expiry, settlement, exercise, assignment, dividend, interest or charge.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -88,6 +88,42 @@ def merger(
         old=old,
         cash_per_share=number(cash, "--cash"),
         cash_cost_share=number(cash_cost, "--cash-cost"),
+        px_in_lieu=optional(in_lieu, "--in-lieu"),
+    )
+    book(done, config, home, reason=reason, break_key=break_key, preview=preview, yes=yes, at=at)
+
+
+@app.command(
+    epilog=examples(
+        "ibfloor book action spinoff GE GEV 1 4 --cost 0.18 --in-lieu 131.40 -r 'form 8937' --at '2026-04-02'"
+    )
+)
+def spinoff(
+    symbol: SymbolArgument,
+    child: Annotated[str, typer.Argument(metavar="CHILD", help="What its holders got.")],
+    new: NewArgument,
+    old: OldArgument,
+    reason: ReasonOption,
+    cost: Annotated[
+        str, typer.Option("--cost", metavar="SHARE", help="The part of the cost, 0 to 1, that goes along.")
+    ],
+    in_lieu: LieuOption = "",
+    at: AtOption = "",
+    break_key: BreakOption = "",
+    preview: PreviewOption = False,
+    yes: YesOption = False,
+    config: ConfigOption = CONFIG_DEFAULT,
+    home: HomeOption = None,
+) -> None:
+    """Give every book that holds an instrument shares of another, and a part of the cost with them."""
+    from ibfloor.model.booking import SpinOff
+
+    done = SpinOff(
+        instrument_id=instrument_id(symbol, config, home),
+        child_id=instrument_id(child, config, home),
+        new=new,
+        old=old,
+        cost_share=number(cost, "--cost"),
         px_in_lieu=optional(in_lieu, "--in-lieu"),
     )
     book(done, config, home, reason=reason, break_key=break_key, preview=preview, yes=yes, at=at)

@@ -91,6 +91,19 @@ class MergePosition(Booking, frozen=True, kw_only=True):
     px_in_lieu: Decimal | None = None
 
 
+class SpinOff(Booking, frozen=True, kw_only=True):
+    """Give every holder of an instrument ``new`` of another for each ``old``, and a part of the cost with them."""
+
+    instrument_id: InstrumentId
+    child_id: InstrumentId
+    new: int
+    old: int
+    cost_share: Decimal
+    """The part of the cost, from 0 to 1, that goes to the child; the company says which."""
+    px_in_lieu: Decimal | None = None
+    """What a fraction of the child was paid out at; without it fractions stay."""
+
+
 class ExpirePosition(Booking, frozen=True, kw_only=True):
     """End what every book holds of an instrument, at its last settlement price; 0 = worthless."""
 
@@ -129,6 +142,7 @@ AnyBooking = (
     | BookCash
     | SplitPosition
     | MergePosition
+    | SpinOff
     | ExpirePosition
     | SettleFuture
     | ExerciseOption

@@ -14,6 +14,7 @@ from ibfloor.model.booking import (
     ExpirePosition,
     MergePosition,
     SettleFuture,
+    SpinOff,
     SplitPosition,
     TransferCash,
     TransferLot,
@@ -27,7 +28,7 @@ from ibfloor.portfolio import actions
 from ibfloor.portfolio.actions import ActionError, Header
 from ibfloor.portfolio.books import Books
 from ibfloor.portfolio.bounds import asked_too_much
-from ibfloor.portfolio.corporate import Piece, assigned_to, exercised, expiry, reorganised, settled, split
+from ibfloor.portfolio.corporate import Piece, assigned_to, exercised, expiry, reorganised, settled, spin_off, split
 
 CASH_KINDS = INCOME_KINDS | {EntryKind.DEPOSIT, EntryKind.WITHDRAWAL}
 
@@ -61,6 +62,8 @@ def _entry_of(booking: AnyBooking, books: Books, head: Header) -> BookEntry:
             return split(books, head, booking.instrument_id, booking.new, booking.old, px_in_lieu=booking.px_in_lieu)
         case MergePosition():
             return _merged(booking, books, head)
+        case SpinOff():
+            return _spun_off(booking, books, head)
         case ExpirePosition():
             return expiry(books, head, booking.instrument_id, booking.px)
         case SettleFuture():
@@ -150,6 +153,24 @@ def _merged(booking: MergePosition, books: Books, head: Header) -> BookEntry:
         cash_per_share=booking.cash_per_share,
         cash_cost_share=booking.cash_cost_share,
     )
+
+
+def _spun_off(booking: SpinOff, books: Books, head: Header) -> BookEntry:
+    if booking.new <= 0 or booking.old <= 0 or not 0 <= booking.cost_share < 1:
+        raise ActionError(
+            f"{booking.new} for {booking.old} with {booking.cost_share:f} of the cost is no spin-off: "
+            "both are counted from 1, and a part of the cost, below 1, goes along"
+        )
+    if booking.instrument_id == booking.child_id:
+        raise ActionError("a spin-off gives shares of another company: for more of the same, book a split")
+    child = Piece(
+        instrument=_known(books, booking.child_id),
+        new=booking.new,
+        old=booking.old,
+        cost_share=booking.cost_share,
+        px_in_lieu=booking.px_in_lieu,
+    )
+    return spin_off(books, head, _known(books, booking.instrument_id), child)
 
 
 def _exercised(booking: ExerciseOption, books: Books, head: Header) -> BookEntry:

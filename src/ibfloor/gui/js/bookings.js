@@ -63,6 +63,16 @@ export const FORMS = {
       cash_per_share: form.amount || "0", cash_cost_share: form.cost || "0",
     }),
   },
+  spinoff: {
+    label: "Spin-off",
+    hint: "Every holder keeps what it has and gets so many of another for each old; a part of the cost goes along.",
+    fields: [instrument, { ...instrument, name: "into", label: "They get" }, ...reshaped, { name: "cost", label: "Part of the cost", hint: "0 to 1" },
+      { name: "lieu", label: "Fractions paid at", optional: true, hint: "kept" }],
+    make: (form) => ({
+      type: "SpinOff", instrument_id: Number(form.instrument), child_id: Number(form.into), new: Number(form.new), old: Number(form.old),
+      cost_share: form.cost, px_in_lieu: form.lieu || null,
+    }),
+  },
   expiry: {
     label: "Expiry",
     hint: "Ends an option or a future in every book that holds it, worthless or at its last settlement price.",
