@@ -134,10 +134,10 @@ class Scene:
             encoding="utf-8",
         )
 
-    def break_gateway(self, what: AnyAction, on: str = "", **when: Any) -> None:
-        """Arm a fault at the running gateway."""
+    def break_gateway(self, what: AnyAction, on: str = "", strikes: tuple[int, ...] = (), **when: Any) -> None:
+        """Arm a fault at the running gateway; ``strikes``: it hits these clients alone."""
         self._faults += 1
-        fault = Fault(name=f"fault-{self._faults}", what=what, when=When(on=on, **when))
+        fault = Fault(name=f"fault-{self._faults}", what=what, when=When(on=on, **when), strikes=strikes)
         ask_console(console_path(self.port), "inject", faults=[fault])
 
     def mend_gateway(self) -> None:

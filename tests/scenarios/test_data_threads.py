@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from tests.scenarios.conftest import LIMITS
 from tests.scenarios.puppeteer import Puppet, equal_books
 
 from ibfloor.sim.faults import actions as do
@@ -79,4 +80,38 @@ def test_quote_of_a_broken_farm_is_stale_at_once_and_refused_for_entries_alone(p
     puppet.wait(lambda: puppet.scene.view("instruments")["756733"]["is_fresh"])
     puppet.do("market", "buy", 10)
     puppet.wait(lambda: puppet.order(4).get("status") == "FILLED")
+    equal_books(puppet)
+
+
+def test_dead_feed_is_no_price_for_the_guards_of_losses(puppet: Puppet) -> None:
+    puppet.begin(
+        beside="[strategy.risk]\nday_loss_max = 900000\n", limits=LIMITS + "[risk.account]\nday_loss_max = 900000\n"
+    )
+    puppet.do("market", "buy", 10)
+    puppet.wait(lambda: puppet.order(1).get("status") == "FILLED")
+
+    def used(rule: str) -> str:
+        return str(puppet.scene.view("risk")[rule]["used"])
+
+    def play(turn: int, why: str) -> None:
+        puppet.wait(lambda: used("reducing") == "puppet" and "what the account has lost" in used("permission"))
+        puppet.do("market", "buy", 10)
+        puppet.wait(lambda: len(puppet.notes("answer")) == 2 * turn)
+        text = puppet.notes("answer")[-1]["text"]
+        assert "only orders that reduce" in text
+        assert f"what it has lost is not known: SPY: {why}" in text
+        puppet.do("market", "sell", 1)
+        puppet.wait(lambda: puppet.order(2 * turn + 1).get("status") == "FILLED")
+        puppet.wait(lambda: used("reducing") == "none" and puppet.scene.view("floor")["floor"]["gate_open"])
+        puppet.wait(lambda: puppet.scene.view("instruments")["756733"]["is_fresh"])
+
+    puppet.scene.break_gateway(do.FarmDown(for_s=100))
+    play(1, "the data farm usfarm broke")
+    puppet.scene.break_gateway(do.Compete(for_s=60))
+    play(2, "the broker has ended its market data")
+    puppet.scene.break_gateway(do.HoldId(for_s=60), strikes=(1,))
+    puppet.scene.break_gateway(do.Reset(), strikes=(1,))
+    play(3, "the market-data session is down")
+    puppet.do("market", "buy", 10)
+    puppet.wait(lambda: puppet.order(8).get("status") == "FILLED")
     equal_books(puppet)
