@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from decimal import Decimal
+from functools import partial
 
 import msgspec
 from msgspec.structs import replace
@@ -16,11 +17,12 @@ from ibfloor.model.ids import UNASSIGNED, ExecId, InstrumentId, StrategyId, exec
 from ibfloor.model.instrument import Instrument
 from ibfloor.model.lots import LotMethod
 from ibfloor.model.money import Currency, Money
+from ibfloor.portfolio.as_one import AsOne
 from ibfloor.portfolio.book import Amounts, Book, add_to
 from ibfloor.portfolio.digest import digest_of
 from ibfloor.portfolio.entry_log import EntryLog
-from ibfloor.portfolio.holding import Entry, Holding, paid_as_one
-from ibfloor.portfolio.making import make_book, settlement_in
+from ibfloor.portfolio.holding import Entry, Holding
+from ibfloor.portfolio.making import Making, settlement_in
 from ibfloor.portfolio.position import Position, Settlement
 
 _ZERO = Decimal(0)
@@ -54,6 +56,8 @@ class Books:
         self._fills: dict[StrategyId, int] = {}
         self._instruments: dict[InstrumentId, Instrument] = {}
         self._made: dict[StrategyId, Book] = {}
+        self._makings: dict[StrategyId, Making] = {}
+        self._as_one: dict[InstrumentId, AsOne] = {}
         self._fees_pending = 0
         self._income: dict[StrategyId, dict[EntryKind, Amounts]] = {}
         self._common: dict[InstrumentId, dict[str, Entry]] = {}
@@ -148,9 +152,11 @@ class Books:
             for instrument_id, holding in held.items():
                 if settlement_in(self._instruments, instrument_id) is Settlement.VARIATION:
                     by_instrument.setdefault(instrument_id, []).append(holding)
-        for holdings in by_instrument.values():
+        for instrument_id, holdings in by_instrument.items():
+            if instrument_id not in self._as_one:
+                self._as_one[instrument_id] = AsOne(holdings)
             ours = sum((holding.fold().realised + holding.fold().paid for holding in holdings), _ZERO)
-            add_to(cash, holdings[0].currency, paid_as_one(holdings) - ours)
+            add_to(cash, holdings[0].currency, self._as_one[instrument_id].paid - ours)
         return cash
 
     @contextmanager
@@ -216,6 +222,7 @@ class Books:
         held = self._holdings[strategy]
         if held[instrument_id].is_blank:  # a book that never was leaves no trace
             del held[instrument_id]
+            self._as_one.pop(instrument_id, None)
         if not held:
             del self._holdings[strategy]
 
@@ -308,6 +315,7 @@ class Books:
         if not is_news or instrument.instrument_id not in self.instruments_held():
             return False
         self._made.clear()
+        self._makings.clear()
         return True
 
     def _holding(
@@ -317,12 +325,21 @@ class Books:
         holding = held.get(instrument_id)
         if holding is None:
             holding = held[instrument_id] = Holding(instrument_id, currency, multiplier, self.lots)
+            holding.on_change = partial(self._changed, strategy, instrument_id)
             for change in self._common.get(instrument_id, {}).values():
                 holding.add(change)
         return holding
 
+    def _changed(self, strategy: StrategyId, instrument_id: InstrumentId, entry: Entry, sign: int) -> None:
+        if (making := self._makings.get(strategy)) is not None:
+            making.touch(instrument_id)
+            if sign < 0:
+                making.restart()
+        if (as_one := self._as_one.get(instrument_id)) is not None:
+            as_one.take(entry, sign)
+
     def _make(self, strategy: StrategyId) -> Book:
-        return make_book(
+        return self._makings.setdefault(strategy, Making()).book(
             strategy,
             self._holdings.get(strategy, {}),
             self._instruments,

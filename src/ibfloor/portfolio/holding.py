@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Callable
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from ibfloor.model.ids import InstrumentId
 from ibfloor.model.lots import LotMethod
 from ibfloor.model.money import Currency
 from ibfloor.portfolio.lots import OpenLots
-from ibfloor.portfolio.position import Position, Settlement, share, traded
+from ibfloor.portfolio.position import Position, Settlement, share
 
 _ZERO = Decimal(0)
 _KEPT = 20
@@ -107,6 +107,8 @@ class Holding:
         self._folded = 0
         self._kept: list[tuple[int, Fold]] = []
         self._position: Position | None = None
+        self.on_change: Callable[[Entry, int], object] = lambda entry, sign: None
+        """Told of every entry that came (1) or was taken back (-1)."""
 
     def add(self, entry: Entry) -> None:
         """Put an entry into its place."""
@@ -118,6 +120,7 @@ class Holding:
             self._return_to(place)
         else:
             self._entries.append(entry)
+        self.on_change(entry, 1)
 
     def remove(self, entry: Entry) -> None:
         """Take an entry back; raise ``ValueError`` when it is not there."""
@@ -127,6 +130,7 @@ class Holding:
         del self._entries[place]
         self._moves -= not entry.is_common
         self._return_to(place)
+        self.on_change(entry, -1)
 
     def position(self, settlement: Settlement) -> Position:
         """Return the position as of the last entry."""
@@ -201,30 +205,6 @@ class Holding:
         self._kept.append((place, self._state.copy()))
         if len(self._kept) > _KEPT:  # dense where late facts come, thin in the far past
             self._kept = self._kept[: -_KEPT // 2 : 2] + self._kept[-_KEPT // 2 :]
-
-
-def paid_as_one(holdings: Iterable[Holding]) -> Decimal:
-    """Return what one future has paid in cash to all holdings, as if they were one book's, at average cost.
-
-    That is how the broker sees them: what one strategy buys closes what another is short.
-    Movements from one holding to another at one time and price are no event there.
-    """
-    parts = tuple(holdings)
-    moves: dict[tuple[int, Decimal], Decimal] = {}
-    merged = [entry for part in parts for entry in part.entries if entry.is_trade]
-    for entry in (entry for part in parts for entry in part.entries if not entry.is_trade and not entry.is_common):
-        moves[entry.ts_ns, entry.px] = moves.get((entry.ts_ns, entry.px), _ZERO) + entry.qty
-    merged += [Entry(ts_ns, False, "", qty, px) for (ts_ns, px), qty in moves.items() if qty]
-    merged += {entry for part in parts for entry in part.entries if entry.settles}
-    held = cost = total = paid = _ZERO
-    for entry in sorted(merged):
-        if entry.settles:
-            paid = held * entry.px * parts[0].multiplier - cost
-            continue
-        paid = still_paid(paid, held, entry.qty)
-        held, cost, realised = traded(held, cost, entry.qty, entry.qty * entry.px * parts[0].multiplier)
-        total += realised
-    return total + paid
 
 
 def still_paid(paid: Decimal, held: Decimal, change: Decimal) -> Decimal:

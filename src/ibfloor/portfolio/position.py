@@ -80,25 +80,6 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
         return self.qty * px * self.multiplier - self.cost
 
 
-def traded(qty: Decimal, cost: Decimal, change: Decimal, value: Decimal) -> tuple[Decimal, Decimal, Decimal]:
-    """Return quantity, cost and realised result at average cost after a signed change for a signed value.
-
-    ``value`` is ``change * px * multiplier``. Opens and adds at cost, reduces at average cost, flips by
-    closing and opening anew at the same price. ``cost + value == new cost + -realised`` holds exactly.
-    """
-    if not change:
-        return qty, cost, _ZERO
-    if not qty or (qty > 0) == (change > 0):
-        return qty + change, cost + value, _ZERO
-    if abs(change) < abs(qty):
-        taken = share(cost, -change, qty)
-        return qty + change, cost - taken, -value - taken
-    # All of it closes, at the part of the value that belongs to it; the rest opens a new position.
-    left = qty + change
-    closing = value - share(value, left, change) if left else value
-    return left, value - closing, -closing - cost
-
-
 def share(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
     """Return a part's share of an amount, rounded far below a cent."""
     return (amount * part / whole).quantize(_GRAIN, ROUND_HALF_EVEN)

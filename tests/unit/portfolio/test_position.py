@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ibfloor.portfolio.position import traded
+from ibfloor.model.lots import LotMethod
+from ibfloor.portfolio.lots import OpenLots
 
 D = Decimal
 ZERO = Decimal(0)
 
 
 def fold(*trades: tuple[int, str]) -> tuple[Decimal, Decimal, Decimal]:
-    qty = cost = realised = ZERO
+    lots, realised = OpenLots(LotMethod.AVERAGE), ZERO
     for change, px in trades:
-        qty, cost, earned = traded(qty, cost, D(change), D(change) * D(px))
-        realised += earned
-    return qty, cost, realised
+        realised += lots.trade(D(change), D(change) * D(px), 0, "x1")
+    return lots.qty, lots.cost, realised
 
 
 @pytest.mark.parametrize(
