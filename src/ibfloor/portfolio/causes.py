@@ -218,9 +218,11 @@ class _Explainer:
             yield f"its price went from {before:f} to {now:f}"
 
     def _cost_says(self, key: InstrumentId, new: int, old: int) -> Iterator[str]:
-        before, now = self._evidence.agreed_costs.get(key) or self._our_cost(key), self._evidence.costs.get(key)
+        now = self._evidence.costs.get(key)
         tolerance = min(COST_TOLERANCE, abs(Decimal(old) / new - 1) / 3)
-        if before and now and abs(before / now * old / new - 1) <= tolerance:
+        # what agreed last is of after the split where its entry was undone: then the books' own cost speaks
+        befores = (self._evidence.agreed_costs.get(key), self._our_cost(key))
+        if now and any(before and abs(before / now * old / new - 1) <= tolerance for before in befores):
             yield "its cost has stayed"
 
     def _our_cost(self, key: InstrumentId) -> Decimal:

@@ -50,6 +50,17 @@ def test_a_ratio_alone_is_no_split(books: Books) -> None:
         assert told.proposal == SplitPosition(instrument_id=SPY, new=2, old=1)
 
 
+def test_a_split_whose_entry_was_undone_is_told_by_the_cost_in_the_books(books: Books) -> None:
+    after = {
+        "costs": {SPY: D("80.01")},
+        "agreed_costs": {SPY: D("80.01")},
+        "agreed_px": {SPY: D(79)},
+        "marks": {SPY: D(79)},
+    }
+    told = explain([gap(POSITION, "300", "600")], evidence(books, **after))[POSITION]
+    assert told.proposal == SplitPosition(instrument_id=SPY, new=2, old=1)
+
+
 @pytest.mark.parametrize(("theirs", "new", "old"), [("450", 3, 2), ("100", 1, 3), ("30", 1, 10)])
 def test_splits_of_every_ratio_are_told_by_a_cost_that_stayed(books: Books, theirs: str, new: int, old: int) -> None:
     cost = {SPY: (D(160) * old / new).quantize(D("0.00000001"))}
