@@ -12,7 +12,17 @@ import msgspec
 import pytest
 from tests.sim.books_world import BooksWorld, play
 
-from ibfloor.model.booking import Adjust, AnyBooking, BookCash, Share, SpinOff, SplitPosition, TransferLot, UndoEntry
+from ibfloor.model.booking import (
+    Adjust,
+    AnyBooking,
+    BookCash,
+    SettleFuture,
+    Share,
+    SpinOff,
+    SplitPosition,
+    TransferLot,
+    UndoEntry,
+)
 from ibfloor.model.command import ConfirmBooking, Denied, Done, PreviewBooking, Previewed
 from ibfloor.model.entry import EntryKind
 from ibfloor.model.ids import StrategyId
@@ -342,5 +352,43 @@ def test_a_floor_that_meets_an_open_future_takes_over_its_result_once(tmp_path: 
         assert (await world.book("UNASSIGNED")).cash[USD] == world.account.cash[USD]
         await world.quote("ES", "1695.00", "1695.25")
         assert await world.settle()
+
+    play(tmp_path, scene)
+
+
+def test_what_was_settled_before_the_floor_met_a_future_is_put_right_by_two_bookings(tmp_path: Path) -> None:
+    async def scene(world: BooksWorld) -> None:
+        es = world.instrument("ES")
+        await world.end_floor()
+        for path in (tmp_path / "home").rglob("*"):
+            if path.is_file():
+                path.unlink()  # as if it had never been
+        await world.quote("ES", "1700.00", "1700.25")
+        await world.trade_by_hand("ES", Side.BUY, 2, "1700.25")
+        world.account.settle(es.instrument_id, Decimal("1712.50"), world.gateway.now_ns())
+        await world.start_floor()
+        assert await world.settle()
+        paid = 2 * 50 * Decimal("12.25")
+        for number, booking in enumerate(
+            (
+                SettleFuture(instrument_id=es.instrument_id, px=Decimal("1712.50")),
+                Adjust(cash=Money(-paid, USD)),
+            )
+        ):
+            asked = PreviewBooking(command_id=f"p{number}", actor="ann", booking=booking, reason="settled before")
+            shown = await world.give(asked)
+            await world.give(ConfirmBooking(command_id=f"c{number}", actor="ann", preview_id=shown.preview.preview_id))
+        assert await world.settle()
+        book = await world.book("UNASSIGNED")
+        assert book.cash[USD] == world.account.cash[USD]
+        assert book.positions[es.instrument_id].paid == paid
+        await world.quote("ES", "1719.00", "1719.25")
+        world.account.settle(es.instrument_id, Decimal("1720.00"), world.gateway.now_ns())
+        rows = await broken(world, "VARIATION")
+        assert "at 1720" in rows["cash:USD"].why
+        await resolved(world, "cash:USD")
+        await world.trade_by_hand("ES", Side.SELL, 2, "1719.00")
+        assert await world.settle()
+        assert (await world.book("UNASSIGNED")).cash[USD] == world.account.cash[USD]
 
     play(tmp_path, scene)
