@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 
 import pytest
 from ib_async import IB, Contract
@@ -32,6 +33,10 @@ def codes(told: list[Told]) -> list[tuple[object, object]]:
 
 def tick_types(told: list[Told]) -> set[object]:
     return {one.values["type"] for one in told if one.name in ("tick_price", "tick_size", "tick_string")}
+
+
+def halts(told: list[Told]) -> list[tuple[object, object]]:
+    return [(one.values["req_id"], one.values["value"]) for one in told if one.name == "tick_generic"]
 
 
 async def started(lab: GatewayLab) -> RawClient:
@@ -143,6 +148,40 @@ def test_five_second_bars_end_in_mid_stream(play: Play, code: int) -> None:
         told = await client.drain()
         assert codes(told) == [(5, code)]
         assert "real_time_bar" not in [one.name for one in told]
+        client.close()
+
+    play(scene)
+
+
+@pytest.mark.parametrize(("is_volatile", "value"), [(False, 1), (True, 2)])
+def test_a_halt_is_told_by_tick_49_and_nothing_trades_until_it_is_over(
+    play: Play, connect_ib: ConnectIb, until: Until, is_volatile: bool, value: int
+) -> None:
+    async def scene(lab: GatewayLab) -> None:
+        client, ib = await started(lab), await connect_ib(lab, 2)
+        spy = Contract(secType="STK", conId=756733, symbol="SPY", exchange="SMART", currency="USD")
+        ticker = ib.reqMktData(spy)
+        await until(lambda: ticker.halted == 0)
+        client.place(1, 10)
+        client.place(2, 10, "160.00")
+        await client.drain()
+        assert len(lab.book.executions) == 1
+        lab.inject(fault(do.Halt(symbol="SPY", volatility=is_volatile, for_s=60)))
+        await until(lambda: ticker.halted == value)
+        client.send(ask.REQ_MKT_DATA, req_id=5, **SPY)
+        assert halts(await client.drain()) == [(5, value)]
+        client.place(3, 10)
+        lab.quote("SPY", "159.00", "159.02", after_s=1)
+        lab.trade("SPY", "158.00", after_s=1)
+        told = await client.drain()
+        assert tick_types(told) >= {1, 2}, "quotes go on"
+        assert 4 not in tick_types(told)
+        assert len(lab.book.executions) == 1
+        lab.advance(60)
+        await until(lambda: ticker.halted == 0)
+        assert halts(await client.drain()) == [(5, 0)]
+        assert [row.px for row in lab.book.executions][1:] == [Decimal("159.02"), Decimal("160.00")]
+        ib.disconnect()
         client.close()
 
     play(scene)

@@ -196,6 +196,28 @@ async def _(lab: GatewayLab, arm: Arm) -> None:
     client.close()
 
 
+def halted(value: int) -> Scene:
+    async def scene(lab: GatewayLab, arm: Arm) -> None:
+        client = await started(lab)
+        client.send(ask.REQ_MKT_DATA, req_id=5, **SPY)
+        await client.drain()
+        arm()
+        client.place(1, 10)
+        lab.advance(59)
+        assert lab.book.executions == []
+        lab.advance(2)
+        told = [one.values for one in await client.drain() if one.name == "tick_generic"]
+        assert [(one["type"], one["value"]) for one in told] == [(49, value), (49, 0)]
+        assert len(lab.book.executions) == 1
+        client.close()
+
+    return scene
+
+
+row("tick 49: a halt", "halt")(halted(1))
+row("tick 49: a pause for volatility", "volatility-pause")(halted(2))
+
+
 @row("354, or 10167 and delayed data", "delayed-data")
 async def _(lab: GatewayLab, arm: Arm) -> None:
     client = await started(lab)

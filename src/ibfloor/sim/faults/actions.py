@@ -187,6 +187,15 @@ class FarmDown(Action, frozen=True, kw_only=True):
     for_s: float = 10.0
 
 
+class Halt(Action, frozen=True, kw_only=True):
+    """Halt the trading of a symbol: tick 49 says so, quotes go on, nothing trades; then let it go on."""
+
+    symbol: str
+    volatility: bool = False
+    """A pause for volatility: tick 49 is 2, not 1."""
+    for_s: float = 300.0
+
+
 class Compete(Action, frozen=True, kw_only=True):
     """Let another session take the market data: 10197 on every line."""
 
@@ -286,6 +295,6 @@ class MovePosition(Action, frozen=True, kw_only=True):
 MessageAction = Drop | Duplicate | Reorder | Delay | Rewrite | Reshape | Truncate | Split | Garbage
 RequestAction = Fail | Remark | FillBeforeCancel | ForkOrder
 LinkAction = Mute | CapBuffer | Reset | Refuse | MovePort | HoldId | Restart | KillProcess
-StateAction = Notice | LoseUpstream | FarmDown | Compete | Withhold | ReadOnly | NoPermission | LoseStreams
+StateAction = Notice | LoseUpstream | FarmDown | Halt | Compete | Withhold | ReadOnly | NoPermission | LoseStreams
 OrderAction = CorrectFill | BustFill | FillAfterCancel | ManualOrder | MovePosition
 AnyAction = MessageAction | RequestAction | LinkAction | StateAction | OrderAction

@@ -25,6 +25,7 @@ from ibfloor.sim.gateway.events import BrokerEvent, Executed
 from ibfloor.sim.gateway.exercise_desk import ExerciseDesk
 from ibfloor.sim.gateway.faults.desk import FaultDesk
 from ibfloor.sim.gateway.faults.host import Links
+from ibfloor.sim.gateway.halts import Halts
 from ibfloor.sim.gateway.happenings import AccountEvent
 from ibfloor.sim.gateway.history_desk import HistoryDesk
 from ibfloor.sim.gateway.lifecycle import Lifecycle
@@ -95,6 +96,7 @@ class Gateway:
         self._projector = Projector(self._hearing)
         self._account_desk = AccountDesk(self.broker, market, clock)
         self._market_desk = MarketDesk(market, clock)
+        self.halts = Halts(market, clock, self.broker, self._market_desk)
         self._history_desk = HistoryDesk(market, clock)
         self._study_desk = StudyDesk(market, clock)
         self._desks = (
@@ -196,6 +198,8 @@ class Gateway:
                 self.schedule.on_time(tick.ts_ns)
             if tick.ts_ns >= self.faults.timers.next_ns:
                 self.faults.on_time(tick.ts_ns)
+            if self.halts.holds(tick):
+                continue
             self.broker.on_tick(tick)
             self._market_desk.on_tick(tick)
             self._study_desk.on_tick(tick)

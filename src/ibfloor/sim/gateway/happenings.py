@@ -19,7 +19,7 @@ told in new shares. Options on the stock keep their strikes.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,10 @@ from typing import Any
 import msgspec
 
 from ibfloor.model.errors import ConfigError
+from ibfloor.model.moment import NS_PER_S
 from ibfloor.model.money import Currency
+from ibfloor.sim.faults import Fault, When
+from ibfloor.sim.faults import actions as do
 from ibfloor.sim.market.plan import MarketEvent, MarketEventKind, event_time_ns
 
 
@@ -102,6 +105,19 @@ def read_happenings(path: Path) -> Happenings:
     return Happenings(
         (*(event for event in events if isinstance(event, MarketEvent)), *_gaps(accounts)),
         tuple(sorted(accounts, key=lambda event: event.at_ns)),
+    )
+
+
+def halts_of(events: Sequence[MarketEvent], now_ns: int) -> tuple[Fault, ...]:
+    """Return what tells clients of the dated halts that are still to come, and keeps orders from trading."""
+    due = [event for event in events if event.kind is MarketEventKind.HALT and event.start_ns >= now_ns]
+    return tuple(
+        Fault(
+            name=f"halt {event.symbol} {event.at}",
+            what=do.Halt(symbol=event.symbol, for_s=event.minutes * 60.0),
+            when=When(market_s=(event.start_ns - now_ns) / NS_PER_S),
+        )
+        for event in due
     )
 
 

@@ -46,6 +46,7 @@ class MarketDesk:
         self._options = OptionWatch(market, clock)
         self._tick_streams: dict[InstrumentId, dict[_Key, int]] = {}
         self._bars = RealTimeBars()
+        self._halts: dict[InstrumentId, int] = {}
         self._bar_requests: dict[_Key, tuple[InstrumentId, BarKind]] = {}
         self.routes: dict[Table, Callable[[Session, Values], None]] = {
             ask.REQ_MKT_DATA: self._quotes,
@@ -66,6 +67,12 @@ class MarketDesk:
         for streams in self._tick_streams.values():
             forget_session(streams, session)
         forget_session(self._bar_requests, session)
+
+    def halt(self, instrument_id: InstrumentId, kind: int) -> None:
+        """Tell everyone who watches an instrument that its trading stops (1 or 2) or goes on (0)."""
+        self._halts[instrument_id] = kind
+        for line in self._lines.get(instrument_id, {}).values():
+            line.tell_halt(kind)
 
     def on_tick(self, tick: MarketTick) -> None:
         """Feed one tick to everyone who watches the instrument."""
@@ -108,6 +115,7 @@ class MarketDesk:
         )
         session.send(tell.MARKET_DATA_TYPE, req_id=req_id, type=1)
         line.start(self._clock.now_ns())
+        line.tell_halt(self._halts.get(security.instrument_id, 0))
         once = bool(values["snapshot"] or values["regulatory_snapshot"])
         self._options.start(session, req_id, security, once=once)
         if once:

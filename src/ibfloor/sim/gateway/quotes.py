@@ -17,7 +17,7 @@ _NO_PRICE = Decimal(-1)
 _NONE = (_NO_PRICE, Decimal(0))
 
 BID, ASK, LAST, HIGH, LOW, CLOSE, OPEN = 1, 2, 4, 6, 7, 9, 14
-BID_SIZE, ASK_SIZE, LAST_SIZE, VOLUME, LAST_TIME = 0, 3, 5, 8, 45
+BID_SIZE, ASK_SIZE, LAST_SIZE, VOLUME, LAST_TIME, HALTED = 0, 3, 5, 8, 45, 49
 
 
 class QuoteLine:
@@ -42,6 +42,10 @@ class QuoteLine:
         if self._print is None:
             self._tell_day()
         self._tell(now_ns)
+
+    def tell_halt(self, kind: int) -> None:
+        """Tell whether the instrument's trading is halted: 0 not, 1 in general, 2 for volatility."""
+        self._session.send(tell.TICK_GENERIC, req_id=self._req_id, type=HALTED, value=Decimal(kind))
 
     def on_tick(self, tick: MarketTick) -> bool:
         """Take a tick; tell it now, or hold it back until ``next_ns``; tell whether that begins now."""

@@ -27,7 +27,7 @@ from ibfloor.sim.faults.nights import Nights
 from ibfloor.sim.gateway.clock import SimClock, last_trading_day, market_start_ns
 from ibfloor.sim.gateway.console import Console, console_path
 from ibfloor.sim.gateway.gateway import Gateway
-from ibfloor.sim.gateway.happenings import Happenings, read_happenings
+from ibfloor.sim.gateway.happenings import Happenings, halts_of, read_happenings
 from ibfloor.sim.gateway.limits import Limits
 from ibfloor.sim.gateway.schedule import ClockEvent
 from ibfloor.sim.gateway.tcp import GatewayServer
@@ -184,7 +184,14 @@ def build_gateway(settings: GatewaySettings) -> Gateway:
         accounts[0],
         clock,
         events=happenings.accounts,
-        faults=msgspec.structs.replace(settings.faults, faults=(*settings.faults.faults, *settings.nights.faults)),
+        faults=msgspec.structs.replace(
+            settings.faults,
+            faults=(
+                *settings.faults.faults,
+                *settings.nights.faults,
+                *halts_of(happenings.market, clock.now_ns()),
+            ),
+        ),
         limits=settings.limits,
         times=clock_times(settings.nights),
     )

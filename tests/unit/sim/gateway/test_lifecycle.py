@@ -11,13 +11,14 @@ import pytest
 from ibfloor.model.errors import ConfigError
 from ibfloor.model.ids import AccountId
 from ibfloor.model.instrument import Instrument
-from ibfloor.model.moment import NS_PER_MINUTE
+from ibfloor.model.moment import NS_PER_MINUTE, NS_PER_S
 from ibfloor.model.money import USD, Currency
 from ibfloor.model.order import Side
 from ibfloor.sim.account import SimAccount
+from ibfloor.sim.faults.actions import Halt
 from ibfloor.sim.gateway.clock import SimClock, market_start_ns
 from ibfloor.sim.gateway.gateway import Gateway
-from ibfloor.sim.gateway.happenings import AccountEvent, read_happenings
+from ibfloor.sim.gateway.happenings import AccountEvent, halts_of, read_happenings
 from ibfloor.sim.gateway.schedule import ClockEvent
 from ibfloor.sim.gateway.scripted import ScriptedMarket
 from ibfloor.sim.market.listing import WORLD, read_listing
@@ -191,3 +192,12 @@ def test_events_and_last_days_reach_every_account_and_each_is_told_of_its_own(fi
         ["assignment", "dividend", "expiry", "interest", "split", "variation"],
     ]
     assert second.cash[EUR] == 100_000
+
+
+def test_dated_halts_to_come_are_told_and_stop_the_orders(tmp_path: Path) -> None:
+    file = tmp_path / "events.toml"
+    file.write_text(EVENTS)
+    events, start_ns = read_happenings(file).market, market_start_ns(DAY, "10:00")
+    (fault,) = halts_of(events, start_ns)
+    assert (fault.what, fault.when.market_s) == (Halt(symbol="AAPL", for_s=300), 300)
+    assert halts_of(events, start_ns + 301 * NS_PER_S) == ()

@@ -41,6 +41,12 @@ DATA: dict[str, Preset] = {
     "history-farm-down": one(
         "the history farm is away for a minute: 2105, 162", "history-farm-down", do.FarmDown(history=True, for_s=60)
     ),
+    "halt": one("SPY is halted for a minute: tick 49; nothing trades", "halt", do.Halt(symbol="SPY", for_s=60)),
+    "volatility-pause": one(
+        "SPY is paused for its volatility for a minute: tick 49 is 2",
+        "volatility-pause",
+        do.Halt(symbol="SPY", volatility=True, for_s=60),
+    ),
     "competing-session": one(
         "another session takes the market data for 30 s: 10197", "competing-session", do.Compete()
     ),

@@ -10,6 +10,7 @@ from ibfloor.sim.gateway.clock import SimClock
 from ibfloor.sim.gateway.codec.kinds import Values
 from ibfloor.sim.gateway.codec.table import Table
 from ibfloor.sim.gateway.events import BrokerEvent
+from ibfloor.sim.gateway.halts import Halts
 from ibfloor.sim.gateway.mishaps import FallibleBroker
 from ibfloor.sim.gateway.session import Session
 from ibfloor.sim.gateway.streams import Streams
@@ -36,6 +37,7 @@ class Host(Protocol):
     broker: FallibleBroker
     market: Market
     streams: Streams
+    halts: Halts
     links: Links | None
 
     @property

@@ -59,8 +59,10 @@ class OrderFaults:
         named = [*fault.when.accounts]
         if isinstance(fault.what, do.ManualOrder | do.MovePosition):
             named += [fault.what.account] if fault.what.account else []
-            if self._host.market.master.by_symbol(fault.what.symbol) is None:
-                raise ConfigError(f"fault {fault.name!r}: {fault.what.symbol!r} is not listed here")
+        if isinstance(fault.what, do.ManualOrder | do.MovePosition | do.Halt):
+            symbol = fault.what.symbol
+            if self._host.market.master.by_symbol(symbol) is None:
+                raise ConfigError(f"fault {fault.name!r}: {symbol!r} is not listed here")
         for name in named:
             if name not in accounts:
                 known = ", ".join(accounts)

@@ -14,6 +14,7 @@ from ibfloor.sim.gateway.codec.table import Table
 from ibfloor.sim.gateway.events import BrokerEvent, ComboExecuted, Executed, OrderPreviewed
 from ibfloor.sim.gateway.faults.host import Host
 from ibfloor.sim.gateway.faults.timers import Timers
+from ibfloor.sim.gateway.halts import GENERAL, VOLATILITY
 from ibfloor.sim.gateway.session import NO_REQUEST, Session
 from ibfloor.sim.gateway.streams import CLOSER_OF, StreamKind
 from ibfloor.sim.gateway.values import number_of
@@ -45,10 +46,10 @@ _NO_PERMISSION = {
     10090: "Part of requested market data is not subscribed. Delayed market data is available.",
     10168: "Requested market data is not subscribed. Delayed market data is not enabled.",
 }
-_DELAYED_KIND = {1: 66, 2: 67, 4: 68, 0: 69, 3: 70, 5: 71, 6: 72, 7: 73, 8: 74, 9: 75, 14: 76, 45: 88}
+_DELAYED_KIND = {1: 66, 2: 67, 4: 68, 0: 69, 3: 70, 5: 71, 6: 72, 7: 73, 8: 74, 9: 75, 14: 76, 45: 88, 49: 90}
 """From the type of a live tick to that of a delayed one."""
 
-Lasting = do.LoseUpstream | do.FarmDown | do.Compete | do.Withhold | do.ReadOnly | do.NoPermission
+Lasting = do.LoseUpstream | do.FarmDown | do.Halt | do.Compete | do.Withhold | do.ReadOnly | do.NoPermission
 
 
 class _Lasting:
@@ -93,6 +94,8 @@ class States:
                 _tell(struck, 2103, f"Market data farm connection is broken:{farm}")
             case do.FarmDown(farm=farm):
                 _tell(struck, 2105, f"HMDS data farm connection is broken:{farm}")
+            case do.Halt(symbol=symbol, volatility=is_volatile):
+                self._host.halts.stop(symbol, VOLATILITY if is_volatile else GENERAL)
             case do.Compete():
                 for session in struck:
                     self._end_streams(session, StreamKind.QUOTES, *_COMPETING)
@@ -118,6 +121,8 @@ class States:
                 _tell(struck, 2106, f"HMDS data farm connection is OK:{farm}")
             case do.FarmDown(farm=farm):
                 _tell(struck, 2104, f"Market data farm connection is OK:{farm}")
+            case do.Halt(symbol=symbol):
+                self._host.halts.go_on(symbol)
             case do.Withhold():
                 self._tell_waiting(lasting)
             case _:
