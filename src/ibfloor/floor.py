@@ -134,7 +134,7 @@ class Floor:
             page=Alarm(settings.alarm.command),
         )
         self._account = AccountThread(master, reconciler, on_failure=self._fail, thread=ground.loop_thread("account"))
-        self._gate.doubt = self.data.doubt
+        self._gate.doubt, self.data.on_halted = self.data.doubt, self._gate.limits.take_halt
         self._marker = BookMarker(queue, self._marks, self._portfolio.rates_now, clock, tz=DAY_ZONE)
         self.curves = EquityFeed(state)
         self._capital_board = CapitalBoard({name: fact.amount for name, fact in state.capital.items()})

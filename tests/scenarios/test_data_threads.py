@@ -115,3 +115,20 @@ def test_dead_feed_is_no_price_for_the_guards_of_losses(puppet: Puppet) -> None:
     puppet.do("market", "buy", 10)
     puppet.wait(lambda: puppet.order(8).get("status") == "FILLED")
     equal_books(puppet)
+
+
+def test_halted_instrument_is_refused_for_entries_alone_until_its_exchange_lets_it_trade(puppet: Puppet) -> None:
+    puppet.begin()
+    puppet.do("market", "buy", 10)
+    puppet.wait(lambda: puppet.order(1).get("status") == "FILLED")
+    puppet.scene.break_gateway(do.Halt(symbol="SPY", volatility=True, for_s=900))
+    puppet.wait(lambda: "trading halt" in puppet.floor.words())
+    puppet.do("market", "buy", 10)
+    puppet.wait(lambda: len(puppet.notes("answer")) == 2)
+    assert "SPY is paused for its volatility by its exchange" in puppet.notes("answer")[-1]["text"]
+    puppet.do("market", "sell", 10)
+    puppet.wait(lambda: puppet.order(3).get("status") == "NEW")
+    puppet.wait(lambda: puppet.order(3).get("status") == "FILLED")
+    puppet.do("market", "buy", 10)
+    puppet.wait(lambda: puppet.order(4).get("status") == "FILLED")
+    equal_books(puppet)

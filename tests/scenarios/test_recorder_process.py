@@ -31,7 +31,7 @@ from ibfloor.model.errors import BrokerRejected
 from ibfloor.model.fact import SessionState
 from ibfloor.model.ids import InstrumentId
 from ibfloor.model.instrument import Contract, Instrument, Stock
-from ibfloor.model.market import Bar, Trade
+from ibfloor.model.market import Bar, Halt, Trade
 from ibfloor.model.money import Currency
 
 pytestmark = [
@@ -58,6 +58,7 @@ class Tape:
         )
         self.sent_s: list[float] = []
         """When each print was sent, by its number."""
+        self.on_halted: Callable[[Instrument, Halt], None] = lambda instrument, halt: None
         self.sink: BatchSink
         self.loop: asyncio.AbstractEventLoop
 

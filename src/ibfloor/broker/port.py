@@ -9,7 +9,7 @@ from ibfloor.execution.doors import OrderDoor
 from ibfloor.model.account import AccountReported, BrokerSnapshot, ListedOrder
 from ibfloor.model.fact import AnyFact, SessionState
 from ibfloor.model.instrument import Contract, Instrument
-from ibfloor.model.market import Bar, MarketBatch
+from ibfloor.model.market import Bar, Halt, MarketBatch
 from ibfloor.model.order import OrderRequest, Refusal
 
 FactSink = Callable[[AnyFact], None]
@@ -76,6 +76,9 @@ class MasterSession(Session, Protocol):
 
 class DataSession(Session, Protocol):
     """The floor's one market-data connection; every method is called on the data thread."""
+
+    on_halted: Callable[[Instrument, Halt], None]
+    """Told whether an instrument's trading is halted: at every subscription, and as it changes."""
 
     async def resolve(self, contract: Contract) -> Instrument:
         """Return the one instrument a contract means; raise ``BrokerRejected`` for none or many."""

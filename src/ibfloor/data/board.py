@@ -6,15 +6,21 @@ values as a whole.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import structlog
+
 from ibfloor.data.freshness import is_fresh, last_event_ns
 from ibfloor.data.listing import Listing
 from ibfloor.data.router import Router
 from ibfloor.data.settings import DataSettings
 from ibfloor.model.ids import InstrumentId
 from ibfloor.model.instrument import Contract, Instrument
-from ibfloor.model.market import Bar, Quote, Trade
+from ibfloor.model.market import Bar, Halt, Quote, Trade
 from ibfloor.model.moment import Clock
 from ibfloor.model.view import InstrumentView
+
+log = structlog.get_logger()
 
 
 class MarketBoard:
@@ -27,6 +33,9 @@ class MarketBoard:
         self._instruments: dict[Contract, Instrument] = {}
         self._doubt: tuple[int, str] | None = None
         """Since when what has not come since is in doubt (market time), and why; swapped as a whole."""
+        self._halts: dict[InstrumentId, Halt] = {}
+        self.on_halted: Callable[[InstrumentId, Halt], None] = lambda instrument_id, halt: None
+        """Told on the data thread of every change; set before the start."""
 
     def instrument(self, contract: Contract) -> Instrument | None:
         """Return what a contract was resolved to; ``None`` when nobody asked for it yet."""
@@ -55,6 +64,10 @@ class MarketBoard:
         listing = self._listing(instrument_id)
         return "" if listing is None or self._doubted_since(listing) is None or self._doubt is None else self._doubt[1]
 
+    def halt(self, instrument_id: InstrumentId) -> Halt:
+        """Return whether an instrument's trading is halted, as the broker told last."""
+        return self._halts.get(instrument_id, Halt.UNKNOWN)
+
     def last_trade(self, instrument_id: InstrumentId) -> Trade | None:
         """Return the newest trade; ``None`` before the first."""
         listing = self._listing(instrument_id)
@@ -81,6 +94,15 @@ class MarketBoard:
         """Return one row per instrument that is or was watched, for the screen."""
         watched = (each for each in self._router.listings.values() if each.is_subscribed or each.quote or each.trade)
         return [self._row(listing) for listing in watched]
+
+    def _take_halt(self, instrument: Instrument, halt: Halt) -> None:
+        before = self.halt(instrument.instrument_id)
+        if halt is before:
+            return
+        self._halts[instrument.instrument_id] = halt
+        if halt.is_on or before.is_on:
+            log.warning("trading halt", instrument=instrument.local_symbol, state=halt.value)
+        self.on_halted(instrument.instrument_id, halt)
 
     def _listing(self, instrument_id: InstrumentId) -> Listing | None:
         return self._router.listings.get(int(instrument_id))

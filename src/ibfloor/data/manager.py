@@ -193,6 +193,7 @@ class DataManager(MarketBoard):
 
     async def _serve(self) -> None:
         session = self._session = self._make_session(self._router.on_batch)
+        session.on_halted = self._take_halt
         self._rules = RulesKeeper(session, self._clock, self._renew)
         self._history = HistoryLoader(session, self._settings.history_timeout_s)
         grace_s = self._settings.bar_close_grace_s

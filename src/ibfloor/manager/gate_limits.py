@@ -9,6 +9,7 @@ import msgspec
 
 from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
 from ibfloor.model.instrument import Instrument
+from ibfloor.model.market import Halt
 from ibfloor.model.moment import Clock
 from ibfloor.model.order import OrderRequest
 from ibfloor.model.risk_fact import LimitChange, LimitsChanged, TradingRestricted
@@ -90,6 +91,11 @@ class GateLimits:
         """Restrain a strategy at once; the fact is journaled by whoever made it."""
         with self._lock:
             self._gate.apply(fact)
+
+    def take_halt(self, instrument_id: InstrumentId, halt: Halt) -> None:
+        """Take whether an instrument's trading is halted."""
+        with self._lock:
+            self._gate.permissions.take_halt(instrument_id, halt)
 
     def take_figures(self, instrument_id: InstrumentId, figures: MarketFigures) -> None:
         """Take an instrument's usual day."""

@@ -6,6 +6,8 @@ object the DataManager resolved, so comparing identities is enough.
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import msgspec
 
 from ibfloor.model.ids import InstrumentId
@@ -65,6 +67,21 @@ class Bar(_OfInstrument, frozen=True, gc=False):
     def ts_close_ns(self) -> int:
         """Return the end of the bar."""
         return self.ts_event_ns + self.duration_ns
+
+
+class Halt(StrEnum):
+    """Whether the exchange has stopped an instrument's trading."""
+
+    UNKNOWN = "unknown"
+    """Nobody has told, as of contracts that no exchange halts."""
+    NONE = "trading"
+    GENERAL = "halted"
+    VOLATILITY = "paused for its volatility"
+
+    @property
+    def is_on(self) -> bool:
+        """Tell whether trading is stopped; what nobody knows is not."""
+        return self in (Halt.GENERAL, Halt.VOLATILITY)
 
 
 MarketEvent = Quote | Trade | Bar

@@ -40,10 +40,12 @@ def check_and_reserve_cross(
 
 
 def lock_of(gate: RiskGate, instrument: Instrument) -> str:
-    """Return why nobody may cross in an instrument now, also on the way out: nobody knows what is held."""
+    """Return why nobody may cross in an instrument now, also on the way out: what is held, or at what price."""
     permissions = gate.permissions
     if (text := permissions.locks.get(instrument.instrument_id)) is not None:
         return text
+    if (halt := permissions.halts.get(instrument.instrument_id)) is not None:
+        return f"{instrument.local_symbol} is {halt.value} by its exchange"
     if doubts := permissions.doubts.get(instrument.instrument_id):
         return f"the broker is being asked what became of {min(doubts)}"
     return ""

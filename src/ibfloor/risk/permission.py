@@ -5,6 +5,7 @@ from __future__ import annotations
 from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
 from ibfloor.model.instrument import Instrument
 from ibfloor.model.kill import ACCOUNT, KillPlace, names_of
+from ibfloor.model.market import Halt
 from ibfloor.model.order import Order, OrdStatus
 from ibfloor.model.risk_fact import Restraint, TradingRestricted
 from ibfloor.risk.kill import OPEN, KillState
@@ -28,6 +29,8 @@ class Permissions:
         self.locks: dict[InstrumentId, str] = {}
         self.doubts: dict[InstrumentId, set[ClientOrderId]] = {}
         """Orders of unknown fate."""
+        self.halts: dict[InstrumentId, Halt] = {}
+        """Instruments whose trading the exchange has stopped."""
         self.kills: dict[KillPlace, KillState] = {}
         """The kill switches that are latched."""
         self.closing: set[KillPlace] = set()
@@ -67,6 +70,13 @@ class Permissions:
         if self.kill.is_latched:
             return f"kill switch: {self.kill.reason}"
         return "; ".join((*self.holds.values(), *self.reducing.values())) or None
+
+    def take_halt(self, instrument_id: InstrumentId, halt: Halt) -> None:
+        """Take whether an instrument's trading is halted."""
+        if halt.is_on:
+            self.halts[instrument_id] = halt
+        else:
+            self.halts.pop(instrument_id, None)
 
     def follow(self, order: Order) -> None:
         """Lock the instrument of an order whose fate is not known, and unlock it once it is."""

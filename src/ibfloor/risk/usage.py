@@ -75,6 +75,7 @@ class Tally:
             self._plain("shape", "", ""),
             self._plain("contract", "", ""),
             self._plain("hours", "", ""),
+            self._plain("halted", "", f"{len(desk.permissions.halts)} halted"),
             self._plain("lock", "", f"{len(desk.permissions.locks)} locked"),
             self._plain("reducing", "", _names(desk.permissions.reducing_strategies)),
             self._plain("permission", "", desk.permissions.shut_reason or _disabled(desk.permissions)),

@@ -23,7 +23,7 @@ from ibfloor.manager.shared_gate import SharedGate
 from ibfloor.model.fact import AnyFact, OrderFilled, OrderRejected, OrderSubmitted
 from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
 from ibfloor.model.instrument import Contract, Instrument
-from ibfloor.model.market import Quote
+from ibfloor.model.market import Halt, Quote
 from ibfloor.model.moment import to_datetime
 from ibfloor.model.money import USD
 from ibfloor.model.order import Order
@@ -31,6 +31,8 @@ from ibfloor.model.terms import OcaKind
 from ibfloor.portfolio.books import Books
 from ibfloor.risk.gate import RiskGate
 from ibfloor.risk.limits import AccountLimits, RiskLimits, StrategyLimits
+from ibfloor.sim.faults import Fault
+from ibfloor.sim.faults import actions as do
 from ibfloor.sim.gateway.events import BrokerOrder
 from ibfloor.sim.gateway.lab import GatewayLab
 
@@ -391,5 +393,42 @@ def test_nothing_is_written_that_was_not_journaled(in_pit: Any) -> None:
         await pit.until(lambda: len(pit.lab.book.orders) >= 3)
         journaled = {fact.request.cl_ord_id for fact in pit.journal if isinstance(fact, OrderSubmitted)}
         assert {row.order_ref for row in pit.lab.book.orders} <= journaled
+
+    in_pit(test)
+
+
+def test_halted_instrument_takes_exits_and_cancels_and_no_entry_until_it_trades_again(in_pit: Any) -> None:
+    async def test(pit: Pit) -> None:
+        halts, spy = pit.risk.permissions.halts, pit.spy.instrument_id
+        told: list[Halt] = []
+
+        def on_halted(instrument: Instrument, halt: Halt) -> None:
+            pit.gate.limits.take_halt(instrument.instrument_id, halt)
+            told.append(halt)
+            pit._changed.set()
+
+        pit.data.on_halted = on_halted
+        pit.data.subscribe(pit.spy)
+        await pit.until(lambda: told == [Halt.NONE])
+        await pit.stands(pit.trader.submit(floor.Market(SPY, Side.BUY, 40)), OrdStatus.FILLED)
+        rests = pit.trader.submit(floor.Limit(SPY, Side.BUY, 10, 160))
+        await pit.stands(rests, OrdStatus.NEW)
+        assert isinstance(rests, Accepted)
+        pit.lab.inject(Fault(name="halt", what=do.Halt(symbol="SPY", for_s=60)))
+        await pit.until(lambda: spy in halts)
+        entry = pit.trader.submit(floor.Limit(SPY, Side.BUY, 10, 168))
+        assert isinstance(entry, Refused)
+        assert (entry.reason.rule, entry.reason.text) == ("halted", "SPY is halted by its exchange")
+        assert isinstance(pit.trader.cancel(rests), Accepted)
+        await pit.stands(rests, OrdStatus.CANCELED)
+        out = pit.trader.submit(floor.Market(SPY, Side.SELL, 40))
+        await pit.stands(out, OrdStatus.NEW)
+        pit.lab.quote("SPY", "168.10", "168.12", after_s=1)
+        assert len(pit.lab.book.executions) == 1, "it waits at the broker"
+        pit.lab.clear("halt")
+        await pit.stands(out, OrdStatus.FILLED)
+        await pit.until(lambda: spy not in halts)
+        await pit.stands(pit.trader.submit(floor.Market(SPY, Side.BUY, 10)), OrdStatus.FILLED)
+        pit.agrees()
 
     in_pit(test)

@@ -7,7 +7,7 @@ import math
 from ibfloor.broker.ib.ticks import TickBook, TickReader
 from ibfloor.model.ids import InstrumentId
 from ibfloor.model.instrument import Instrument, Stock
-from ibfloor.model.market import Quote, Trade
+from ibfloor.model.market import Halt, Quote, Trade
 from ibfloor.model.money import USD
 
 SPY = Instrument(instrument_id=InstrumentId(1), contract=Stock("SPY"), local_symbol="SPY", currency=USD)
@@ -93,4 +93,20 @@ def test_tick_of_a_subscription_that_ended_is_dropped() -> None:
 def test_tick_without_a_price_is_dropped() -> None:
     ticks = reader()
     ticks.on_price([b"1", b"6", b"7", b"4", b"", b"100", b"0", b""])
+    assert ticks.batch == []
+
+
+def test_tick_49_tells_of_halts_and_other_generic_ticks_tell_nothing() -> None:
+    ticks, told = reader(), list[tuple[Instrument, Halt]]()
+    ticks.on_halted = lambda instrument, halt: told.append((instrument, halt))
+    for req_id, kind, value in (
+        (7, 49, "0.0"),
+        (7, 49, "1"),
+        (7, 49, "2.0"),
+        (7, 49, "-1"),
+        (7, 23, "1"),
+        (8, 49, "1"),
+    ):
+        ticks.on_generic(f"45\x006\x00{req_id}\x00{kind}\x00{value}\x00".encode().split(b"\0"))
+    assert told == [(SPY, Halt.NONE), (SPY, Halt.GENERAL), (SPY, Halt.VOLATILITY), (SPY, Halt.UNKNOWN)]
     assert ticks.batch == []

@@ -18,7 +18,7 @@ from ibfloor.model.errors import BrokerRejected, ConnectivityError
 from ibfloor.model.fact import SessionState
 from ibfloor.model.ids import InstrumentId
 from ibfloor.model.instrument import Contract, Forex, Instrument, Stock
-from ibfloor.model.market import Bar, Quote, Trade
+from ibfloor.model.market import Bar, Halt, Quote, Trade
 from ibfloor.model.money import Currency
 
 NS = 1_000_000_000
@@ -70,6 +70,7 @@ class HandFedSession:
         self.open_error: Exception | None = None
         self.losses = 0
         self.ended: set[Instrument] = set()
+        self.on_halted: Callable[[Instrument, Halt], None] = lambda instrument, halt: None
         self._sink: BatchSink | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 

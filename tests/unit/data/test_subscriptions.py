@@ -9,6 +9,7 @@ import pytest
 from ibfloor.data.subscriber import Kind
 from ibfloor.model.errors import BrokerRejected, ConnectivityError
 from ibfloor.model.instrument import Stock
+from ibfloor.model.market import Halt
 
 BOTH = Kind.QUOTES | Kind.TRADES
 
@@ -175,3 +176,17 @@ def test_after_the_end_asking_fails_and_leaving_is_harmless(floor: Any) -> None:
         manager.resolve(floor.SPY.contract)
     with pytest.raises(ConnectivityError, match="data thread is not running"):
         manager.subscribe(box.subscriber, floor.SPY.contract, kinds=Kind.QUOTES)
+
+
+def test_halts_are_on_the_board_and_a_change_alone_is_told(floor: Any) -> None:
+    told: list[tuple[int, Halt]] = []
+    floor.manager.on_halted = lambda instrument_id, halt: told.append((instrument_id, halt))
+    spy, bac = floor.SPY, floor.BAC
+    assert floor.manager.halt(spy.instrument_id) is Halt.UNKNOWN
+    for halt in (Halt.NONE, Halt.VOLATILITY, Halt.VOLATILITY):
+        floor.session.do(lambda halt=halt: floor.session.on_halted(spy, halt))
+    assert told == [(spy.instrument_id, Halt.NONE), (spy.instrument_id, Halt.VOLATILITY)]
+    assert (floor.manager.halt(spy.instrument_id), floor.manager.halt(bac.instrument_id)) == (
+        Halt.VOLATILITY,
+        Halt.UNKNOWN,
+    )

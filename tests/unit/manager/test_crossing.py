@@ -24,7 +24,7 @@ from ibfloor.model.fact import AnyFact, BreakCleared, BreakFound, InstrumentDefi
 from ibfloor.model.ids import StrategyId
 from ibfloor.model.instrument import Contract, Instrument, SecurityType
 from ibfloor.model.kill import KillPlace, KillScope
-from ibfloor.model.market import Quote
+from ibfloor.model.market import Halt, Quote
 from ibfloor.model.money import USD
 from ibfloor.model.order import OrdType, Refused, Side
 from ibfloor.portfolio.crossing import crossings
@@ -296,6 +296,17 @@ def test_nothing_crosses_while_the_instrument_has_a_break(facts: Any) -> None:
         rig.look()
         assert rig.entries == []
         rig.queue.put(BreakCleared(ts_event_ns=2, ts_init_ns=2, key=key, reason="found"))
+        rig.look()
+        assert len(rig.entries) == 1
+
+
+def test_nothing_crosses_while_trading_is_halted_neither_on_the_way_out(facts: Any) -> None:
+    with running(facts) as rig:
+        rig.gate.limits.take_halt(rig.instrument.instrument_id, Halt.GENERAL)
+        meet(rig)
+        rig.look()
+        assert rig.entries == []
+        rig.gate.limits.take_halt(rig.instrument.instrument_id, Halt.NONE)
         rig.look()
         assert len(rig.entries) == 1
 

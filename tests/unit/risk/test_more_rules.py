@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from ibfloor.model.fact import OrderDoubted, OrderRefused, OrderRejected
 from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
 from ibfloor.model.margin import MarginFigure, MarginImpact
+from ibfloor.model.market import Halt
 from ibfloor.model.money import USD
 from ibfloor.model.order import OrdStatus, OrdType, Refused, Side, TimeInForce
 from ibfloor.model.risk_fact import Restraint, RestrictionLifted, TradingRestricted
@@ -385,3 +386,19 @@ def test_session_has_a_rate_of_its_own_that_ways_out_count_in(desk_with: MakeDes
     assert "the session of sma" in desk.ask(facts.request(51, 1)).reason.text
     desk.gate.permissions.leaving.add(SMA)
     assert rule_of(desk.ask(facts.request(52, 100, Side.SELL))) == "order_rate"
+
+
+@pytest.mark.parametrize("halt", [Halt.GENERAL, Halt.VOLATILITY])
+def test_halted_instrument_takes_no_entries_and_exits_pass(desk: Any, facts: Any, halt: Halt) -> None:
+    allowed, bac = desk.gate.permissions, facts.instrument(symbol="BAC", instrument_id=10098)
+    assert rule_of(desk.send(facts.request(1, 10, px="99"))) == "approved"
+    hold(desk, facts, 50)
+    allowed.take_halt(SPY, halt)
+    answer = desk.ask(facts.request(2, 1))
+    assert (rule_of(answer), halt.value in answer.reason.text) == ("halted", True)
+    assert rule_of(desk.change(facts.request(1, 11, px="99"))) == "halted"
+    assert rule_of(desk.ask(facts.request(3, 51, Side.SELL))) == "halted", "it would flip"
+    assert rule_of(desk.ask(facts.request(4, 50, Side.SELL))) == "approved"
+    assert rule_of(desk.ask(facts.request(5, 1, instrument_id=10098), bac)) == "approved"
+    allowed.take_halt(SPY, Halt.UNKNOWN)
+    assert rule_of(desk.ask(facts.request(6, 1))) == "approved", "what nobody knows is no halt"

@@ -26,7 +26,7 @@ from ibfloor.broker.ib.history import (
 from ibfloor.broker.ib.pacing import HistoryPacer
 from ibfloor.broker.ib.session import IbSession
 from ibfloor.broker.ib.settings import IbWiring, OnClock
-from ibfloor.broker.ib.ticks import GENERIC, PRICE, SIZE, STRING, TickBook, TickReader
+from ibfloor.broker.ib.ticks import GENERIC, PRICE, SIZE, STRING, OnHalted, TickBook, TickReader
 from ibfloor.broker.ib.times import format_utc
 from ibfloor.broker.ib.wrapper import Handler
 from ibfloor.broker.port import BatchSink
@@ -81,6 +81,15 @@ class IbDataSession(IbSession):
         self._pacer = HistoryPacer(wiring.monotonic)
         self._price_steps: dict[int, PriceSteps] = {}
         self._one_rule = asyncio.Lock()
+
+    @property
+    def on_halted(self) -> OnHalted:
+        """What is told whether an instrument's trading is halted: at every subscription, and as it changes."""
+        return self._ticks.on_halted
+
+    @on_halted.setter
+    def on_halted(self, told: OnHalted) -> None:
+        self._ticks.on_halted = told
 
     async def resolve(self, contract: Contract) -> Instrument:
         """Return the one instrument a contract means.
@@ -235,7 +244,7 @@ class IbDataSession(IbSession):
 
     def _lean_handlers(self) -> Mapping[bytes, LeanHandler]:
         ticks = self._ticks
-        return {PRICE: ticks.on_price, SIZE: ticks.on_size, GENERIC: ticks.ignore, STRING: ticks.ignore}
+        return {PRICE: ticks.on_price, SIZE: ticks.on_size, GENERIC: ticks.on_generic, STRING: ticks.ignore}
 
     def _handlers(self) -> dict[str, Handler]:
         requests = self._requests

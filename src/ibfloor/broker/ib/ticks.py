@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ibfloor.model.instrument import Instrument
-from ibfloor.model.market import MarketEvent, Quote, Trade
+from ibfloor.model.market import Halt, MarketEvent, Quote, Trade
 
 _NAN = float("nan")
 
 PRICE, SIZE, GENERIC, STRING = b"1", b"2", b"45", b"46"
 _BID, _ASK, _LAST = b"1", b"2", b"4"
 _BID_SIZE, _ASK_SIZE, _LAST_SIZE = b"0", b"3", b"5"
+_HALTED = b"49"
+_HALTS = {0: Halt.NONE, 1: Halt.GENERAL, 2: Halt.VOLATILITY}
+
+OnHalted = Callable[[Instrument, Halt], None]
+"""Called on the data thread with what the broker says of an instrument's trading."""
 
 
 class TickBook:
@@ -49,6 +56,7 @@ class TickReader:
 
     def __init__(self) -> None:
         self.books: dict[bytes, TickBook] = {}
+        self.on_halted: OnHalted = lambda instrument, halt: None
         self.now_ns = 0
         self.batch: list[MarketEvent] = []
         self._sides_told: dict[bytes, set[bytes]] = {}
@@ -89,8 +97,14 @@ class TickReader:
         if is_news and book.is_quotable:
             self.batch.append(book.quote(self.now_ns))
 
+    def on_generic(self, fields: list[bytes]) -> None:
+        """Take message 45: version, reqId, type, value. IB tells unasked whether trading is halted, no more."""
+        book = self.books.get(fields[2])
+        if book is not None and fields[3] == _HALTED:
+            self.on_halted(book.instrument, _HALTS.get(int(float(fields[4] or -1)), Halt.UNKNOWN))
+
     def ignore(self, fields: list[bytes]) -> None:
-        """Drop a tick nobody uses (generic and string ticks) before it costs a decode."""
+        """Drop a tick nobody uses (string ticks) before it costs a decode."""
 
     def forget(self, req_id: int) -> None:
         """Drop one subscription's book."""
