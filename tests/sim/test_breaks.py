@@ -369,12 +369,11 @@ def test_what_was_settled_before_the_floor_met_a_future_is_put_right_by_two_book
         await world.start_floor()
         assert await world.settle()
         paid = 2 * 50 * Decimal("12.25")
-        for number, booking in enumerate(
-            (
-                SettleFuture(instrument_id=es.instrument_id, px=Decimal("1712.50")),
-                Adjust(cash=Money(-paid, USD)),
-            )
-        ):
+        bookings: list[AnyBooking] = [
+            SettleFuture(instrument_id=es.instrument_id, px=Decimal("1712.50")),
+            Adjust(cash=Money(-paid, USD)),
+        ]
+        for number, booking in enumerate(bookings):
             asked = PreviewBooking(command_id=f"p{number}", actor="ann", booking=booking, reason="settled before")
             shown = await world.give(asked)
             await world.give(ConfirmBooking(command_id=f"c{number}", actor="ann", preview_id=shown.preview.preview_id))
