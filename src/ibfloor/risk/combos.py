@@ -1,7 +1,6 @@
 """Orders for combinations: every leg passes every rule as if it were sent alone, and all are reserved, or none.
 
-The combination itself has a price, which is judged against those of its legs; a position it has not. A part of
-the gate that has a module of its own.
+The combination itself has a price, which is judged against those of its legs; a position it has not.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ def check_and_reserve_combo(
     refusal, parts = _judge(gate, request, instrument, references, now_ns, request.order_qty, is_new=True)
     if refusal is None:
         _approve(gate, parts)
-        gate._open(request)
+        gate.judge.open(request)
     return refusal
 
 
@@ -71,19 +70,19 @@ def _judge(
         if refusal is not None:
             break
         part, more = _part(request, leg, reference), added * abs(leg.ratio)
-        is_repeated = is_new and gate._intents.has(request.strategy, request.cl_ord_id)
+        is_repeated = is_new and gate.judge.intents.has(request.strategy, request.cl_ord_id)
         seat = gate.seats.seat(part.strategy, leg.instrument)
-        context = gate._context(
+        context = gate.judge.context(
             seat, part, leg.instrument, reference, now_ns, more, is_change=not is_new, is_repeated=is_repeated
         )
         if (impact := gate.previews.latest(request.strategy, request.instrument_id, request.side)) is not None:
             # What the broker said of the whole holds for each leg: it is not asked about legs alone.
             is_fresh = now_ns - impact.ts_ns <= context.windows.preview_age_ns
             context.preview = replace(impact, order_qty=impact.order_qty * abs(leg.ratio)) if is_fresh else None
-        refusal = gate._ask(seat, part, context)
+        refusal = gate.judge.ask(seat, part, context)
         if refusal is not None:
             if is_new:
-                gate._note_refused(part, refusal, now_ns)
+                gate.judge.note_refused(part, refusal, now_ns)
             refusal = replace(refusal, text=f"leg {leg.instrument.local_symbol}: {refusal.text}")
         elif context.worst_px is not None:
             gate.mark(leg.instrument, context.worst_px)
@@ -98,10 +97,10 @@ def _judge(
 
 def _approve(gate: RiskGate, parts: Parts) -> None:
     seat, request, context = parts[0]
-    gate._intents.add(request.strategy, request.cl_ord_id)
-    gate._take(seat, request, context)
+    gate.judge.intents.add(request.strategy, request.cl_ord_id)
+    gate.judge.take(seat, request, context)
     for seat, request, context in parts[1:]:
-        gate._note(seat, request, context)
+        gate.judge.note(seat, request, context)
 
 
 def _part(request: OrderRequest, leg: Leg, reference: PriceReference | None) -> OrderRequest:

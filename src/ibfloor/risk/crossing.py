@@ -1,7 +1,6 @@
 """Two strategies that trade with each other: both pass every rule as if they went to the market, or neither does.
 
-A part of the gate that has a module of its own. The intents have no numbers: they are no orders, and never
-leave the floor.
+The intents have no numbers: they are no orders, and never leave the floor.
 """
 
 from __future__ import annotations
@@ -57,9 +56,9 @@ def _check_and_reserve(
     if (flaw := shape.check_basics(request, instrument)) is not None:
         return flaw
     seat = gate.seats.seat(request.strategy, instrument)
-    context = gate._context(seat, request, instrument, reference, now_ns, request.order_qty)
-    refusal = gate._ask(seat, request, context)
+    context = gate.judge.context(seat, request, instrument, reference, now_ns, request.order_qty)
+    refusal = gate.judge.ask(seat, request, context)
     if refusal is None:
-        gate._take(seat, request, context)
-        gate._open(request)
+        gate.judge.take(seat, request, context)
+        gate.judge.open(request)
     return refusal
