@@ -36,6 +36,10 @@ def verify(config: ConfigOption = CONFIG_DEFAULT, home: HomeOption = None, as_js
             f"{report.facts} facts ({report.first_seq} to {report.last_seq}), replay hash {report.replay_hash[:16]}"
         )
         typer.echo(f"{report.journal_records} records in journal files, {report.torn_bytes} torn bytes at their ends")
+        for name, torn in report.torn_ends.items():
+            typer.echo(
+                f"  {name} ends with {torn} bytes of a record cut short, as a crash leaves it: it does not count"
+            )
         for problem in report.problems:
             typer.echo(f"PROBLEM {problem}")
         typer.echo("the ledger is sound" if report.is_sound else "the ledger is NOT sound: keep a copy of the home")

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from ibfloor.ledger.fold import BATCH
+from ibfloor.ledger.lock import running_pid
 from ibfloor.ledger.paths import LedgerPaths
 from ibfloor.ledger.schema import QUERY_TABLES
 from ibfloor.ledger.segment import Record, decode_fact, encode, read_journal, segments
@@ -31,6 +32,8 @@ class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
     """Records still in journal segments, of the MessageQueue and of workers."""
     torn_bytes: int
     """Bytes of unfinished records at segments' ends: what a crash cut short, never acknowledged."""
+    torn_ends: dict[str, int]
+    """The segments that end so, by file name, and how many bytes of each; the one a floor writes to is not judged."""
     replay_hash: str
     """Hash of the tables made again from the facts: one version makes the same of the same facts anywhere."""
     problems: tuple[str, ...]
@@ -54,7 +57,9 @@ class _Audit:
         self._paths = paths
         self._problems: list[str] = []
         self._facts = self._first = self._last = 0
-        self._journal_records = self._torn_bytes = 0
+        self._journal_records = 0
+        self._torn_ends: dict[str, int] = {}
+        self._is_written = running_pid(paths.lock) is not None
         self._orders: set[str] = set()
         self._entries: set[str] = set()
         self._reversed: dict[str, int] = {}
@@ -75,7 +80,8 @@ class _Audit:
             first_seq=self._first,
             last_seq=self._last,
             journal_records=self._journal_records,
-            torn_bytes=self._torn_bytes,
+            torn_bytes=sum(self._torn_ends.values()),
+            torn_ends=self._torn_ends,
             replay_hash=made,
             problems=tuple(self._problems[:_PROBLEMS_MAX]),
         )
@@ -140,7 +146,7 @@ class _Audit:
     def _records(self, prefix: Path) -> Iterator[Record]:
         found = segments(prefix)
         for path in found:
-            reader = read_journal(path, is_live=path == found[-1])
+            reader = read_journal(path, is_live=self._is_written and path == found[-1])
             try:
                 for record in reader:
                     self._journal_records += 1
@@ -149,7 +155,8 @@ class _Audit:
                 continue
             except LedgerError as error:
                 self._complain(str(error))
-            self._torn_bytes += reader.torn_bytes
+            if reader.torn_bytes:
+                self._torn_ends[path.name] = reader.torn_bytes
 
     def _complain(self, text: str) -> None:
         self._problems.append(text)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import pytest
 
 from ibfloor.ledger.journal import JournalWriter
+from ibfloor.ledger.lock import FloorLock
 from ibfloor.ledger.paths import LedgerPaths
 from ibfloor.ledger.replay import recover
-from ibfloor.ledger.segment import segments
+from ibfloor.ledger.segment import read_journal, segments
 from ibfloor.ledger.store import LedgerStore
 from ibfloor.ledger.verify import VerifyReport, verify
 from ibfloor.model.errors import LedgerError
@@ -98,6 +100,46 @@ def test_torn_tail_is_told_and_no_problem(sound: LedgerPaths, journal: Journal, 
         report = verify(sound.home)
     assert report.is_sound
     assert report.torn_bytes > 0
+
+
+def cut_end(prefix: Path, facts: Iterable[AnyFact], seq: int = 0) -> Path:
+    with JournalWriter(prefix) as writer:
+        for place, fact in enumerate(facts):
+            writer.append(fact, seq + place if seq else 0)
+    path = segments(prefix)[-1]
+    path.write_bytes(path.read_bytes()[:-7])
+    return path
+
+
+@pytest.mark.parametrize("is_worker", [True, False])
+def test_torn_end_of_the_newest_file_is_counted_too(sound: LedgerPaths, facts: Story, is_worker: bool) -> None:
+    prefix = sound.worker_journal(StrategyId("s")) if is_worker else sound.facts_journal
+    path = cut_end(prefix, facts(6)[26:28], seq=0 if is_worker else 27)
+    report = verify(sound.home)
+    assert report.is_sound, report.problems
+    assert report.journal_records == 27
+    (record,) = read_journal(path)
+    assert report.torn_ends == {path.name: path.stat().st_size - record.end}
+    assert report.torn_bytes == report.torn_ends[path.name] > 0
+
+
+@pytest.mark.parametrize("is_worker", [True, False])
+def test_bytes_missing_in_the_middle_of_the_newest_file_are_a_problem(
+    sound: LedgerPaths, facts: Story, is_worker: bool
+) -> None:
+    prefix = sound.worker_journal(StrategyId("s")) if is_worker else sound.facts_journal
+    path = cut_end(prefix, facts(7)[26:30], seq=0 if is_worker else 27)
+    content = path.read_bytes()
+    path.write_bytes(content[:60] + content[67:])
+    report = verify(sound.home)
+    assert any(f"{path} is corrupt at offset" in text for text in report.problems), report.problems
+
+
+def test_what_a_running_floor_writes_at_the_moment_is_not_judged(sound: LedgerPaths, facts: Story) -> None:
+    path = cut_end(sound.facts_journal, facts(6)[26:28], seq=27)
+    with FloorLock(sound.lock):
+        assert verify(sound.home).torn_ends == {}
+    assert list(verify(sound.home).torn_ends) == [path.name]
 
 
 def test_home_without_a_ledger_is_refused(paths: LedgerPaths) -> None:
