@@ -60,17 +60,19 @@ def kill(
     even when its socket is dead, and one that starts later stays shut. The switch of one strategy or
     instrument is written to disk when no floor answers. The exit code is 3 when no floor confirmed the cancels.
     """
-    if flatten and not yes and not sys.stdin.isatty():
-        raise ConfigError("there is no terminal to confirm --flatten at: add --yes")
     place, folder = _place(strategy, instrument), home_of(config, home)
     on_disk = _latch(folder, place, reason) if place.is_account else ""
     command = Kill(command_id=new_command_id(), actor=actor(), reason=reason, scope=place.scope, target=place.target)
     try:
         carry_out(folder, command, timeout_s=CONFIRM_TIMEOUT_S)
     except ConnectivityError as error:
+        if place.scope == "strategy" and home is None:
+            _require_name(config, strategy)
         typer.echo(on_disk or _latch(folder, place, reason))
         typer.echo(f"NOT confirmed: {error}. Check the working orders at the broker.", err=True)
         raise typer.Exit(ExitCode.NO_PEER) from None
+    if flatten and not yes and not sys.stdin.isatty():
+        raise ConfigError("positions are kept: there is no terminal to confirm --flatten at. Add --yes to close them")
     if flatten and (yes or typer.confirm(f"No order works. Close the positions of {place} now?")):
         closing = FlattenKilled(command_id=new_command_id(), actor=actor(), scope=place.scope, target=place.target)
         carry_out(folder, closing, timeout_s=FLATTEN_TIMEOUT_S)
@@ -132,6 +134,18 @@ def _place(strategy: str, instrument: str) -> KillPlace:
     if strategy:
         return checked_place("strategy", strategy)
     return checked_place("instrument", instrument) if instrument else ACCOUNT
+
+
+def _require_name(config: Path, strategy: str) -> None:
+    # With no floor to ask, the file says which there are; one that cannot be read stops no kill.
+    from ibfloor.config import load_settings
+
+    try:
+        names = [each.name for each in load_settings(config).strategies]
+    except ConfigError:
+        return
+    if strategy not in names:
+        raise ConfigError(f"{config} has no strategy {strategy!r}: nothing is latched. There are: {', '.join(names)}")
 
 
 def _latch(home: Path, place: KillPlace, reason: str) -> str:

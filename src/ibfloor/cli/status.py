@@ -21,7 +21,8 @@ def status(config: ConfigOption = CONFIG_DEFAULT, home: HomeOption = None, as_js
 
     rows = fetch_snapshot(home_of(config, home)).rows
     if as_json:
-        print_json({topic: list(rows.get(topic, {}).values()) for topic in ("floor", "account", "sessions", "breaks")})
+        topics = ("floor", "account", "kills", "sessions", "breaks")
+        print_json({topic: list(rows.get(topic, {}).values()) for topic in topics})
     else:
         for line in status_lines(rows):
             typer.echo(line)
@@ -29,7 +30,8 @@ def status(config: ConfigOption = CONFIG_DEFAULT, home: HomeOption = None, as_js
 
 def status_lines(rows: Rows) -> list[str]:
     """Return the floor's state as lines of text, from the rows of a snapshot."""
-    lines = [line for row in _of(rows, "floor") for line in _floor_lines(row)]
+    kills = [_kill_line(row) for row in _of(rows, "kills") if row.get("scope") != "account"]
+    lines = [line for row in _of(rows, "floor") for line in _floor_lines(row, kills)]
     lines += [_account_line(row) for row in _of(rows, "account")]
     lines += [_session_line(row) for row in _of(rows, "sessions")]
     lines += [_rate_line(row) for row in _of(rows, "rates")]
@@ -42,20 +44,24 @@ def _of(rows: Rows, topic: str) -> list[Row]:
     return [row for row in rows.get(topic, {}).values() if isinstance(row, dict)]
 
 
-def _floor_lines(row: Row) -> list[str]:
+def _floor_lines(row: Row, kills: list[str]) -> list[str]:
     speed = row.get("speed")
     pace = "" if speed in (1, 1.0, None) else f" at {speed:g}x" if isinstance(speed, float) else f" at {speed}x"
-    kill = f"LATCHED: {row.get('kill_reason')}" if row.get("kill_latched") else "open"
+    kill = f"LATCHED: {row.get('kill_reason')}" if row.get("kill_latched") else ""
     gate = "open" if row.get("gate_open") else f"SHUT: {row.get('gate_reason')}"
     return [
         f"floor     {row.get('name')} ({row.get('mode')}), version {row.get('version')}, "
         f"market time {time_text(row.get('ts_ns'))} UTC{pace}",
-        f"kill      {kill}",
+        *([f"kill      {kill}", *kills] if kill else kills or ["kill      open"]),
         f"gate      {gate}",
         f"trading   {row.get('strategies_running')}/{row.get('strategies_total')} strategies, "
         f"{row.get('orders_working')} working orders of {row.get('orders_total')}, {row.get('fills')} fills, "
         f"{row.get('rejected')} rejected, {row.get('orders_unknown')} unknown, {row.get('breaks')} breaks",
     ]
+
+
+def _kill_line(row: Row) -> str:
+    return f"kill      LATCHED for {row.get('scope')} {row.get('target')}: {row.get('reason')} ({row.get('phase')})"
 
 
 def _account_line(row: Row) -> str:

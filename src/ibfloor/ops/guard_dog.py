@@ -59,7 +59,8 @@ class GuardDog:
         while True:
             await asyncio.wrap_future(ask())
             self._beat()
-            if self._settings.watchdog.enabled and self._look(loop.time(), started_s):
+            is_wanted = self._settings.watchdog.enabled and not self._is_over  # it goes as the floor says goodbye
+            if is_wanted and self._look(loop.time(), started_s):
                 started_s = loop.time()
             await asyncio.sleep(BEAT_S)
 

@@ -81,6 +81,26 @@ def test_a_wrong_add_asks_the_floor_nothing(ibfloor: Ibfloor, desk: Desk, tmp_pa
     assert desk.commands == []
 
 
+FLOOR_WITH_PAIRS = """
+[gateway]
+port = 4002
+[floor]
+home = "floor-home"
+[risk]
+max_order_qty = "off"
+max_order_notional = "off"
+max_position_qty = "off"
+max_position_notional = "off"
+collar_pct = "off"
+max_gross_exposure = "off"
+order_rate_per_s = 5
+order_burst = 10
+[[strategy]]
+name = "pairs"
+file = "pairs.py"
+"""
+
+
 def test_kill_and_unkill_go_to_a_running_floor(ibfloor: Ibfloor, desk: Desk, home: Path) -> None:
     assert ibfloor("kill", "runaway", "--flatten", "--yes").code == 0
     assert ibfloor("unkill", "checked").code == 0
@@ -214,6 +234,31 @@ def test_the_kill_of_a_part_goes_to_the_floor_and_to_disk_where_none_answers(
     assert KillLatches(home).states() == {}, "the floor writes it, when it knows the name"
 
 
+def test_a_kill_that_cannot_ask_whether_to_flatten_halts_all_the_same(ibfloor: Ibfloor, desk: Desk, home: Path) -> None:
+    outcome = ibfloor("kill", "x", "--flatten")  # from a script: there is no terminal
+    assert outcome.code == 2
+    assert "positions are kept" in outcome.err
+    assert [type(each) for each in desk.commands] == [Kill]
+    assert len(KillLatches(home).states()) == 1
+
+
+def test_the_kill_of_a_strategy_that_the_file_does_not_name_latches_nothing(ibfloor: Ibfloor, home: Path) -> None:
+    file, config = home.parent / "pairs.py", home.parent / "floor.toml"
+    file.write_text("")
+    config.write_text(FLOOR_WITH_PAIRS)
+    outcome = ibfloor("kill", "runaway", "--strategy", "piars")
+    assert outcome.code == 2
+    assert "has no strategy 'piars'" in outcome.err
+    assert "pairs" in outcome.err
+    assert KillLatches(home).states() == {}
+    assert ibfloor("kill", "runaway", "--strategy", "pairs").code == 3
+    config.write_text("[floor\nhome = 'floor-home'")
+    assert ibfloor("kill", "runaway", "--strategy", "piars", "--home", str(home)).code == 3, (
+        "a broken file stops no kill"
+    )
+    assert len(KillLatches(home).states()) == 2
+
+
 def test_the_kill_of_an_instrument_without_a_floor_is_latched_for_the_next_one(ibfloor: Ibfloor, home: Path) -> None:
     outcome = ibfloor("kill", "halted", "--instrument", "BRK B")
     assert outcome.code == 3
@@ -225,7 +270,6 @@ def test_the_kill_of_an_instrument_without_a_floor_is_latched_for_the_next_one(i
     "arguments",
     [
         ("kill", "x", "--strategy", "a", "--instrument", "SPY"),
-        ("kill", "x", "--flatten"),
         ("unkill", "x", "--strategy"),
     ],
 )

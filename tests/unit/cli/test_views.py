@@ -117,6 +117,15 @@ def test_status_says_what_matters_first(ibfloor: Ibfloor, desk: Desk) -> None:
     assert "breaks    none" in out
 
 
+def test_status_names_every_switch_that_is_latched(ibfloor: Ibfloor, desk: Desk) -> None:
+    spy = {"scope": "instrument", "target": "SPY", "reason": "halted", "phase": "verified"}
+    desk.rows = {"floor": {"floor": {"name": "test"}}, "kills": {"instrument:SPY": spy}}
+    out = ibfloor("status").out
+    assert "kill      LATCHED for instrument SPY: halted (verified)" in out
+    assert "kill      open" not in out
+    assert json.loads(ibfloor("status", "--json").out)["kills"] == [spy]
+
+
 def test_status_names_breaks_and_why_a_strategy_failed(ibfloor: Ibfloor, desk: Desk) -> None:
     desk.rows = {
         "breaks": {"position:1": {"key": "position:1", "text": "SPY: books hold 1, the account 2"}},
