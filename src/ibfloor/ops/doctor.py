@@ -98,7 +98,8 @@ def _python() -> Check:
 
 def _dependencies() -> Check:
     missing = []
-    names = [re.split(r"[\s<>=!~;\[(]", line, maxsplit=1)[0] for line in importlib.metadata.requires("ibfloor") or ()]
+    needed = [line for line in importlib.metadata.requires("ibfloor") or () if "extra ==" not in line]
+    names = [re.split(r"[\s<>=!~;\[(]", line, maxsplit=1)[0] for line in needed]
     for name in names:
         try:
             importlib.metadata.version(name)
