@@ -502,8 +502,23 @@ class Feed:
                 theirs=Decimal(300),
                 text=f"SPY: books 100, account 300 {EVIL}",
                 ts_ns=self._now_ns,
+                symbol="SPY",
             ),
         )
+        self.differ.update(
+            "breaks",
+            "cash:USD",
+            BreakView(
+                key="cash:USD",
+                ours=Decimal("925461.1800000000"),
+                theirs=Decimal("930461.1800000000"),
+                text="USD: books have 925,461.18, the account 930,461.18",
+                ts_ns=self._now_ns,
+                symbol="USD",
+                cause="DIVIDEND",
+            ),
+        )
+        self._log("CRITICAL", "alarm", "books and account differ: USD: books have 925,461.18, the account 930,461.18")
 
     def _log(self, level: str, source: str, text: str) -> None:
         self._logged += 1

@@ -108,6 +108,49 @@ def test_what_others_wrote_reaches_the_page_as_letters(start_floor: Start, visit
     assert home.page.locator("main img").count() == 0
 
 
+def test_a_break_is_read_whole_on_a_phone(start_floor: Start, visit: Start) -> None:
+    floor = start_floor("--broken")
+    home = visit(390, 844, has_touch=True, is_mobile=True)
+    home.log_in(floor)
+    texts = home.page.evaluate(
+        """[...document.querySelectorAll('[data-test=banner-break]')].map((banner) => {
+            const text = banner.querySelector('span');
+            return [text.scrollWidth - text.clientWidth, text.clientWidth / banner.clientWidth, text.clientHeight];
+        })"""
+    )
+    assert len(texts) == 2
+    for cut, share, height in texts:
+        assert cut <= 0
+        assert share > 0.85
+        assert height < 45, "two lines at most"
+    assert home.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_no_part_of_a_log_line_lies_over_another(start_floor: Start, visit: Start, width: int) -> None:
+    floor = start_floor("--broken")
+    home = visit(width, 900)
+    home.log_in(floor)
+    cut = home.page.evaluate(
+        """[...document.querySelectorAll('.line b')].filter((word) => word.scrollWidth > word.clientWidth
+            && getComputedStyle(word).display !== 'inline').map((word) => word.textContent)"""
+    )
+    assert cut == []
+    assert "CRITICAL" in home.page.inner_text(".lines")
+
+
+def test_what_a_break_asks_for_is_an_amount_of_its_currency(start_floor: Start, visit: Start) -> None:
+    floor = start_floor("--broken")
+    home = visit(390, 844)
+    home.log_in(floor)
+    home.page.click("nav a[href='#books'] >> visible=true")
+    home.page.click("[data-break='cash:USD'] button >> nth=-1")
+    assert home.page.input_value("[data-test=field-amount]") == "5000.00"
+    home.page.keyboard.press("Escape")
+    home.page.click("[data-break='position:756733'] button >> nth=-1")
+    assert home.page.input_value("[data-test=field-qty]") == "200"
+
+
 def test_errors_are_pinned_first_and_a_strategy_obeys_its_buttons(start_floor: Start, visit: Start) -> None:
     floor = start_floor()
     home = visit()

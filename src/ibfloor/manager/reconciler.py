@@ -230,7 +230,7 @@ class Reconciler:
         self._tell_found(outcome, CONFIRMATIONS)
         for fact in outcome.breaks:
             if not isinstance(fact, BreakFound):
-                log.warning("break cleared", fact=fact)
+                log.warning("break cleared", difference=fact.key, reason=fact.reason)
                 self._queue.put(fact)
         reconciled = Reconciled(
             ts_event_ns=now_ns,

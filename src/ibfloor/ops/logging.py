@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -160,9 +161,18 @@ _KNOWN = ("event", "ts_ns", "level", "logger", "exception", "_from_structlog", "
 
 
 def _one_line(event: EventDict) -> str:
-    fields = " ".join(f"{key}={value}" for key, value in event.items() if key not in _KNOWN)
+    fields = " ".join(f"{key}={_readable(value)}" for key, value in event.items() if key not in _KNOWN)
     exception = str(event.get("exception", "")).strip().rpartition("\n")[2]
     return " ".join(part for part in (str(event.get("event", "")), fields, exception) if part)
+
+
+def _readable(value: object) -> object:
+    # A fact is told by its kind and what names it. The file has it whole.
+    if not isinstance(value, msgspec.Struct):
+        return value
+    fields = msgspec.structs.asdict(value).items()
+    named = [f"{name} {each}" for name, each in fields if isinstance(each, str) and each and not name.startswith("ts_")]
+    return f"{type(value).__name__} ({', '.join(named)})" if named else type(value).__name__
 
 
 def _file_handler(file: Path) -> logging.Handler:
@@ -194,4 +204,5 @@ def _iso_time(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDi
 
 def _clock_time(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     moment = to_datetime(event.pop("ts_ns", 0))
-    return {"timestamp": f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}", **event}
+    fields = {key: _readable(value) for key, value in event.items()}
+    return {"timestamp": f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}", **fields}

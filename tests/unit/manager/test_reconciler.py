@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -193,9 +194,12 @@ def test_a_fill_on_its_way_is_no_break_and_a_break_that_is_gone_is_cleared() -> 
     looks.breaks["cash:USD"] = BreakFound(
         ts_event_ns=1, ts_init_ns=1, key="cash:USD", ours=Decimal(0), theirs=Decimal(1), text=""
     )
-    assert looks.settled() is True
+    with structlog.testing.capture_logs() as lines:
+        assert looks.settled() is True
     assert looks.first_told() == {}
     assert looks.breaks == {}
+    (cleared,) = (line for line in lines if line["event"] == "break cleared")
+    assert cleared["difference"] == "cash:USD"
 
 
 _sizes = st.lists(st.sampled_from((0, 0, 1, 2, 3)), min_size=LOOKS_MAX, max_size=LOOKS_MAX)

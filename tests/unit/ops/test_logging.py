@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import structlog
 
+from ibfloor.model.fact import BreakCleared
 from ibfloor.model.moment import NS_PER_S
 from ibfloor.model.view import LogView
 from ibfloor.ops import logging as floor_log
@@ -55,6 +56,17 @@ def test_a_line_reaches_file_console_and_tail_with_the_floors_time(tmp_path: Pat
         source="manager",
         text="order filled cl_ord_id=sma:1 last_qty=5",
     )
+
+
+def test_a_fact_is_told_to_people_by_what_names_it_and_kept_whole_in_the_file(tmp_path: Path) -> None:
+    console, tail = io.StringIO(), LogTail()
+    fact = BreakCleared(ts_event_ns=5, ts_init_ns=6, key="cash:USD", reason="they agree")
+    with floor_logging(tmp_path, StillClock(), console=console, tail=tail) as file:
+        structlog.get_logger("ibfloor.manager").error("not applied", fact=fact)
+    (row,) = tail.lines()
+    assert row.text == "not applied fact=BreakCleared (key cash:USD, reason they agree)"
+    assert "ts_event_ns" not in console.getvalue()
+    assert lines_of(file)[0]["fact"] == repr(fact)
 
 
 def test_libraries_logging_takes_the_same_way(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 // The kinds of booking: what each asks for, and how its answers become what the floor takes. Amounts stay text: exact.
+import * as f from "./format.js";
 import { rowsOf } from "./store.js";
 
 const UNASSIGNED = "UNASSIGNED";
@@ -38,11 +39,11 @@ export const FORMS = {
   },
   "cash-in": {
     label: "Deposit, withdrawal, dividend, interest, charge",
-    hint: "Cash as it moved the account: negative for what left. A dividend is shared by what the books hold.",
+    hint: "Cash as it moved the account: negative for what left. Where it is for nobody named, it goes to UNASSIGNED, a dividend to all who hold.",
     fields: [
       { name: "cash", label: "Kind", options: () => CASH.map((kind) => [kind, kind.charAt(0) + kind.slice(1).toLowerCase()]) },
       amount, currency,
-      { name: "shares", label: "For", wide: true, text: true, optional: true, hint: "pairs=600, trend=400; empty: UNASSIGNED, a dividend by holdings" },
+      { name: "shares", label: "For", wide: true, text: true, optional: true, hint: "pairs=600, trend=400" },
       { ...instrument, label: "Of", options: () => [["0", "—"], ...instruments()] },
     ],
     make: (form) => ({ type: "BookCash", kind: form.cash, amount: money(form, form.amount), shares: shares(form.shares), instrument_id: Number(form.instrument) }),
@@ -106,8 +107,9 @@ export function startOf({ kind, row, ...about }) {
   form.instrument = String(about.instrument ?? (row?.key.startsWith("position:") ? row.key.slice(9) : ""));
   form.taker = books().find(([name]) => name !== form.giver)?.[0] || "";
   if (!row) return form;
-  const gap = String(subtract(row.theirs, row.ours));
-  if (row.key.startsWith("cash:")) Object.assign(form, { amount: gap, currency: row.key.slice(5), cash: Number(gap) < 0 ? "WITHDRAWAL" : "DEPOSIT", instrument: "0" });
+  const isCash = row.key.startsWith("cash:");
+  const gap = f.difference(row.theirs, row.ours, isCash ? f.centsOf(row.key.slice(5)) : 0);
+  if (isCash) Object.assign(form, { amount: gap, currency: row.key.slice(5), cash: Number(gap) < 0 ? "WITHDRAWAL" : "DEPOSIT", instrument: "0" });
   else form.qty = gap;
   return form;
 }
@@ -139,10 +141,4 @@ function shares(text) {
     const [name, value] = part.split("=");
     return { strategy: name.trim(), amount: (value || "").trim() };
   });
-}
-
-// Exact in as many decimals as the two have: a difference of cents must not end in 0.30000000000004.
-function subtract(a, b) {
-  const digits = Math.max(...[a, b].map((text) => (String(text).split(".")[1] || "").length));
-  return (Number(a) - Number(b)).toFixed(digits);
 }

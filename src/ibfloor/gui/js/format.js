@@ -39,6 +39,21 @@ export function quantity(value, sign = true) {
   return sign ? signed(value, digits) : plain(value, digits);
 }
 
+// What two exact texts differ by, as a text: as many decimals as count in them, though not fewer than ``digits``.
+export function difference(a, b, digits = 0) {
+  const counted = [a, b].map((text) => (String(text).split(".")[1] || "").replace(/0+$/, "").length);
+  return (Number(a) - Number(b)).toFixed(Math.max(digits, ...counted));
+}
+
+// How many decimals a currency is written with.
+export function centsOf(currency) {
+  try {
+    return new Intl.NumberFormat("en-US", { style: "currency", currency }).resolvedOptions().maximumFractionDigits;
+  } catch {
+    return 2; // no currency that this browser knows
+  }
+}
+
 // The class of an amount: its colour goes with its sign, zero is grey.
 export function tone(value) {
   if (isMissing(value)) return "none";
