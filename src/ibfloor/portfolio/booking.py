@@ -26,6 +26,7 @@ from ibfloor.model.instrument import Instrument
 from ibfloor.model.money import Money
 from ibfloor.portfolio import actions
 from ibfloor.portfolio.actions import ActionError, Header
+from ibfloor.portfolio.booking_check import cannot_be
 from ibfloor.portfolio.books import Books
 from ibfloor.portfolio.bounds import asked_too_much
 from ibfloor.portfolio.corporate import Piece, assigned_to, exercised, expiry, reorganised, settled, spin_off, split
@@ -37,7 +38,7 @@ _ZERO, _ONE = Decimal(0), Decimal(1)
 
 def entry_of(booking: AnyBooking, books: Books, head: Header) -> BookEntry:
     """Return the entry that a booking comes to with the books as they are."""
-    refusal = asked_too_much(booking)
+    refusal = asked_too_much(booking) or cannot_be(booking, books, is_for_break=bool(head.break_key))
     if refusal is not None:
         raise ActionError(refusal)
     try:
@@ -126,12 +127,21 @@ def _shares(booking: BookCash, books: Books, head: Header) -> Mapping[StrategyId
             parts[each.strategy] = parts.get(each.strategy, Money(_ZERO, amount.currency)) + Money(
                 each.amount, amount.currency
             )
-        left = amount.amount - sum((part.amount for part in parts.values()), _ZERO)
-        if left:
-            raise ActionError(f"the shares must add up to {amount.amount:f} {amount.currency}: {left:f} are left over")
+        whole = sum((part.amount for part in parts.values()), _ZERO)
+        if whole != amount.amount:
+            sign = -1 if booking.kind is EntryKind.WITHDRAWAL else 1  # people write what left without a sign
+            raise ActionError(
+                f"the shares add up to {whole * sign:f} {amount.currency}, not to {amount.amount * sign:f}"
+            )
         return parts
     if booking.instrument_id != NO_INSTRUMENT:
-        return actions.allocated(amount, actions.quantities_at(books, booking.instrument_id, head.ts_event_ns))
+        held = actions.quantities_at(books, booking.instrument_id, head.ts_event_ns)
+        if not sum(held.values(), _ZERO):
+            instrument = books.instrument(booking.instrument_id)
+            named = f"instrument {booking.instrument_id}" if instrument is None else str(instrument.contract)
+            why = f"longs and shorts of {named} were even" if held else f"no book held {named} then"
+            raise ActionError(f"{why}: name the books it is for, each with its part (--to BOOK=AMOUNT)")
+        return actions.allocated(amount, held)
     return {UNASSIGNED: amount}
 
 

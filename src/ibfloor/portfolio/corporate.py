@@ -9,13 +9,23 @@ import msgspec
 
 from ibfloor.model.entry import BookEntry, EntryKind, Leg, SettleLeg, SplitLeg
 from ibfloor.model.ids import InstrumentId, StrategyId
-from ibfloor.model.instrument import Instrument
+from ibfloor.model.instrument import Instrument, SecurityType
 from ibfloor.portfolio.actions import ActionError, Header, cash_leg, position_leg, quantities_at
 from ibfloor.portfolio.allocation import in_units, pro_rata, to_cents, to_whole
 from ibfloor.portfolio.books import Books
 from ibfloor.portfolio.position import Lot, Position, Settlement, scaled, settlement_of, share
 
 _ZERO, _ONE = Decimal(0), Decimal(1)
+_ENDING = frozenset(
+    {
+        SecurityType.OPTION,
+        SecurityType.FUTURE,
+        SecurityType.FUTURE_OPTION,
+        SecurityType.WARRANT,
+        SecurityType.STRUCTURED,
+        SecurityType.BOND,
+    }
+)
 
 
 class Piece(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +97,9 @@ def spin_off(books: Books, head: Header, parent: Instrument, child: Piece) -> Bo
 
 def expiry(books: Books, head: Header, instrument_id: InstrumentId, settle_px: Decimal = _ZERO) -> BookEntry:
     """Return the end of an option or future in all books: worthless, or settled in cash at a price."""
+    instrument = books.instrument(instrument_id)
+    if instrument is not None and instrument.contract.security_type not in _ENDING:
+        raise ActionError(f"only options and futures expire, and {instrument.contract} is neither")
     legs: list[Leg] = []
     for name, position in _positions(books, instrument_id, head.ts_event_ns).items():
         value = position.qty * settle_px * position.multiplier
