@@ -10,6 +10,9 @@ from ibfloor.model.fact_base import Fact
 from ibfloor.model.ids import InstrumentId
 from ibfloor.model.money import Currency
 
+TRADED = "traded"
+"""The source of a price that is an own execution's: the market had told none of the instrument yet."""
+
 
 class MarkTaken(msgspec.Struct, frozen=True, array_like=True):
     """A price, its time (market time, ns) and where it came from."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta, tzinfo
 
@@ -9,7 +10,7 @@ import msgspec
 
 from ibfloor.model.arrival import Arrival
 from ibfloor.model.capital import CapitalAllocated
-from ibfloor.model.entry import BookEntry
+from ibfloor.model.entry import BookEntry, SplitLeg
 from ibfloor.model.fact import (
     AnyFact,
     BreakCleared,
@@ -24,8 +25,8 @@ from ibfloor.model.fact import (
 from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId, exec_root
 from ibfloor.model.instrument import Instrument
 from ibfloor.model.lots import LotMethod
-from ibfloor.model.marking import BooksMarked
-from ibfloor.model.moment import from_datetime, to_datetime
+from ibfloor.model.marking import TRADED, BooksMarked, MarkTaken
+from ibfloor.model.moment import NS_PER_MINUTE, from_datetime, to_datetime
 from ibfloor.portfolio.book import Amounts, Book
 from ibfloor.portfolio.books import Books
 
@@ -49,9 +50,15 @@ _FLOWS = (CashMoved, PositionMoved, BookEntry)
 
 
 class Booked(msgspec.Struct, frozen=True):
-    """A booking at the time it counts from: an execution's, whenever its fee or its correction came."""
+    """A booking at the time it counts from, and when it happened.
+
+    A fee and a correction count from their execution. What the journal has before a valuation of its own day
+    counts before it, what it has after it counts after it: a broker stamps whole seconds, and what it did may
+    be told when the books were valued already. What is told on a later day counts from when it happened.
+    """
 
     ts_ns: int
+    happened_ns: int
     fact: Bookings
 
 
@@ -75,6 +82,25 @@ class Chronicle(msgspec.Struct, frozen=True, kw_only=True):
             if fact.ts_event_ns >= ts_ns:
                 break
             found = fact
+        return found
+
+    def traded_px(self, start_ns: int, end_ns: int) -> dict[InstrumentId, MarkTaken]:
+        """Return what each instrument was traded at last, of what happened and counts in ``start_ns <= time < end_ns``.
+
+        A price of before a split says nothing.
+        """
+        found: dict[InstrumentId, MarkTaken] = {}
+        first = bisect_left(self.bookings, start_ns, key=lambda each: each.ts_ns)
+        for index in range(first, bisect_left(self.bookings, end_ns, lo=first, key=lambda each: each.ts_ns)):
+            fact, happened_ns = self.bookings[index].fact, self.bookings[index].happened_ns
+            if isinstance(fact, OrderFilled) and fact.last_qty and happened_ns >= start_ns:
+                taken = found.get(fact.instrument_id)
+                if taken is None or taken.ts_ns <= happened_ns:
+                    found[fact.instrument_id] = MarkTaken(fact.instrument_id, fact.last_px, happened_ns, TRADED)
+            elif isinstance(fact, BookEntry):
+                for leg in fact.legs:
+                    if isinstance(leg, SplitLeg):
+                        found.pop(leg.instrument_id, None)
         return found
 
     def between(self, start_ns: int, end_ns: int) -> Iterator[Bookings]:
@@ -106,7 +132,9 @@ class _Reader:
     def __init__(self, tz: tzinfo, lots: LotMethod) -> None:
         self._tz = tz
         self._lots = lots
-        self._bookings: list[Bookings] = []
+        self._bookings: list[tuple[Bookings, int]] = []
+        """Each with how many valuations the journal has before it."""
+        self._marked_ns: list[int] = []
         self._executed_ns: dict[str, int] = {}
         self._marks: list[BooksMarked] = []
         self._latest: BooksMarked | None = None
@@ -123,12 +151,12 @@ class _Reader:
             case OrderFilled():
                 root = exec_root(fact.exec_id)[0]
                 self._executed_ns[root] = min(fact.ts_event_ns, self._executed_ns.get(root, fact.ts_event_ns))
-                self._bookings.append(fact)
+                self._take(fact)
             case FeeReported():
-                self._bookings.append(fact)
+                self._take(fact)
             case CashMoved() | PositionMoved() | BookEntry():
                 self._keep_latest()
-                self._bookings.append(fact)
+                self._take(fact)
             case CapitalAllocated():
                 self._keep_latest()
                 self._capital.append(fact)
@@ -143,7 +171,7 @@ class _Reader:
 
     def chronicle(self) -> Chronicle:
         self._keep_latest()
-        booked = sorted((Booked(self._counts_from(fact), fact) for fact in self._bookings), key=lambda each: each.ts_ns)
+        booked = sorted((self._booked(fact, number) for fact, number in self._bookings), key=lambda each: each.ts_ns)
         return Chronicle(
             bookings=tuple(booked),
             marks=tuple(self._marks),
@@ -154,7 +182,11 @@ class _Reader:
             lots=self._lots,
         )
 
+    def _take(self, fact: Bookings) -> None:
+        self._bookings.append((fact, len(self._marked_ns)))
+
     def _take_marks(self, fact: BooksMarked) -> None:
+        self._marked_ns.append(fact.ts_event_ns)
         day = day_of(fact.ts_event_ns, self._tz)
         if day != self._latest_day:
             self._keep_latest()
@@ -166,7 +198,20 @@ class _Reader:
         if self._latest is not None and (not self._marks or self._marks[-1] is not self._latest):
             self._marks.append(self._latest)
 
-    def _counts_from(self, fact: Bookings) -> int:
+    def _booked(self, fact: Bookings, number: int) -> Booked:
+        happened_ns = ts_ns = self._happened(fact)
+        before_ns = self._marked_ns[number - 1] if number else -1
+        after_ns = self._marked_ns[number] if number < len(self._marked_ns) else ts_ns
+        if ts_ns <= before_ns and self._is_one_day(ts_ns, before_ns, fact.ts_init_ns):
+            ts_ns = before_ns + 1
+        elif after_ns < ts_ns <= after_ns + NS_PER_MINUTE and self._is_one_day(ts_ns, after_ns):
+            ts_ns = after_ns
+        return Booked(ts_ns, happened_ns, fact)
+
+    def _is_one_day(self, *times: int) -> bool:
+        return len({day_of(ts_ns, self._tz) for ts_ns in times}) == 1
+
+    def _happened(self, fact: Bookings) -> int:
         match fact:
             case OrderFilled() | FeeReported():
                 return self._executed_ns.get(exec_root(fact.exec_id)[0], fact.ts_event_ns)

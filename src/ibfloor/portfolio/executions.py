@@ -60,13 +60,13 @@ def executions_of(story: Chronicle, start_ns: int, end_ns: int) -> tuple[Executi
     owners: dict[str, tuple[int, StrategyId]] = {}
     fees: dict[str, tuple[int, Money]] = {}
     times: dict[str, int] = {}
+    counts_ns: dict[str, int] = {}
     for booked in story.bookings:
-        if not start_ns <= booked.ts_ns < end_ns:
-            continue
         match booked.fact:
             case OrderFilled() as fill:
                 root, revision = exec_root(fill.exec_id)
-                times.setdefault(root, booked.ts_ns)
+                times.setdefault(root, booked.happened_ns)
+                counts_ns.setdefault(root, booked.ts_ns)
                 if revision > fills.get(root, (-1, fill))[0]:
                     fills[root] = (revision, fill)
                 if fill.strategy != UNASSIGNED and revision > owners.get(root, (-1, UNASSIGNED))[0]:
@@ -78,7 +78,9 @@ def executions_of(story: Chronicle, start_ns: int, end_ns: int) -> tuple[Executi
             case _:
                 pass
     return tuple(
-        _execution(times[root], fill, owners.get(root), fees.get(root), story) for root, (_, fill) in fills.items()
+        _execution(times[root], fill, owners.get(root), fees.get(root), story)
+        for root, (_, fill) in fills.items()
+        if start_ns <= counts_ns[root] < end_ns
     )
 
 

@@ -11,6 +11,8 @@ from ibfloor.model.money import Currency
 
 _ZERO = Decimal(0)
 CENT = Decimal("0.01")
+NO_PRICE, NO_RATE = "no price of ", "no rate of "
+_LISTED = (NO_PRICE, NO_RATE)
 
 
 class Figure(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -55,7 +57,18 @@ def total(figures: Iterable[Figure]) -> Figure:
             reasons.append(figure.why)
         else:
             amount += figure.value
-    return Figure(None, "; ".join(dict.fromkeys(reasons))) if reasons else Figure(amount)
+    return Figure(None, as_one_reason(reasons)) if reasons else Figure(amount)
+
+
+def as_one_reason(reasons: Iterable[str]) -> str:
+    """Return every reason once; what has no price is named in one list, and what has no rate in another."""
+    said: dict[str, dict[str, None]] = {}
+    for reason in reasons:
+        for each in reason.split("; "):
+            lead = next((lead for lead in _LISTED if each.startswith(lead)), "")
+            names = each.removeprefix(lead).split(", ") if lead else ()
+            said.setdefault(lead or each, {}).update(dict.fromkeys(names))
+    return "; ".join(lead + ", ".join(names) for lead, names in said.items())
 
 
 def cents_that_add_up(parts: Sequence[Decimal], whole: Decimal) -> list[Decimal]:

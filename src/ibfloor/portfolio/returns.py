@@ -9,7 +9,7 @@ from decimal import Decimal
 import msgspec
 
 from ibfloor.portfolio.chronicle import day_of
-from ibfloor.portfolio.figures import ZERO, Figure, total
+from ibfloor.portfolio.figures import ZERO, Figure, as_one_reason, total
 
 NO_BASE = "no capital is allocated to it and its equity is not above zero: a return has no base"
 _ONE = Decimal(1)
@@ -62,7 +62,7 @@ def chained(growths: Iterable[Figure]) -> Figure:
             reasons.append(growth.why)
         else:
             product *= _ONE + growth.value
-    return Figure(None, "; ".join(dict.fromkeys(reasons))) if reasons else Figure(product - _ONE)
+    return Figure(None, as_one_reason(reasons)) if reasons else Figure(product - _ONE)
 
 
 def by_day(stretches: Sequence[Stretch], tz: tzinfo) -> tuple[DayReturn, ...]:

@@ -19,10 +19,11 @@ from ibfloor.model.money import Currency
 from ibfloor.portfolio.book import Amounts, Book
 from ibfloor.portfolio.chronicle import Chronicle, books_at, day_bounds
 from ibfloor.portfolio.executions import Execution, executions_of, flows_told
-from ibfloor.portfolio.figures import ZERO, Figure, total
+from ibfloor.portfolio.figures import NO_PRICE, ZERO, Figure, total
 from ibfloor.portfolio.position import Position, Settlement
+from ibfloor.portfolio.pricing import prices_at
 from ibfloor.portfolio.statement_bridge import Bridge, CurrencyBridge, base_bridge, currency_bridges
-from ibfloor.portfolio.worth import ACCOUNT, Prices, merged, prices_of, unrealised_of
+from ibfloor.portfolio.worth import ACCOUNT, Prices, merged, unrealised_of
 
 _ZERO = Decimal(0)
 
@@ -100,19 +101,11 @@ def statements(story: Chronicle, day: str, tz: tzinfo) -> dict[StrategyId, State
     start_ns, end_ns = valued_bounds(story, day, tz)
     if not any(each.ts_ns < end_ns for each in story.bookings):
         raise StatementError(f"nothing was booked up to {day}: there is nothing to state")
-    before, after = story.marks_at(start_ns), story.marks_at(end_ns)
     if not story.marks:
         raise StatementError("the books were never valued: run a floor once, it records prices and rates every minute")
-    base = (after or story.marks[0]).base
+    base = (story.marks_at(end_ns) or story.marks[0]).base
     opening, closing = books_at(story, (start_ns, end_ns))
-    maker = _Maker(
-        story,
-        day,
-        start_ns,
-        end_ns,
-        prices_of(before, base, story.instruments),
-        prices_of(after, base, story.instruments),
-    )
+    maker = _Maker(story, day, start_ns, end_ns, prices_at(story, start_ns, base), prices_at(story, end_ns, base))
     made = {
         name: maker.make(name, (name,), opening.books.get(name) or Book(strategy=name), book, book.cash)
         for name, book in closing.books.items()
@@ -191,7 +184,7 @@ def stated_positions(book: Book, prices: Prices) -> Iterable[StatedPosition]:
     """Yield the open positions of a book at prices, by name."""
     for key, position in sorted(book.open_positions.items(), key=lambda item: prices.name(item[0])):
         taken = prices.marks.get(key)
-        mark = Figure(None, f"no price of {prices.name(key)}") if taken is None else Figure(taken.px)
+        mark = Figure(None, NO_PRICE + prices.name(key)) if taken is None else Figure(taken.px)
         value = mark.times(Figure(position.qty * position.multiplier))
         adds = {
             Settlement.PAID: value,

@@ -16,10 +16,11 @@ from ibfloor.portfolio.book import Book
 from ibfloor.portfolio.chronicle import BooksThen, Chronicle, books_at, day_bounds, flow_times
 from ibfloor.portfolio.executions import Execution, executions_of
 from ibfloor.portfolio.figures import ZERO, Figure, total
+from ibfloor.portfolio.pricing import prices_at
 from ibfloor.portfolio.returns import DayReturn, Stretch, by_day, time_weighted
 from ibfloor.portfolio.statement import StatedInstrument, StatementError, stated_instruments
 from ibfloor.portfolio.statement_bridge import Bridge, base_bridge, currency_bridges
-from ibfloor.portfolio.worth import ACCOUNT, Prices, merged, prices_of, worth_of
+from ibfloor.portfolio.worth import ACCOUNT, Prices, merged, worth_of
 
 _BPS = Figure(Decimal(10_000))
 _SHARES = {SecurityType.STOCK, SecurityType.FUND}
@@ -103,7 +104,7 @@ def _cuts(story: Chronicle, start_ns: int, end_ns: int) -> list[_Cut]:
     ordered = sorted(times)
     base = marks[-1].base
     return [
-        _Cut(ts_ns, prices_of(story.marks_at(ts_ns), base, story.instruments), books)
+        _Cut(ts_ns, prices_at(story, ts_ns, base), books)
         for ts_ns, books in zip(ordered, books_at(story, ordered), strict=True)
     ]
 

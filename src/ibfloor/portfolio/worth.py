@@ -13,7 +13,7 @@ from ibfloor.model.instrument import Instrument
 from ibfloor.model.marking import BooksMarked, MarkTaken, RateTaken
 from ibfloor.model.money import Currency
 from ibfloor.portfolio.book import Amounts, Book, add_to
-from ibfloor.portfolio.figures import ZERO, Figure, FigureByCurrency, total
+from ibfloor.portfolio.figures import NO_PRICE, NO_RATE, ZERO, Figure, FigureByCurrency, total
 from ibfloor.portfolio.position import Position, Settlement
 
 ACCOUNT = StrategyId("ACCOUNT")
@@ -40,7 +40,7 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True):
         if currency == self.base:
             return _ONE
         taken = self.rates.get(currency)
-        return Figure(None, f"no rate of {currency}") if taken is None else Figure(taken.rate)
+        return Figure(None, NO_RATE + currency) if taken is None else Figure(taken.rate)
 
     def in_base(self, figure: Figure, currency: Currency) -> Figure:
         """Return an amount in the base currency."""
@@ -103,7 +103,7 @@ def unrealised_of(position: Position, prices: Prices) -> Figure:
         return Figure(-position.cost)
     mark = prices.marks.get(position.instrument_id)
     if mark is None:
-        return Figure(None, f"no price of {prices.name(position.instrument_id)}")
+        return Figure(None, NO_PRICE + prices.name(position.instrument_id))
     return Figure(position.unrealised(mark.px))
 
 

@@ -8,12 +8,13 @@ from zoneinfo import ZoneInfo
 
 from ibfloor.manager.book_marker import FIRST_PATIENCE_NS, BookMarker
 from ibfloor.manager.floor_state import Applied, FloorState
-from ibfloor.model.fact import AnyFact, CashMoved, OrderFilled
-from ibfloor.model.ids import UNASSIGNED, ExecId, InstrumentId, StrategyId
-from ibfloor.model.marking import BooksMarked
+from ibfloor.model.entry import BookEntry, EntryKind, SplitLeg
+from ibfloor.model.fact import AnyFact, CashMoved, OrderFilled, OrderSubmitted
+from ibfloor.model.ids import UNASSIGNED, ClientOrderId, ExecId, InstrumentId, StrategyId
+from ibfloor.model.marking import TRADED, BooksMarked, MarkTaken
 from ibfloor.model.moment import NS_PER_MINUTE
 from ibfloor.model.money import Currency, Money
-from ibfloor.model.order import Side
+from ibfloor.model.order import OrderRequest, OrdType, Side
 from ibfloor.portfolio.fx import FxRate, RateNow
 from ibfloor.portfolio.valuation import Mark
 
@@ -131,3 +132,54 @@ def test_books_are_marked_when_the_floor_ends_and_never_before_there_are_any() -
     empty = World()
     empty.state = FloorState()
     assert empty.look(is_last=True) is None
+
+
+def test_marks_tell_the_price_of_what_an_order_works_for_before_it_is_held() -> None:
+    world = World()
+    request = OrderRequest(
+        cl_ord_id=ClientOrderId("alpha:1"),
+        strategy=StrategyId("alpha"),
+        instrument_id=SPY,
+        side=Side.BUY,
+        order_qty=Decimal(1),
+        ord_type=OrdType.MARKET,
+    )
+    world.apply(OrderSubmitted(ts_event_ns=NOON, ts_init_ns=NOON, request=request, client_id=1, order_id=1))
+    fact = world.look()
+    assert fact is not None
+    assert [each.instrument_id for each in fact.marks] == [SPY]
+
+
+def test_what_was_just_traded_counts_at_its_own_price_until_the_market_tells_one_but_not_for_long() -> None:
+    world = World()
+    world.look()
+    del world.px[SPY]
+    world.buy()
+    bought_ns = world.now_ns
+    fact = world.look(after_ns=NS_PER_MINUTE)
+    assert fact is not None
+    assert fact.marks == (MarkTaken(SPY, Decimal(100), bought_ns, TRADED),)
+    fact = world.look(after_ns=NS_PER_MINUTE)
+    assert fact is not None
+    assert fact.marks == ()
+    world.px[SPY] = "101"
+    fact = world.look(after_ns=NS_PER_MINUTE)
+    assert fact is not None
+    assert [(each.px, each.source) for each in fact.marks] == [(Decimal(101), "mid")]
+
+
+def test_price_of_before_a_split_is_not_recorded() -> None:
+    world = World()
+    world.look()
+    del world.px[SPY]
+    world.buy()
+    leg = SplitLeg(strategy=StrategyId("alpha"), instrument_id=SPY, new=2, old=1)
+    at_ns = world.now_ns
+    world.apply(
+        BookEntry(
+            ts_event_ns=at_ns, ts_init_ns=at_ns, entry_id="s", kind=EntryKind.SPLIT, legs=(leg,), reason="", actor="ann"
+        )
+    )
+    fact = world.look(after_ns=NS_PER_MINUTE)
+    assert fact is not None
+    assert fact.marks == ()
