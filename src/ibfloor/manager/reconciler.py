@@ -27,7 +27,7 @@ from ibfloor.manager.suspects import CONFIRMATIONS, LOOKS_MAX, Suspects
 from ibfloor.model.account import BrokerSnapshot
 from ibfloor.model.booking import BreakCause
 from ibfloor.model.errors import BrokerRejected, ConnectivityError
-from ibfloor.model.fact import AnyFact, BreakFound, Reconciled, SessionState
+from ibfloor.model.fact import AnyFact, BreakCleared, BreakFound, Reconciled, SessionState
 from ibfloor.model.ids import AccountId, StrategyId
 from ibfloor.model.moment import Clock
 from ibfloor.model.money import Currency
@@ -229,7 +229,7 @@ class Reconciler:
         now_ns = self._clock.now_ns()
         self._tell_found(outcome, CONFIRMATIONS)
         for fact in outcome.breaks:
-            if not isinstance(fact, BreakFound):
+            if isinstance(fact, BreakCleared):
                 log.warning("break cleared", difference=fact.key, reason=fact.reason)
                 self._queue.put(fact)
         reconciled = Reconciled(
@@ -241,7 +241,12 @@ class Reconciler:
         )
         if (curve := outcome.curve) is not None:  # so that a restart knows the peak, and where the last day ended
             reconciled = structs.replace(
-                reconciled, equity=curve.equity, peak=curve.peak, flows=curve.flows, flows_by=curve.moneys
+                reconciled,
+                equity=curve.equity,
+                peak=curve.peak,
+                flows=curve.flows,
+                flows_by=curve.moneys,
+                highs=curve.highs,
             )
         self._queue.put(reconciled)
 
