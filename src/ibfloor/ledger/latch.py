@@ -31,7 +31,7 @@ class LatchState(msgspec.Struct, frozen=True, kw_only=True):
 class KillLatch:
     """Latch and read one kill switch's file; any process may, at any time.
 
-    A file that cannot be read counts as latched: what is unclear must not trade.
+    An empty file latches it, and one that cannot be read counts as latched: what is unclear must not trade.
     """
 
     def __init__(self, path: Path) -> None:
@@ -54,7 +54,10 @@ class KillLatch:
     def state(self) -> LatchState | None:
         """Return who latched it and why; ``None`` while it is open."""
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=LatchState)
+            content = self._path.read_bytes()
+            if not content.strip():  # ``touch``, as the manual says: nobody wrote down why
+                return LatchState(actor="unknown", reason=f"file {self._path.name}")
+            return msgspec.json.decode(content, type=LatchState)
         except FileNotFoundError:
             return None
         except (OSError, msgspec.MsgspecError) as error:

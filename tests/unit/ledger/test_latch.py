@@ -45,7 +45,7 @@ def test_only_the_owner_may_read_the_file_and_nothing_else_is_left(latch: KillLa
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("content", [b"", b"\0\0\0", b'{"actor": "ann"', b"[]", b'{"actor": 3, "reason": ""}'])
+@pytest.mark.parametrize("content", [b"\0\0\0", b'{"actor": "ann"', b"[]", b'{"actor": 3, "reason": ""}'])
 def test_unreadable_file_counts_as_latched(latch: KillLatch, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "kill.json").write_bytes(content)
     state = latch.state()
@@ -54,6 +54,17 @@ def test_unreadable_file_counts_as_latched(latch: KillLatch, tmp_path: Path, con
     assert latch.latch("ann", "again") == latch.state()
     latch.reset()
     assert latch.state() is None
+
+
+@pytest.mark.parametrize("content", ["", "\n"])
+def test_an_empty_file_is_a_latch_like_any_other_and_named_as_the_reason(
+    latch: KillLatch, tmp_path: Path, content: str
+) -> None:
+    (tmp_path / "kill.json").write_text(content)
+    assert latch.state() == LatchState(actor="unknown", reason="file kill.json")
+    (tmp_path / "kill-strategy-alpha.json").touch()
+    alpha = KillPlace(KillScope.STRATEGY, "alpha")
+    assert KillLatches(tmp_path).states()[alpha].reason == "file kill-strategy-alpha.json"
 
 
 def test_folder_in_place_of_the_file_counts_as_latched(latch: KillLatch, tmp_path: Path) -> None:
