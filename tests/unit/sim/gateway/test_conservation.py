@@ -388,7 +388,7 @@ def test_what_a_seed_does_is_known() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_long_session_reconciles_to_the_cent_and_repeats_elsewhere(seed: int) -> None:
     faults = {"fill_before_cancel", "manual_order", "move_position", "lose_upstream", "withhold", "restart", "reset"}
