@@ -16,6 +16,9 @@ Written by `scripts/reference.py` from the commands; change those, then run it a
 
 Every command that talks to a floor finds it by the home folder that `floor.toml` names (`--config`), or by `--home`.
 
+Times in tables are in UTC: on a terminal the heading says so, in a pipe every time ends with `Z`, and `--json` keeps
+nanoseconds since 1970. Days, and the times of `performance` and of statements, are New York's.
+
 | exit code | meaning |
 |---|---|
 | 0 | done |

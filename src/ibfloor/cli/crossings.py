@@ -18,7 +18,7 @@ _COLUMNS = (
     Column("seller", "Seller"),
     Column("bid_px", "Bid", "price", spare=1),
     Column("ask_px", "Ask", "price", spare=1),
-    Column("quote_ns", "Quote of", "time", spare=3),
+    Column("quote_ns", "Quote of (UTC)", "time", spare=3),
     Column("source", "Source", spare=4),
     Column("saved", "Saved", "money"),
     Column("currency", "In"),

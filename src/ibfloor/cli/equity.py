@@ -14,7 +14,7 @@ from ibfloor.model.ids import StrategyId
 from ibfloor.reports.days import DAY_ZONE
 
 COLUMNS = (
-    Column("ts_ns", "UTC", "time"),
+    Column("ts_ns", "Time (UTC)", "time"),
     Column("equity", "equity", "money"),
     Column("realised", "realised", "gain", spare=1),
     Column("unrealised", "open", "gain", spare=1),

@@ -42,12 +42,15 @@ def print_json_line(value: object) -> None:
 
 
 def print_table(rows: Sequence[Row], columns: Sequence[Column], *, empty: str) -> None:
-    """Print rows: a table on a terminal, else tab-separated text with a heading line."""
+    """Print rows: a table on a terminal, else tab-separated text with a heading line.
+
+    Times are in UTC and say so: in a table's headings, and with a Z at the end where the headings are field names.
+    """
     cells = [[cell(row.get(column.field), column.kind) for column in columns] for row in rows]
     if not sys.stdout.isatty():
         typer.echo("\t".join(column.field for column in columns))
         for line in cells:
-            typer.echo("\t".join(line))
+            typer.echo("\t".join(_zoned(text, column) for text, column in zip(line, columns, strict=True)))
     elif not cells:
         typer.echo(empty)
     else:
@@ -80,6 +83,10 @@ def time_text(value: object) -> str:
     return datetime.fromtimestamp(value // 1_000_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def _zoned(text: str, column: Column) -> str:
+    return f"{text}Z" if column.kind == "time" and text != MISSING else text
+
+
 def _amount(value: object, form: str, *, decimals_min: int = 0) -> str:
     try:
         amount = Decimal(str(value))
@@ -90,7 +97,7 @@ def _amount(value: object, form: str, *, decimals_min: int = 0) -> str:
     if form == ",f":
         amount = amount.normalize() if amount else Decimal(0)
         if -int(amount.as_tuple().exponent) < decimals_min:
-            amount = amount.quantize(Decimal(1).scaleb(-decimals_min))
+            form = f",.{decimals_min}f"
     return format(amount, form).replace("-", MINUS)
 
 

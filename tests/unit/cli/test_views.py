@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from ibfloor import cli
+from ibfloor.cli.output import Column
 
 if TYPE_CHECKING:
     from tests.unit.cli.conftest import Desk, Ibfloor
@@ -38,7 +43,15 @@ def test_orders_are_tab_separated_in_a_pipe(ibfloor: Ibfloor, desk: Desk) -> Non
     row = dict(zip(heading, line, strict=True))
     assert outcome.code == 0
     assert (row["cl_ord_id"], row["order_qty"], row["limit_px"]) == ("sma-spy:1", "100", "170.30")
-    assert (row["stop_px"], row["ts_submitted_ns"]) == ("—", "2013-10-21 13:30:00")
+    assert (row["stop_px"], row["ts_submitted_ns"]) == ("—", "2013-10-21 13:30:00Z")
+
+
+def test_every_time_of_every_table_says_its_zone() -> None:
+    for module in pkgutil.iter_modules(cli.__path__, "ibfloor.cli."):
+        for name, columns in vars(importlib.import_module(module.name)).items():
+            for column in columns if isinstance(columns, tuple) else ():
+                if isinstance(column, Column) and column.kind == "time":
+                    assert "UTC" in column.heading, (module.name, name, column.heading)
 
 
 def test_json_is_the_rows_as_they_are(ibfloor: Ibfloor, desk: Desk) -> None:
