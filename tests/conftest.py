@@ -24,7 +24,7 @@ def run() -> Callable[[Awaitable[Any]], Any]:
 
     def within(work: Awaitable[Any]) -> Any:
         async def bounded() -> Any:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 return await work
 
         return asyncio.run(bounded())

@@ -26,7 +26,7 @@ def connect_ib() -> ConnectIb:
 @pytest.fixture
 def until() -> Until:
     async def wait(condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not condition():  # noqa: ASYNC110 - ib_async tells by its state
                 await asyncio.sleep(0.002)
 

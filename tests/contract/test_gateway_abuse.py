@@ -94,12 +94,12 @@ class Peer:
         self._writer.write(data)
 
     async def read(self) -> list[str]:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             (length,) = struct.unpack(">I", await self._reader.readexactly(4))
             return split_fields(await self._reader.readexactly(length))
 
     async def is_hung_up(self) -> bool:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             try:
                 while await self._reader.read(65536):
                     pass

@@ -169,7 +169,7 @@ class Scene:
         except ConnectivityError:
             return {}
 
-    def until(self, condition: Callable[[], Any], floor: Process | None = None, within_s: float = 40.0) -> Any:
+    def until(self, condition: Callable[[], Any], floor: Process | None = None, within_s: float = 80.0) -> Any:
         deadline = time.monotonic() + within_s
         while not (found := condition()):
             assert time.monotonic() < deadline, f"not within {within_s} s: {floor.words() if floor else ''}"

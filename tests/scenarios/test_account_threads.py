@@ -15,7 +15,7 @@ from ibfloor.model.command import Denied, Done, FlattenKilled, Kill
 from ibfloor.model.fact import CommandTaken
 from ibfloor.sim.faults import actions as do
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 thread = pytest.mark.thread
 SPY = "756733"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 GOOD = "class Params(StrategyParams):\n    qty: int = 1\n\n\nclass Still(Strategy[Params]):\n    pass\n"
 HEAD = "from ibfloor import Strategy, StrategyParams\n\n\n"

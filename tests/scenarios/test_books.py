@@ -14,7 +14,7 @@ from ibfloor.sim.faults import actions as do
 from ibfloor.sim.gateway.console import ask_console, console_path
 from ibfloor.sim.gateway.happenings import Deposit, Split
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 SPY = 756733
 
 

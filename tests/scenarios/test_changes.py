@@ -10,7 +10,7 @@ from tests.scenarios.puppeteer import Puppet, equal_books
 
 from ibfloor.sim.faults import actions as do
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 RARELY = "reconcile_every_s = 600\n"
 REFUSALS = {
     110: "The price does not conform to the minimum price variation for this contract.",

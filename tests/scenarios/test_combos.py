@@ -14,7 +14,7 @@ from ibfloor.model.ids import StrategyId
 from ibfloor.sim.gateway.clock import last_trading_day
 from ibfloor.sim.market.securities import default_master
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 SPREADS = """
 from pathlib import Path

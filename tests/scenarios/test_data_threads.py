@@ -13,7 +13,7 @@ from tests.scenarios.puppeteer import Puppet, equal_books
 from ibfloor.sim.faults import actions as do
 from ibfloor.sim.faults.actions import AnyAction
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 thread = pytest.mark.thread
 MINUTE_NS = 60_000_000_000
 BOUND_S = 60.0

@@ -26,7 +26,7 @@ from ibfloor.portfolio.worth import ACCOUNT
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(150),
+    pytest.mark.timeout(300),
     pytest.mark.filterwarnings("ignore:Passing a BlockManager:DeprecationWarning"),
 ]
 REVERT = StrategyId("revert")

@@ -12,7 +12,7 @@ from ibfloor.model.command import AnyCommand, CancelOrder, Done, StartStrategy
 from ibfloor.model.ids import ClientOrderId, StrategyId
 from ibfloor.sim.faults import actions as do
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 NAME = StrategyId("puppet")
 
 

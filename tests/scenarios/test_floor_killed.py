@@ -11,7 +11,7 @@ import pytest
 
 from ibfloor.model.ids import UNASSIGNED, StrategyId
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def strategies(tools: Any) -> str:

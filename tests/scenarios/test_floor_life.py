@@ -14,7 +14,7 @@ import psutil
 import pytest
 from ib_async import IB, MarketOrder, Stock
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 WORKING = ("PreSubmitted", "Submitted", "PendingSubmit")
 

@@ -10,7 +10,7 @@ from ib_async import IB, LimitOrder, Stock
 
 from ibfloor.sim.faults import actions as do
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 WORKING = ("PreSubmitted", "Submitted", "PendingSubmit")
 

@@ -14,7 +14,7 @@ from ib_async import IB, LimitOrder, Stock
 from ibfloor.ledger.latch import KillLatches
 from ibfloor.model.kill import KillPlace, KillScope
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 WORKING = ("PreSubmitted", "Submitted", "PendingSubmit")
 ALPHA = KillPlace(KillScope.STRATEGY, "alpha")

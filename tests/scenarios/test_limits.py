@@ -10,7 +10,7 @@ import pytest
 
 from ibfloor.model.risk_fact import TradingRestricted
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 BUYING = """
 from ibfloor import Quote, Stock, Strategy, StrategyParams

@@ -10,7 +10,7 @@ from tests.scenarios.puppeteer import Puppet, equal_books
 from ibfloor.model.fact import OrderHanded
 from ibfloor.model.ids import StrategyId
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 SPY = 756733
 HAND = '[orphans]\npolicy = "hand"\nto = "puppet"\n'
 

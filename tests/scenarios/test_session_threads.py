@@ -10,7 +10,7 @@ from tests.scenarios.puppeteer import Puppet, equal_books
 from ibfloor.sim.faults import actions as do
 from ibfloor.sim.faults.actions import AnyAction
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 thread = pytest.mark.thread
 ALARM = "reconcile_every_s = 2\nalarm_after_s = 6.5\n"
 

@@ -18,7 +18,7 @@ from ibfloor.model.ids import UNASSIGNED, ClientOrderId, StrategyId
 from ibfloor.model.order import OrdStatus
 from ibfloor.sim.faults import actions as do
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 thread = pytest.mark.thread
 SPY = 756733
 

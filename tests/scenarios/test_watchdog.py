@@ -19,7 +19,7 @@ from ibfloor.ledger.latch import KillLatches
 from ibfloor.model.kill import ACCOUNT
 from ibfloor.ops.heartbeat import FLOOR_FILE, Life, read_beat
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 WORKING = ("PreSubmitted", "Submitted", "PendingSubmit")
 WATCHDOG = (

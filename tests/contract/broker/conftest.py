@@ -66,13 +66,13 @@ class ScriptedGateway:
         """Return requests with an id once there are enough of them."""
         while len(found := [fields for fields in self.received if fields[0] == str(message_id)]) < count:
             self._changed.clear()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 await self._changed.wait()
         return found
 
     async def connected(self, count: int) -> None:
         """Return once there were so many connections."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while self.connections < count:
                 self._changed.clear()
                 await self._changed.wait()
@@ -133,7 +133,7 @@ class Facts:
         return [fact for fact in self.all if isinstance(fact, kind)]
 
     async def wait(self, fits: Callable[[AnyFact], bool], *, since: int = 0) -> AnyFact:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while True:
                 for fact in self.all[since:]:
                     if fits(fact):
@@ -206,7 +206,7 @@ def within() -> Callable[[Callable[[], Awaitable[None]]], None]:
 
     def run(test: Callable[[], Awaitable[None]]) -> None:
         async def bounded() -> None:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await test()
 
         asyncio.run(bounded())

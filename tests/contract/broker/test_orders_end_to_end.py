@@ -144,7 +144,7 @@ class Pit:
         return Quote(self.spy, self.clock.now_ns(), 168.0, 168.02, 500.0, 500.0)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()

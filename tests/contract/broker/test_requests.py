@@ -59,7 +59,7 @@ def test_refused_market_data_is_told_with_ibs_words(
         session.subscribe(spy)
         (asked,) = await gateway.got(1)
         gateway.say(frame(4, 2, asked[2], code, "Requested market data is not subscribed.", ""))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await heard.wait()
         assert refused == [("SPY", code, "Requested market data is not subscribed.")]
 
@@ -78,7 +78,7 @@ def test_what_had_no_line_gets_the_first_that_is_freed(gateway: Any, with_data: 
     async def test(session: Any, floor: Any, refused: Any, heard: Any) -> None:
         for instrument in (spy, *others):
             session.subscribe(instrument)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while len(refused) < 2:
                 heard.clear()
                 await heard.wait()

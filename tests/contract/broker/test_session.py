@@ -259,7 +259,7 @@ def test_data_session_follows_an_announced_clock(
             await session.open()
             text = "Simulated clock: market_ns=1382102760000000000 speed=60.0"
             gateway.say(frame(4, 2, -1, 2199, text, ""))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 await told.wait()
             assert anchors == [(1382102760000000000, 60.0)]
             await session.close()

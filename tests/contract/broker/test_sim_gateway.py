@@ -42,7 +42,7 @@ class Desk:
         self._ticked.set()
 
     async def ticked(self, fits: Callable[[MarketEvent], bool]) -> MarketEvent:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not (found := [tick for tick in self.ticks if fits(tick)]):
                 self._ticked.clear()
                 await self._ticked.wait()
@@ -131,7 +131,7 @@ def test_replace_changes_the_working_order(on_desk: Any) -> None:
         desk.orders.submit(desk.request(1, limit="160.00"), spy, order_id)
         await desk.reported(1, OrdStatus.NEW)
         desk.orders.replace(desk.request(1, limit="161.50"), spy, order_id)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while (order := (await desk.master.snapshot()).open_orders[0]).limit_px != Decimal("161.50"):
                 pass
         assert (order.order_ref, order.client_id, order.order_id) == ("alpha:1", 10, order_id)
@@ -220,7 +220,7 @@ def test_cancel_everything_cancels_every_clients_orders(on_desk: Any) -> None:
         desk.master.cancel_everything()
         for number in (1, 2, 3):
             await desk.reported(number, OrdStatus.CANCELED)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while (await desk.master.snapshot()).open_orders:
                 pass
 
