@@ -16,6 +16,7 @@ from ibfloor.manager.account_board import AccountBoard
 from ibfloor.manager.floor_state import Applied, FloorState
 from ibfloor.manager.shared_gate import SharedGate
 from ibfloor.model.fact import AnyFact, KillLatched, KillReset
+from ibfloor.model.highs import Booked
 from ibfloor.model.ids import UNASSIGNED, InstrumentId, StrategyId
 from ibfloor.model.kill import ACCOUNT
 from ibfloor.model.moment import NS_PER_S, Clock, to_datetime
@@ -24,7 +25,7 @@ from ibfloor.portfolio.performance import Performance
 from ibfloor.portfolio.position import Settlement
 from ibfloor.portfolio.valuation import Valuation
 from ibfloor.risk.limits import AccountLimits
-from ibfloor.risk.losses import Breach, LossBook, Losses, breach_of
+from ibfloor.risk.losses import Breach, LossBook, Losses, breach_of, losses_of
 from ibfloor.risk.margin import AccountFigures
 from ibfloor.risk.memory import LOSS_RULES
 
@@ -47,6 +48,9 @@ class Performing(Protocol):
 
     def doubt(self, instrument_id: InstrumentId, /) -> str:
         """Return why the mark of an instrument may not be its market any more; empty where nothing says so."""
+
+    def booked(self, strategy: StrategyId | None, seen: int, /) -> Booked:
+        """Return what may have moved a book's result after the first ``seen`` entries; ``None``: the account's."""
 
 
 class Acts(Protocol):
@@ -145,13 +149,13 @@ class LossGuard:
         if why or curve is None:
             return
         book = self._book(ACCOUNT_BOOK)
-        mark = book.advance(day, curve.equity - curve.flows)
+        mark = book.advance(day, curve.equity - curve.flows, self._portfolio.booked(None, book.entries))
         most = None if share is None else max((mark.peak + curve.flows) * share / 100, Decimal(0))
         falls = [limit for limit in (limits.drawdown_max, most) if limit is not None]
         wanted = [limit for limit in (limits.day_loss_max, *falls) if limit is not None]
         if (fact := book.due(ACCOUNT_BOOK, min(wanted), now_ns)) is not None:
             self._put(fact)
-        breach = breach_of(mark.losses, limits.day_loss_max, min(falls, default=None))
+        breach = breach_of(losses_of(mark), limits.day_loss_max, min(falls, default=None))
         if breach is not None and not self._is_killing and ACCOUNT not in self._state.kills:
             self._is_killing = True
             log.critical("the account has lost too much: trading is halted", reason=breach.text)
@@ -160,10 +164,10 @@ class LossGuard:
 
     def _measure(self, name: StrategyId, value: Decimal, smallest: Decimal, day: str, now_ns: int) -> Losses:
         book = self._book(name)
-        mark = book.advance(day, value)
+        mark = book.advance(day, value, self._portfolio.booked(name, book.entries))
         if (fact := book.due(name, smallest, now_ns)) is not None:
             self._put(fact)
-        return mark.losses
+        return losses_of(mark)
 
     def _restrain(self, name: StrategyId, breach: Breach, now_ns: int) -> None:
         fact = TradingRestricted(

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from datetime import tzinfo
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from ibfloor.execution.recovery import Settlement, forks, settle
 from ibfloor.manager.account_board import AccountBoard
 from ibfloor.manager.break_causes import BreakCauses
@@ -19,13 +21,15 @@ from ibfloor.manager.rate_keeper import RateKeeper
 from ibfloor.manager.shared_gate import SharedGate
 from ibfloor.model.account import BrokerSnapshot
 from ibfloor.model.fact import AnyFact, DayOpened, InstrumentDefined, OrderForked
+from ibfloor.model.highs import Booked
 from ibfloor.model.ids import UNASSIGNED, ClientOrderId, InstrumentId, StrategyId
 from ibfloor.model.moment import Clock, to_datetime
 from ibfloor.model.money import Currency
+from ibfloor.portfolio.entry_effects import booked_since
 from ibfloor.portfolio.fx import RateNow
 from ibfloor.portfolio.performance import Performance, advance, resumed
 from ibfloor.portfolio.reconciliation import Difference, break_facts, compare, opening
-from ibfloor.portfolio.valuation import Rates, Valuation, value, value_account
+from ibfloor.portfolio.valuation import Mark, Rates, Valuation, value, value_account
 
 
 class PortfolioManager:
@@ -96,6 +100,18 @@ class PortfolioManager:
         for name in books.strategies():
             held |= {position.currency for position in books.book(name).open_positions.values()}
         return held
+
+    def booked(self, strategy: StrategyId | None, seen: int) -> Booked:
+        """Return what may have moved a book's result after the first ``seen`` entries; ``None``: the account's."""
+        books, marked = self._state.books, self._state.marked
+        if not 0 <= seen < len(books.entries):
+            return Booked(len(books.entries))
+        marks, rates = self._marks.of(books.instruments_held()), self._marks.rates()
+        if marked is not None:  # of what is held no more since an entry was undone
+            last = {each.instrument_id: Mark(each.px, each.ts_ns, each.source) for each in marked.marks}
+            known = {each.currency: each.rate for each in marked.rates}
+            marks, rates = last | marks, replace(rates, to_base=known | dict(rates.to_base))
+        return booked_since(books, strategy, seen, marks, rates)
 
     def last_equity(self) -> Decimal | None:
         """Return what the account was worth when it could be valued last; ``None`` before it ever could."""
@@ -175,4 +191,6 @@ class PortfolioManager:
         if not self._state.has_opening:
             return
         day = to_datetime(self._clock.now_ns(), self._tz).date().isoformat()
-        self.performance = advance(self.performance, day, account.equity, account.flows_by, rates)
+        self.performance = advance(
+            self.performance, day, account.equity, account.flows_by, rates, lambda seen: self.booked(None, seen)
+        )

@@ -14,6 +14,7 @@ from ibfloor.model.booking import AnyBooking, BreakCause
 from ibfloor.model.capital import CapitalAllocated, CapitalRuled
 from ibfloor.model.entry import BookEntry
 from ibfloor.model.fact_base import Fact as Fact
+from ibfloor.model.highs import Highs
 from ibfloor.model.ids import AccountId, ClientOrderId, ExecId, InstrumentId, StrategyId
 from ibfloor.model.instrument import Instrument
 from ibfloor.model.marking import BooksMarked
@@ -193,6 +194,8 @@ class Reconciled(Fact, frozen=True, kw_only=True):
     flows: Decimal = Decimal(0)
     flows_by: tuple[Money, ...] = ()
     """The same by currency: what of it is counted in ``flows``, each at the rate of its time."""
+    highs: Highs | None = None
+    """What was earned: from where, how high, and the bookings that the heights lie between."""
 
 
 class SessionState(StrEnum):

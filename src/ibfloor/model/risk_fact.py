@@ -8,6 +8,7 @@ from enum import StrEnum
 import msgspec
 
 from ibfloor.model.fact_base import Fact
+from ibfloor.model.highs import Highs
 from ibfloor.model.ids import StrategyId
 
 ACCOUNT_BOOK = StrategyId("")
@@ -84,3 +85,5 @@ class PeakReached(RiskNote, frozen=True, kw_only=True):
     """The highest result; losses before a person let the book trade again are left out."""
     value: Decimal
     """The result now."""
+    highs: Highs | None = None
+    """The same, with the bookings that the heights lie between."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from ibfloor.model.entry import BookEntry, SplitLeg
 from ibfloor.model.ids import InstrumentId
@@ -19,6 +20,14 @@ class EntryLog:
     def __iter__(self) -> Iterator[BookEntry]:
         """Yield every entry, reversed ones and reversals too, in the order of arrival."""
         return iter(self._entries.values())
+
+    def __len__(self) -> int:
+        """Return how many entries were ever taken."""
+        return len(self._entries)
+
+    def after(self, count: int) -> Iterator[BookEntry]:
+        """Yield the entries that arrived after the first ``count``."""
+        return islice(self._entries.values(), count, None)
 
     def get(self, entry_id: str) -> BookEntry | None:
         """Return an entry by its id, a reversed one too."""

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import msgspec
 
+from ibfloor.model.highs import Booked, Highs, begin
 from ibfloor.model.ids import StrategyId
 from ibfloor.model.money import ZERO
 from ibfloor.model.risk_fact import PeakReached
@@ -32,44 +33,30 @@ class Breach(msgspec.Struct, frozen=True):
     text: str
 
 
-class Mark(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a book's losses are measured from."""
-
-    day: str
-    anchor: Decimal
-    peak: Decimal
-    value: Decimal
-
-    @property
-    def losses(self) -> Losses:
-        """Return what is lost."""
-        return Losses(max(self.anchor - self.value, ZERO), self.peak - self.value)
-
-
 class LossBook:
     """One book's mark, and what of it is journaled."""
 
     def __init__(self, known: PeakReached | None) -> None:
-        self.mark: Mark | None = None
+        self.mark: Highs | None = None
         self._known = known
         if known is not None:
-            self.mark = Mark(day=known.day, anchor=known.anchor, peak=known.peak, value=known.value)
+            self.mark = known.highs or Highs(day=known.day, anchor=known.anchor, value=known.value, top=known.peak)
 
-    def advance(self, day: str, value: Decimal) -> Mark:
+    @property
+    def entries(self) -> int:
+        """Return how many book entries are in the mark; -1 where there is none, or nobody knows."""
+        return -1 if self.mark is None else self.mark.entries
+
+    def advance(self, day: str, value: Decimal, booked: Booked) -> Highs:
         """Take the newest result; a new day begins with the last one known."""
         before = self.mark
-        if before is None:
-            self.mark = Mark(day=day, anchor=value, peak=value, value=value)
-        else:
-            anchor = before.anchor if before.day == day else before.value
-            self.mark = Mark(day=day, anchor=anchor, peak=max(before.peak, value), value=value)
+        self.mark = begin(day, value, booked.entries) if before is None else before.advanced(day, value, booked)
         return self.mark
 
     def begin_anew(self) -> None:
         """Measure from the last result on."""
         if self.mark is not None:
-            value = self.mark.value
-            self.mark = Mark(day=self.mark.day, anchor=value, peak=value, value=value)
+            self.mark = begin(self.mark.day, self.mark.value, self.mark.entries)
 
     def due(self, strategy: StrategyId, smallest: Decimal, now_ns: int) -> PeakReached | None:
         """Return the fact to journal, when the mark has moved enough for a limit since the last one."""
@@ -77,7 +64,7 @@ class LossBook:
         if mark is None:
             return None
         step = smallest / JOURNAL_SHARE
-        if known is not None and known.day == mark.day and known.anchor == mark.anchor:
+        if known is not None and known.day == mark.day and known.anchor == mark.anchor and self._has_steps_of(mark):
             is_lower = mark.peak < known.peak
             if not is_lower and mark.peak - known.peak < step and abs(mark.value - known.value) < step:
                 return None
@@ -89,8 +76,18 @@ class LossBook:
             anchor=mark.anchor,
             peak=mark.peak,
             value=mark.value,
+            highs=mark,
         )
         return self._known
+
+    def _has_steps_of(self, mark: Highs) -> bool:
+        known = None if self._known is None else self._known.highs
+        return known is not None and [step.entry_id for step in known.steps] == [step.entry_id for step in mark.steps]
+
+
+def losses_of(mark: Highs) -> Losses:
+    """Return what is lost."""
+    return Losses(max(mark.anchor - mark.value, ZERO), mark.peak - mark.value)
 
 
 def breach_of(losses: Losses, day_loss_max: Decimal | None, drawdown_max: Decimal | None) -> Breach | None:

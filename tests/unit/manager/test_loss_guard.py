@@ -14,13 +14,16 @@ from ibfloor.manager.account_board import AccountBoard
 from ibfloor.manager.floor_state import FloorState
 from ibfloor.manager.loss_guard import ACTOR, LossGuard, OnValued
 from ibfloor.manager.shared_gate import SharedGate
+from ibfloor.model.entry import BookEntry, CashLeg, EntryKind, undone
 from ibfloor.model.fact import AnyFact, KillLatched, KillReset
+from ibfloor.model.highs import Booked, begin
 from ibfloor.model.ids import InstrumentId, StrategyId
-from ibfloor.model.money import USD
+from ibfloor.model.money import USD, Money
 from ibfloor.model.risk_fact import PeakReached, Restraint, RestrictionLifted, TradingRestricted
+from ibfloor.portfolio.entry_effects import booked_since
 from ibfloor.portfolio.performance import Performance
 from ibfloor.portfolio.position import Position, Settlement
-from ibfloor.portfolio.valuation import Mark, PositionValue, Valuation
+from ibfloor.portfolio.valuation import Mark, PositionValue, Rates, Valuation
 from ibfloor.risk.gate import RiskGate
 from ibfloor.risk.limits import AccountLimits, RiskLimits, StrategyLimits
 
@@ -81,6 +84,9 @@ class Watch:
     def doubt(self, instrument_id: InstrumentId) -> str:
         return self.doubts.get(instrument_id, "")
 
+    def booked(self, strategy: StrategyId | None, seen: int) -> Booked:
+        return booked_since(self.state.books, strategy, seen, {}, Rates(USD))
+
     def stop(self, name: StrategyId) -> None:
         self.stopped.append(name)
 
@@ -101,8 +107,9 @@ class Watch:
         problems: tuple[str, ...] = (),
     ) -> None:
         if equity is not None:
+            highs = begin("", D(equity) - D(flows), 0)
             self.performance = Performance(
-                day="", anchor=D(0), peak=D(0), equity=D(equity), flows=D(flows), flows_by={}
+                day="", anchor=D(0), peak=D(0), equity=D(equity), flows=D(flows), flows_by={}, highs=highs
             )
         account = replace(value("ACCOUNT", "0", equity), positions=tuple(each for each in held if each.mark))
         self.on_valued({SMA: replace(value("sma", pnl, "0"), positions=held, problems=problems)}, account)
@@ -303,6 +310,52 @@ def test_reset_of_the_kill_switch_measures_the_account_anew(watch: Watch) -> Non
     assert len(watch.killed) == 1
     watch.look(equity="98000")
     assert len(watch.killed) == 2
+
+
+def slip(kind: EntryKind, amount: str) -> tuple[BookEntry, BookEntry]:
+    """Return a wrong booking of cash, and what takes it out of the books."""
+    leg = CashLeg(strategy=SMA, amount=Money(D(amount), USD))
+    wrong = BookEntry(ts_event_ns=1, ts_init_ns=1, entry_id="e1", kind=kind, legs=(leg,), reason="slip", actor="ann")
+    return wrong, replace(wrong, entry_id="e2", legs=undone(wrong.legs), reverses="e1")
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+@pytest.mark.parametrize("days", [0, 1])
+def test_undoing_a_wrong_dividend_is_no_loss(watch: Watch, days: int, is_restarted: bool) -> None:
+    wrong, back = slip(EntryKind.DIVIDEND, "5000")
+    watch.look(pnl="0", equity="100000")
+    watch.take(wrong)
+    watch.look(pnl="5000", equity="105000")
+    watch.clock.ns += days * DAY_NS
+    watch.look(pnl="5010", equity="105010")
+    if is_restarted:
+        watch = Watch(watch.clock, watch.journal)
+    watch.take(back)
+    watch.look(pnl="0", equity="100000")
+    assert (watch.stopped, watch.killed) == ([], [])
+    watch.look(pnl="-89", equity="99011")
+    assert (watch.stopped, watch.killed) == ([], [])
+    watch.look(pnl="-100", equity="99011")
+    assert watch.stopped == [SMA]
+    assert watch.killed == []
+    watch.look(pnl="-100", equity="99000")
+    assert len(watch.killed) == 1, "a real loss is one"
+
+
+def test_wrong_charge_stops_a_strategy_and_undoing_it_is_no_gain_to_lose_again(watch: Watch) -> None:
+    wrong, back = slip(EntryKind.CHARGE, "-500")
+    watch.look(pnl="0")
+    watch.take(wrong)
+    watch.look(pnl="-500")
+    assert watch.stopped == [SMA]
+    watch.take(lifted())
+    watch.look(pnl="-500")
+    watch.take(back)
+    watch.look(pnl="0")
+    watch.look(pnl="-99")
+    assert watch.stopped == [SMA]
+    watch.look(pnl="-100")
+    assert watch.stopped == [SMA, SMA]
 
 
 def test_account_whose_worth_is_not_known_for_long_may_not_enter(watch: Watch) -> None:
