@@ -26,12 +26,14 @@ from ibfloor.control.protocol import (
     ViewSnapshot,
     Welcome,
 )
-from ibfloor.model.command import AnyCommand, CommandResult
+from ibfloor.model.command import AnyCommand, CommandResult, ConfirmBooking, PreviewBooking
 from ibfloor.model.errors import ConnectivityError
 
 READ_BYTES = 256 * 1024
 QUEUE_FRAMES_MAX = 256
 LOST = "the floor closed the control connection: it has stopped, or was restarted"
+UNCLEAR = "; what was asked may have happened, or not"
+UNCLEAR_BOOKING = "; look at `ibfloor book entries` whether it was booked"
 
 T = TypeVar("T")
 ViewMessage = ViewSnapshot | ViewChanges
@@ -92,7 +94,7 @@ class ControlClient:
     async def call(self, command: AnyCommand, *, timeout_s: float = 30.0) -> CommandResult:
         """Give a command and return its outcome; raise ``ConnectivityError`` when no answer comes in time."""
         call_id = self._take_id()
-        answer = await self._ask(call_id, Call(call_id=call_id, command=command), timeout_s)
+        answer = await self._ask(call_id, Call(call_id=call_id, command=command), timeout_s, _unclear(command))
         if not isinstance(answer, Answer):
             raise ConnectivityError("the floor answered a command with bars: the versions differ")
         return answer.result
@@ -126,15 +128,18 @@ class ControlClient:
         with contextlib.suppress(OSError):
             await self._writer.drain()
 
-    async def _ask(self, call_id: int, message: Message, timeout_s: float) -> Answer | BarsAnswer:
+    async def _ask(self, call_id: int, message: Message, timeout_s: float, unclear: str = "") -> Answer | BarsAnswer:
         waiting: asyncio.Future[Answer | BarsAnswer] = asyncio.get_running_loop().create_future()
         self._waiting[call_id] = waiting
         try:
             self._send(message)
-            async with asyncio.timeout(timeout_s):
-                return await waiting
-        except TimeoutError:
-            raise ConnectivityError(f"the floor did not answer within {timeout_s:g} s") from None
+            try:
+                async with asyncio.timeout(timeout_s):
+                    return await waiting
+            except TimeoutError:
+                raise ConnectivityError(f"the floor did not answer within {timeout_s:g} s{unclear}") from None
+            except ConnectivityError as error:
+                raise ConnectivityError(f"{error}{unclear}") from None
         finally:
             self._waiting.pop(call_id, None)
 
@@ -181,6 +186,16 @@ class ControlClient:
                 waiting.set_exception(ConnectivityError(LOST))
         self._views.close()
         self._market.close()
+
+
+def _unclear(command: AnyCommand) -> str:
+    match command:
+        case ConfirmBooking():
+            return UNCLEAR_BOOKING
+        case PreviewBooking():
+            return ""  # it changes nothing
+        case _:
+            return UNCLEAR
 
 
 Opened = tuple[asyncio.StreamReader, asyncio.StreamWriter, FrameSplitter, Welcome, list[bytes]]

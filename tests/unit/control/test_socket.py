@@ -17,7 +17,7 @@ from ibfloor.control.framing import FrameSplitter, decode_from_floor, encode_fra
 from ibfloor.control.once import fetch_snapshot, send_command
 from ibfloor.control.peer import VIEW_FRAMES_MAX
 from ibfloor.control.protocol import Hello, MarketColumns, RecorderReport, SubscribeViews, ViewChanges, ViewSnapshot
-from ibfloor.model.command import AnyCommand, CancelAll, CommandResult, Denied, Done, Kill, StartAll
+from ibfloor.model.command import AnyCommand, CancelAll, CommandResult, ConfirmBooking, Denied, Done, Kill, StartAll
 from ibfloor.model.errors import ConfigError, ConnectivityError
 from ibfloor.model.view import RiskView
 
@@ -223,6 +223,44 @@ def test_followers_are_told_when_the_floor_goes(floor: Any, run: Run) -> None:
                 await anext(views)
             with pytest.raises(ConnectivityError):
                 await client.call(CANCEL)
+
+    run(story())
+
+
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [
+        (CANCEL, "what was asked may have happened, or not"),
+        (ConfirmBooking(command_id="c", actor="ann", preview_id="p"), "look at `ibfloor book entries` whether"),
+    ],
+)
+@pytest.mark.parametrize("goes", [True, False], ids=["the floor goes", "no answer in time"])
+def test_who_gets_no_answer_is_told_that_it_may_have_happened_and_where_to_look(
+    floor: Any, run: Run, command: AnyCommand, hint: str, goes: bool
+) -> None:
+    async def story() -> None:
+        taken, is_over = asyncio.Event(), asyncio.Event()
+
+        async def work_long(_: AnyCommand) -> CommandResult:
+            taken.set()
+            await is_over.wait()
+            return Done("too late")
+
+        floor.carry_out = work_long
+        async with contextlib.AsyncExitStack() as asker:
+            async with floor.running():
+                client = await asker.enter_async_context(ControlClient.connect(floor.home, name="cli"))
+                asked = asyncio.create_task(client.call(command, timeout_s=30.0 if goes else 0.05))
+                asked.add_done_callback(lambda _: is_over.set())
+                await taken.wait()
+                if not goes:
+                    await asyncio.wait([asked])
+            with pytest.raises(ConnectivityError, match=hint):
+                await asked
+            await until(lambda: client._is_lost)
+            with pytest.raises(ConnectivityError) as never_sent:
+                await client.call(command)
+            assert hint not in str(never_sent.value)
 
     run(story())
 
