@@ -1,7 +1,7 @@
 // The account's curves: equity, drawdown, exposure.
 import * as f from "./format.js";
 import { html, useEffect, useRef } from "./lib.js";
-import { listen, rowsOf, useCell, useTopic } from "./store.js";
+import { listen, rowsOf, useCell, useRow, useTopic } from "./store.js";
 import { colour, themeName } from "./themes.js";
 import uPlot from "../vendor/uplot.mjs";
 
@@ -9,24 +9,24 @@ const REDRAW_MS = 1000;
 
 export function Curves() {
   const points = [...useTopic("equity").values()];
-  const first = points[0];
   const last = points[points.length - 1];
-  const growth = last && first[1] > 0 ? (last[1] / first[1] - 1) * 100 : null;
+  const dayPct = f.dayPercent(useRow("account")); // from the curve's first point a deposit would count as a gain
   const drawdown = last ? -Math.abs(last[2]) : null;
   const share = (value) => (last && last[1] > 0 ? f.plain((value / last[1]) * 100, 0) : f.DASH);
   return html`<section class="curves" aria-label="Curves of the account">
-    <${Curve} title="Equity" value=${f.percent(growth)} tone=${f.tone(growth)} kind="equity" />
+    <${Curve} title="Equity" value=${f.percent(dayPct)} tone=${f.tone(dayPct)} kind="equity"
+      hint="The day's result in per cent; what was paid in or out is none" />
     <${Curve} title="Drawdown" value=${f.percent(drawdown)} tone=${f.tone(drawdown)} kind="drawdown" />
     <${Curve} title="Exposure G / N" value=${last ? `${share(last[3])} / ${share(last[4])}%` : f.DASH} tone="" kind="exposure" />
   </section>`;
 }
 
-function Curve({ title, value, tone, kind }) {
+function Curve({ title, value, tone, kind, hint = "" }) {
   const box = useRef(null);
   const theme = useCell(themeName);
   useEffect(() => keepDrawn(box.current, kind), [kind, theme]);
   return html`<div class=${`panel curve curve-${kind}`}>
-    <div class="curve-head"><span>${title}</span><b class=${tone}>${value}</b></div>
+    <div class="curve-head" title=${hint}><span>${title}</span><b class=${tone}>${value}</b></div>
     <div class="plot" ref=${box}></div>
   </div>`;
 }

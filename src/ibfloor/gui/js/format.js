@@ -33,6 +33,13 @@ export function percent(value, digits = 2) {
   return isMissing(value) ? DASH : `${signed(value, digits)}%`;
 }
 
+// The day's result in per cent of what the account is worth without it. What was paid in is no result.
+export function dayPercent(account) {
+  if (!account || isMissing(account.day_pnl) || isMissing(account.net_liquidation)) return null;
+  const start = Number(account.net_liquidation) - Number(account.day_pnl);
+  return start > 0 ? (Number(account.day_pnl) / start) * 100 : null;
+}
+
 export function quantity(value, sign = true) {
   if (isMissing(value)) return DASH;
   const digits = Math.min(8, (String(Number(value)).split(".")[1] || "").length);

@@ -38,8 +38,7 @@ function Account() {
   const row = useRow("account");
   if (!row) return null;
   const fees = f.isMissing(row.fees) ? null : -Number(row.fees); // what was paid counts against the result
-  const start = Number(row.net_liquidation) - Number(row.day_pnl);
-  const dayPct = f.isMissing(row.day_pnl) || !(start > 0) ? null : (Number(row.day_pnl) / start) * 100;
+  const dayPct = f.dayPercent(row);
   return html`
     <span class="account-name">${row.account}</span>
     <dl class="strip">
