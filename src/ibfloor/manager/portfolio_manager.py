@@ -106,7 +106,7 @@ class PortfolioManager:
         books, marked = self._state.books, self._state.marked
         if not 0 <= seen < len(books.entries):
             return Booked(len(books.entries))
-        marks, rates = self._marks.of(books.instruments_held()), self._marks.rates()
+        marks, rates = self._marks.of(set(self._state.instruments)), self._marks.rates()
         if marked is not None:  # of what is held no more since an entry was undone
             last = {each.instrument_id: Mark(each.px, each.ts_ns, each.source) for each in marked.marks}
             known = {each.currency: each.rate for each in marked.rates}
