@@ -73,6 +73,8 @@ def test_the_demo_trades_restarts_what_failed_and_ends_with_books_that_agree(sta
     assert len([name for name, one in strategies.items() if one["fills"] > 0]) >= 4
     assert strategies["faulty-iwm"]["restarts"] >= 1
     assert {one["restarts"] for name, one in strategies.items() if name != "faulty-iwm"} == {0}
+    assert "RUNNING" in {one["state_before"] for one in strategies.values()}
+    assert {one["state"] for one in strategies.values()} <= {"STOPPED", "FAILED"}, "nothing runs on after the end"
     assert (summary["breaks"], summary["unknown_orders"], summary["books_equal_account"]) == (0, 0, True)
     assert summary["ticks"] > 0
     assert summary["bars_stored"] > 0

@@ -83,6 +83,9 @@ def test_statements_of_a_day_equal_the_gateways_own_book(scene: Any, tools: Any)
     measured = scene.cli("performance", "--json")
     assert measured.returncode == 0, measured.stderr
     records = json.loads(measured.stdout)
+    assert set(records) == {"ACCOUNT"}, "the account, where no book is named"
+    for name in set(made) - {"ACCOUNT"}:
+        records |= json.loads(scene.cli("performance", "--strategy", name, "--json").stdout)
     assert set(records) == set(made)
     for name, record in records.items():
         assert amount(record["track"]["bridge"]["closing"]) == amount(made[name]["bridge"]["closing"])

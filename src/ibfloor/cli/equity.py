@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from ibfloor.cli.days import checked_day
 from ibfloor.cli.options import CONFIG_DEFAULT, ConfigOption, HomeOption, JsonOption, config_of, examples, home_of
 from ibfloor.cli.output import Column, Row, print_json, print_table
-from ibfloor.model.errors import ConfigError
 from ibfloor.model.ids import StrategyId
 from ibfloor.reports.days import DAY_ZONE
 
@@ -49,16 +49,14 @@ def equity(
     from ibfloor.data.store import StoreError
     from ibfloor.portfolio.chronicle import day_bounds
 
+    checked_day("--since", since)
     place = home_of(config, home)
     folder = place / "market"
     if (file := config_of(config, home)).is_file():
         from ibfloor.config import load_settings
 
         folder = load_settings(file, home=home).recorder.path
-    try:
-        start_ns = 0 if since is None else day_bounds(since, DAY_ZONE)[0]
-    except ValueError:
-        raise ConfigError(f"--since {since}: this is no day; write one as 2026-03-31") from None
+    start_ns = day_bounds(since, DAY_ZONE)[0] if since else 0
     if not (folder / "_arctic_cfg").exists():
         raise StoreError(f"there is no market store in {folder}: the recorder makes one when it first runs")
     curves = EquityTable(open_store(folder), folder)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ibfloor.cli.days import checked_day
 from ibfloor.cli.options import CONFIG_DEFAULT, ConfigOption, HomeOption, JsonOption, examples, home_of
 from ibfloor.cli.output import print_json
 from ibfloor.cli.report_options import reporting
@@ -40,16 +41,16 @@ def performance(
     from ibfloor.reports.performance import lines, records
     from ibfloor.reports.writing import NoStatement, read_chronicle
 
+    checked_day("--since", since)
+    checked_day("--until", until)
     place, terms = home_of(config, home), reporting(config, home)
     found = records(read_chronicle(place, terms.tz, terms.lots), terms.tz, since=since, until=until)
     if strategy is not None and strategy not in found:
         raise NoStatement(f"there is no book {strategy}: there are {', '.join(found)}")
-    wanted = {name: one for name, one in found.items() if strategy is None or name == strategy}
+    name, record = next(each for each in found.items() if each[0] == (strategy or "ACCOUNT"))
     if as_json:
-        print_json(wanted)
+        print_json({name: record})
         return
-    name = strategy or "ACCOUNT"
-    record = next(one for book, one in wanted.items() if book == name)
     typer.echo(name)
     for title, text in lines(record, terms.tz):
         typer.echo(f"  {title:26}{text}")

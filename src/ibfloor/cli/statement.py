@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ibfloor.cli.days import checked_day
 from ibfloor.cli.options import CONFIG_DEFAULT, ConfigOption, HomeOption, JsonOption, examples, home_of
 from ibfloor.cli.output import print_json
 from ibfloor.cli.report_options import DayOption, reporting
@@ -52,6 +53,7 @@ def statement(
     """
     from ibfloor.reports.writing import FOLDER, FORMATS, NoStatement, read_chronicle, statements_of, write_statements
 
+    checked_day("--day", day)
     place, terms = home_of(config, home), reporting(config, home)
     made = statements_of(read_chronicle(place, terms.tz, terms.lots), day, terms.tz)
     if strategy is not None:

@@ -44,13 +44,15 @@ class Ending:
     async def wind_up(self) -> FloorSummary:
         """Stop the strategies, settle with the broker once more, and sum up."""
         self._strategies.close()
-        desks, meters = self._strategies.desks_now(), self._strategies.lag_meters()
+        before = {desk.name: desk.state for desk in self._strategies.desks_now()}
+        meters = self._strategies.lag_meters()
         reach("end.begun")
         stopped = await self._strategies.stop_all()
         reach("end.stopped")
+        desks = self._strategies.desks_now()
         is_equal = await self._are_books_equal()
         strategies = await asyncio.wrap_future(
-            self._queue.ask(lambda state: strategy_summaries(state, desks, self._marks))
+            self._queue.ask(lambda state: strategy_summaries(state, desks, before, self._marks))
         )
         counts = await asyncio.wrap_future(self._queue.ask(FloorCounts))
         working = await asyncio.wrap_future(self._queue.ask(left_working))

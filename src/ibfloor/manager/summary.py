@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
@@ -10,14 +11,17 @@ from ibfloor.manager.desk import DeskNow
 from ibfloor.manager.floor_state import FloorState
 from ibfloor.manager.marks import Marks
 from ibfloor.manager.rows import cents, holdings_by_symbol
+from ibfloor.model.ids import StrategyId
 from ibfloor.model.order import Order
 from ibfloor.portfolio.valuation import value
 
 
 class StrategySummary(msgspec.Struct, frozen=True, kw_only=True):
-    """One strategy: its state before the floor was told to end, and its book at the end."""
+    """One strategy: its state and its book at the end."""
 
     state: str
+    state_before: str
+    """As it was when the floor was told to end."""
     orders: int
     fills: int
     restarts: int
@@ -56,14 +60,17 @@ def _described(state: FloorState, order: Order) -> str:
     return f"{request.cl_ord_id} {request.side} {request.order_qty - order.cum_qty} {symbol} {order.status}"
 
 
-def strategy_summaries(state: FloorState, desks: tuple[DeskNow, ...], marks: Marks) -> dict[str, StrategySummary]:
-    """Return the strategies' part; called on the queue's thread."""
+def strategy_summaries(
+    state: FloorState, desks: tuple[DeskNow, ...], before: Mapping[StrategyId, str], marks: Marks
+) -> dict[str, StrategySummary]:
+    """Return the strategies' part: as ``desks`` say, and the states ``before``; called on the queue's thread."""
     summaries = {}
     for desk in desks:
         book, record = state.books.book(desk.name), state.record(desk.name)
         valuation = value(book, marks.of(set(book.open_positions)), marks.rates())
         summaries[str(desk.name)] = StrategySummary(
             state=desk.state,
+            state_before=before.get(desk.name, desk.state),
             orders=record.orders,
             fills=record.fills,
             restarts=desk.restarts,

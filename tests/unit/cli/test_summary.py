@@ -17,9 +17,17 @@ from ibfloor.manager.summary import FloorSummary, StrategySummary
 SUMMARY = FloorSummary(
     strategies={
         "pair": StrategySummary(
-            state="RUNNING", orders=1, fills=2, restarts=0, positions={"KO": Decimal(-50)}, pnl=Decimal("-12.5")
+            state="STOPPED",
+            state_before="RUNNING",
+            orders=1,
+            fills=2,
+            restarts=0,
+            positions={"KO": Decimal(-50)},
+            pnl=Decimal("-12.5"),
         ),
-        "faulty": StrategySummary(state="FAILED", orders=0, fills=0, restarts=3, positions={}, pnl=None),
+        "faulty": StrategySummary(
+            state="FAILED", state_before="FAILED", orders=0, fills=0, restarts=3, positions={}, pnl=None
+        ),
     },
     orders=1,
     fills=2,
@@ -37,7 +45,7 @@ def test_a_run_ends_with_what_was_traded(capsys: pytest.CaptureFixture[str]) -> 
     print_summary(SUMMARY, as_json=False)
     assert capsys.readouterr().out.splitlines() == [
         "  faulty  FAILED      0 orders, 0 fills, P&L —, holds —, 3 restarts",
-        "  pair    RUNNING     1 order, 2 fills, P&L −12.50, holds KO:-50",
+        "  pair    STOPPED     1 order, 2 fills, P&L −12.50, holds KO:-50",
         "1 order, 2 fills, 0 rejected, 0 unknown, 0 breaks; 12,345 ticks",
         "the books equal the account",
     ]

@@ -287,3 +287,15 @@ def test_orders_that_the_floor_no_longer_shows_are_told(ibfloor: Ibfloor, desk: 
     assert "looked at the newest 5 of 1,234 orders; the ledger has all" in ibfloor("orders").err
     assert "newest 2 of 5 orders; -n 5 shows them" in ibfloor("orders", "-n", "2").err
     assert ibfloor("fills").err == ""
+
+
+@pytest.mark.parametrize("day", ["2026-13-41", "yesterday", "9999-12-31"])
+@pytest.mark.parametrize(
+    "command", [("statement", "--day"), ("performance", "--since"), ("performance", "--until"), ("equity", "--since")]
+)
+def test_what_is_no_day_is_wrong_usage_in_every_report(
+    ibfloor: Ibfloor, home: Path, command: tuple[str, str], day: str
+) -> None:
+    outcome = ibfloor(*command, day)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert f"{command[1]} {day}: this is no day" in outcome.err
