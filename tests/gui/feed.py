@@ -287,7 +287,7 @@ class Feed:
                 order_qty=qty,
                 cum_qty=done,
                 avg_px=px if done else Decimal(0),
-                limit_px=px if number % 2 else None,
+                limit_px=px + (5 if side == "BUY" else -5) * tape.tick if number % 2 else None,
                 stop_px=None,
                 time_in_force="DAY",
                 status=status,
@@ -350,7 +350,7 @@ class Feed:
                 self.differ.update("orders", order.cl_ord_id, order)
             if order.status in WORKING:
                 working[order.strategy] = working.get(order.strategy, 0) + 1
-        for fill in self._fills.values():
+        for fill in list(self._fills.values())[1 if self._forgotten else 0 :]:
             self.differ.update("fills", fill.exec_id, fill)
         for name, row in self._strategies.items():
             row = msgspec.structs.replace(row, orders_working=working.get(name, 0))
@@ -436,7 +436,7 @@ class Feed:
         self.differ.update("equity", str(number), point)
 
     def crowd(self) -> None:
-        """Let so many orders come and go that the working ones are the oldest, and forget one of those."""
+        """Let so many orders come and go that the working ones are the oldest; forget one of those, and a fill."""
         model = next(order for order in self._orders.values() if order.status in WORKING)
         for number in range(CROWD):
             cl_ord_id = f"crowd:{number}"
@@ -445,6 +445,7 @@ class Feed:
             )
         self._forgotten = model.cl_ord_id
         self.differ.remove("orders", model.cl_ord_id)
+        self.differ.remove("fills", next(iter(self._fills)))
 
     def _session(self, session: str, client_id: int, state: str = "CONNECTED") -> None:
         self.differ.update(

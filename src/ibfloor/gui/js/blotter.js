@@ -22,12 +22,12 @@ export function Blotter() {
   const [tab, setTab] = useState("Orders");
   const [isOnlyChosen, setOnlyChosen] = useState(false);
   const { strategy } = useSelection();
-  const atWork = useRow("floor", "floor")?.orders_working ?? 0; // the floor's count: this page holds the newest orders only
+  const { orders_working: atWork = 0, fills: filled = 0 } = useRow("floor", "floor") ?? {}; // the floor's counts: this page holds the newest only
   const orders = [...useTopic("orders").values()];
   const fills = [...useTopic("fills").values()];
   const positions = [...useTopic("positions").values()].filter((row) => Number(row.qty) !== 0);
   const only = (rows) => (isOnlyChosen ? rows.filter((row) => row.strategy === strategy) : rows);
-  const tabs = [["Orders", atWork], ["Fills", fills.length], ["Positions", positions.length]];
+  const tabs = [["Orders", atWork], ["Fills", filled], ["Positions", positions.length]];
   return html`<section id="orders" class="panel blotter" aria-label="Orders, fills and positions">
     <div class="panel-head">
       <div class="tabs" role="tablist">
@@ -82,8 +82,9 @@ function Side({ side }) {
   return html`<span class=${side === "BUY" ? "gain" : "loss"}>${side === "BUY" ? "Buy" : "Sell"}</span>`;
 }
 
-const ORDER_HEADS = [["Time", "time"], ["Strategy"], ["Symbol"], ["Side"], ["Filled", "num"], ["Type", "type"], ["Price", "num"], ["Status", "outcome"], ["", "acts"]];
+const ORDER_HEADS = [["Time", "time"], ["Strategy"], ["Symbol"], ["Side"], ["Filled", "num"], ["Type", "type"], ["Limit/stop", "num limit"], ["Price", "num"], ["Status", "outcome"], ["", "acts"]];
 
+// Where there is no room for a column of limits, an order without a fill shows its limit as its price, dimmed.
 // Working orders stand first and are never cut off by the limit on rows.
 function Orders({ rows, unseen }) {
   const working = rows.filter(isWorking);
@@ -97,12 +98,15 @@ function Orders({ rows, unseen }) {
 }
 
 const OrderRow = pure(({ row, when, digits }) => {
-  const price = row.limit_px ?? row.stop_px ?? (Number(row.cum_qty) > 0 ? row.avg_px : null);
+  const isFilled = Number(row.cum_qty) > 0;
+  const bounds = [["limit", row.limit_px], ["stop", row.stop_px]].filter(([, px]) => px !== null);
+  const told = bounds.map(([name, px]) => `${name} ${f.plain(px, digits)}`).join(", ");
   return html`<tr class="order-row" data-order=${row.cl_ord_id} data-status=${row.status} onClick=${() => select(row.strategy, row.symbol)}>
     <td class="time" title=${f.stampOf(row.ts_submitted_ns)}>${when}</td>
     <td class="who">${row.strategy}</td><td class="symbol">${row.symbol}</td><td class="side"><${Side} side=${row.side} /></td>
     <td class="num filled">${f.quantity(row.cum_qty, false)} / ${f.quantity(row.order_qty, false)}</td>
-    <td class="type">${row.ord_type}</td><td class="num price">${f.plain(price, digits)}</td>
+    <td class="type">${row.ord_type}</td><td class="num limit" title=${told}>${f.plain(bounds[0]?.[1], digits)}</td>
+    <td class="num price" title=${[isFilled && "average of its fills", told].filter(Boolean).join("; ")}>${isFilled ? f.plain(row.avg_px, digits) : html`<span class="beside">${f.plain(null)}</span><span class="bound">${f.plain(bounds[0]?.[1], digits)}</span>`}</td>
     <td class="outcome"><span class=${`chip ${STATUS_TONES[row.status] || ""}`} title=${row.text}>${STATUS_WORDS[row.status] || f.words(row.status)}</span></td>
     <td class="acts">${isWorking(row) && html`<${CancelButton} id=${row.cl_ord_id} />`}</td>
   </tr>`;
