@@ -224,7 +224,11 @@ def withdraw(
     from ibfloor.model.booking import BookCash, Share
     from ibfloor.model.entry import EntryKind
 
-    parts = tuple(Share(strategy=each.strategy, amount=-each.amount) for each in shares(to))
+    signed = [each for each in shares(to, "--from") if each.amount <= 0]
+    if signed:
+        text = f"--from {signed[0].strategy}={signed[0].amount:f}"
+        raise ConfigError(f"{text}: write what leaves as an amount above zero, without a sign")
+    parts = tuple(Share(strategy=each.strategy, amount=-each.amount) for each in shares(to, "--from"))
     left = BookCash(kind=EntryKind.WITHDRAWAL, amount=-money(amount, currency), shares=parts)
     book(left, config, home, reason=reason, break_key=break_key, preview=preview, yes=yes)
 

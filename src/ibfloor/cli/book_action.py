@@ -31,8 +31,9 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-NewArgument = Annotated[int, typer.Argument(metavar="NEW", min=1, help="So many new ones ...")]
-OldArgument = Annotated[int, typer.Argument(metavar="OLD", min=1, help="... for so many old ones.")]
+RATIO_MAX = 1_000_000
+NewArgument = Annotated[int, typer.Argument(metavar="NEW", min=1, max=RATIO_MAX, help="So many new ones ...")]
+OldArgument = Annotated[int, typer.Argument(metavar="OLD", min=1, max=RATIO_MAX, help="... for so many old ones.")]
 LieuOption = Annotated[str, typer.Option("--in-lieu", metavar="PX", help="What a fraction was paid out at.")]
 CASH = ("dividend", "interest", "borrow", "charge")
 

@@ -8,7 +8,7 @@ import typer
 
 from ibfloor.cli.options import CONFIG_DEFAULT, ConfigOption, HomeOption, JsonOption, examples, home_of
 from ibfloor.cli.output import Column, print_json, print_table
-from ibfloor.cli.report_options import reporting
+from ibfloor.cli.report_options import UnknownName, check_book, reporting
 
 _COLUMNS = (
     Column("strategy", "Book"),
@@ -20,6 +20,7 @@ _COLUMNS = (
     Column("currency", "In", spare=1),
     Column("lot", "Lot"),
 )
+NAMES_MAX = 30
 _AFTER_ALL_NS = 2**63 - 1
 
 
@@ -46,9 +47,15 @@ def lots(
     terms = reporting(config, home)
     story = read_chronicle(home_of(config, home), terms.tz, terms.lots)
     (now,) = books_at(story, [_AFTER_ALL_NS])
+    rows = lot_rows(now.books.values(), story.instruments)
+    check_book(owner, now.books, terms)
+    met = {str(row["symbol"]) for row in rows} | {each.local_symbol for each in story.instruments.values()}
+    if symbol and symbol.upper() not in {each.upper() for each in met}:
+        some = ", ".join(sorted(met)[:NAMES_MAX]) or "none"
+        raise UnknownName(f"the floor has met no instrument {symbol}; there are: {some}")
     found = [
         row
-        for row in lot_rows(now.books.values(), story.instruments)
+        for row in rows
         if (not owner or row["strategy"] == owner) and (not symbol or str(row["symbol"]).upper() == symbol.upper())
     ]
     if as_json:

@@ -101,9 +101,11 @@ def instrument_id(text: str, config: Path, home: Path | None) -> InstrumentId:
 def number(text: str, what: str) -> Decimal:
     """Return an exact number; raise ``ConfigError`` for a text that is none."""
     try:
-        value = Decimal(text.replace(",", ""))
+        value = Decimal(text)
     except InvalidOperation:
         value = Decimal("NaN")
+    if "," in text:
+        raise ConfigError(f"{what} {text}: a comma may be a decimal point or not: write it as 1000.50")
     if not value.is_finite():
         raise ConfigError(f"{what} {text}: a number is needed")
     return value
@@ -119,15 +121,16 @@ def money(amount: str, currency: str) -> Money:
     return Money(number(amount, "AMOUNT"), Currency(currency.upper()))
 
 
-def shares(texts: list[str] | None) -> tuple[Share, ...]:
+def shares(texts: list[str] | None, option: str = "--to") -> tuple[Share, ...]:
     """Return ``BOOK=AMOUNT`` texts as shares."""
     from ibfloor.model.booking import Share
 
     parts = [text.partition("=") for text in texts or ()]
     for name, equals, amount in parts:
         if not equals or not name:
-            raise ConfigError(f"--to {name}{equals}{amount}: write it as BOOK=AMOUNT, for example --to pairs=5000")
-    return tuple(Share(strategy=StrategyId(name), amount=number(amount, "--to")) for name, _, amount in parts)
+            text = f"{option} {name}{equals}{amount}"
+            raise ConfigError(f"{text}: write it as BOOK=AMOUNT, for example {option} pairs=5000")
+    return tuple(Share(strategy=StrategyId(name), amount=number(amount, option)) for name, _, amount in parts)
 
 
 def _time_of(at: str) -> int:

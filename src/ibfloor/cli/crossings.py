@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ibfloor.cli.options import CONFIG_DEFAULT, ConfigOption, HomeOption, JsonOption, examples, home_of
 from ibfloor.cli.output import Column, Row, print_json, print_table
+from ibfloor.cli.report_options import check_book, reporting
 
 _COLUMNS = (
     Column("ts_ns", "Time (UTC)", "time"),
@@ -60,7 +62,18 @@ def crossings(
         for each in crossed(entries, instruments)
         if not owner or owner in (each.buyer, each.seller)
     ]
+    if owner and not rows:
+        _check(owner, config, home)
     if as_json:
         print_json(rows)
     else:
         print_table(rows, _COLUMNS, empty="no crosses")
+
+
+def _check(owner: str, config: Path, home: Path | None) -> None:
+    from ibfloor.portfolio.chronicle import books_at
+    from ibfloor.reports.writing import read_chronicle
+
+    terms = reporting(config, home)
+    (now,) = books_at(read_chronicle(home_of(config, home), terms.tz, terms.lots), [2**63 - 1])
+    check_book(owner, now.books, terms)

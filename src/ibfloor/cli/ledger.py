@@ -52,7 +52,9 @@ def verify(config: ConfigOption = CONFIG_DEFAULT, home: HomeOption = None, as_js
     epilog=examples("ibfloor ledger import-flex report.xml --dry-run", "ibfloor ledger import-flex report.xml"),
 )
 def import_flex(
-    report: Annotated[Path, typer.Argument(metavar="FILE", help="An IB Flex Query report in XML.", exists=True)],
+    report: Annotated[
+        Path, typer.Argument(metavar="FILE", help="An IB Flex Query report in XML.", exists=True, dir_okay=False)
+    ],
     config: ConfigOption = CONFIG_DEFAULT,
     home: HomeOption = None,
     account: Annotated[str, typer.Option("--account", help="The ledger's account, where no execution names it.")] = "",

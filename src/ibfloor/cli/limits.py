@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -28,6 +29,7 @@ LIMITS = (
     Column("is_changed", "Changed", spare=2),
     Column("rule", "Rule", spare=3),
 )
+NAMES_MAX = 30
 ScopeArgument = Annotated[
     str, typer.Argument(metavar="SCOPE", help="risk, account, strategy.NAME, class.FUT or instrument.ESZ6.")
 ]
@@ -46,8 +48,11 @@ def show(
     """List the limits that hold now; the most specific wins: instrument, class, strategy, then risk."""
     from ibfloor.control.once import fetch_snapshot
 
-    found = fetch_snapshot(home_of(config, home)).rows.get("limits", {}).values()
+    topics = fetch_snapshot(home_of(config, home)).rows
+    found = topics.get("limits", {}).values()
     rows: list[Row] = [row for row in found if isinstance(row, dict) and scope in ("", row.get("scope"))]
+    if scope and not rows:
+        _check_scope(scope, topics)
     if not every:
         rows = [row for row in rows if row.get("value") != "off" or row.get("is_changed")]
     if as_json:
@@ -118,6 +123,28 @@ def confirm(
     """Let a strategy send one order of a size that was refused as a fat finger, within five minutes."""
     command = ConfirmOrder(command_id=new_command_id(), actor=actor(), cl_ord_id=ClientOrderId(order))
     carry_out(home_of(config, home), command)
+
+
+def _check_scope(scope: str, topics: Mapping[str, Mapping[str, object]]) -> None:
+    from ibfloor.model.instrument import SecurityType
+
+    kind, _, name = scope.partition(".")
+    instruments = topics.get("instruments", {})
+    symbols = [str(row.get("symbol")) for row in instruments.values() if isinstance(row, dict)]
+    there = {
+        "risk": [""],
+        "account": [""],
+        "strategy": sorted(topics.get("strategies", {})),
+        "class": [each.value for each in SecurityType],
+        "instrument": [*sorted(symbols), *instruments],
+    }.get(kind)
+    if there is None or bool(name) is not (kind not in ("risk", "account")):
+        raise ConfigError(
+            f"{scope!r} is no scope of limits: write risk, account, strategy.NAME, class.FUT or instrument.ESZ6"
+        )
+    if name not in there:
+        names = ", ".join(there[:NAMES_MAX]) or "none"
+        raise ConfigError(f"{scope!r} is no scope of limits: there is no {kind} {name}; there are: {names}")
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -126,7 +126,16 @@ def capital(
     config: ConfigOption = CONFIG_DEFAULT,
     home: HomeOption = None,
 ) -> None:
-    """Give a strategy another rule for its capital; it counts at once, until floor.toml's own rule changes."""
+    """Give a strategy another rule for its capital; it counts at once, until floor.toml's own rule changes.
+
+    Without options it shows the rule as it stands.
+    """
+    if all(each is None for each in (fixed, weight, volatility, band_min, band_max)):
+        from ibfloor.cli.capital_rule import capital_lines
+
+        for line in capital_lines(StrategyId(name), config, home):
+            typer.echo(line)
+        return
     basis = CapitalBasis.FIXED if fixed else CapitalBasis.VOLATILITY if volatility else CapitalBasis.WEIGHT
     rule = CapitalRule(
         basis=basis,

@@ -41,7 +41,7 @@ class LimitDesk:
             case ChangeLimits():
                 return await self._change(command)
             case ResetLimits():
-                return self._reset(command)
+                return await self._reset(command)
             case ConfirmOrder():
                 return self._confirm(command)
             case EnableStrategy():
@@ -68,14 +68,18 @@ class LimitDesk:
             raise ConfigError(f"nothing was changed: {error}") from None
         return self._told(outcome)
 
-    def _reset(self, command: ResetLimits) -> CommandResult:
-        outcome = self._limits.reset(
-            scope_of(command.scope) if command.scope else None,
-            command.limits,
-            actor=command.actor,
-            reason=command.reason,
-            is_confirmed=command.confirm,
-        )
+    async def _reset(self, command: ResetLimits) -> CommandResult:
+        scope = scope_of(command.scope) if command.scope else None
+        if scope is not None and str(scope) not in {row.scope for row in self._limits.rows()}:  # what is gone may be
+            strange = await asyncio.wrap_future(self._queue.ask(lambda state: _strangeness(state, scope)))
+            if strange:
+                raise ConfigError(f"nothing was changed: {strange}")
+        try:
+            outcome = self._limits.reset(
+                scope, command.limits, actor=command.actor, reason=command.reason, is_confirmed=command.confirm
+            )
+        except ValueError as error:
+            raise ConfigError(f"nothing was changed: {error}") from None
         return self._told(outcome)
 
     def _told(self, outcome: LimitsChanged | Unconfirmed | None) -> CommandResult:

@@ -12,6 +12,8 @@ from ibfloor.model.fact_base import Fact
 from ibfloor.model.ids import StrategyId
 from ibfloor.model.money import Currency
 
+AMOUNT_LIMIT = Decimal(10**15)
+
 
 class CapitalBasis(StrEnum):
     """What a strategy's capital is measured by."""
@@ -72,6 +74,8 @@ def problem_of(rule: CapitalRule) -> str:
             return f'basis "{rule.basis}" has no {name}: leave it out'
         if value is not None and value <= 0:
             return f"{name} must be above zero"
+        if value is not None and value >= AMOUNT_LIMIT:
+            return f"{name} must be less than {AMOUNT_LIMIT:,}"
     if rule.weight is not None and rule.weight > 1:
         return f"weight is a share of the account: at most 1, not {rule.weight:f}"
     return _band_problem(rule)

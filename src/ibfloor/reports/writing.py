@@ -53,7 +53,10 @@ def statements_of(story: Chronicle, day: str | None, tz: tzinfo) -> Mapping[Stra
 def write_statements(
     made: Iterable[Statement], folder: Path, formats: Iterable[str], tz: tzinfo, *, floor: str = ""
 ) -> list[Path]:
-    """Write statements to ``<folder>/<day>/<book>.<format>``, each whole or not at all; return the files."""
+    """Write statements to ``<folder>/<day>/<book>.<format>``, each whole or not at all; return the files.
+
+    Raises ``NoStatement`` for a folder that cannot be written to.
+    """
     writers: dict[str, Callable[[Statement], str]] = {
         "html": lambda one: statement_html(one, tz, floor=floor),
         "csv": lambda one: statement_csv(one, tz),
@@ -62,12 +65,16 @@ def write_statements(
     wanted = tuple(formats)
     for one in made:
         place = folder / one.day
-        place.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for form in wanted:
-            file = place / f"{one.owner}.{form}"
-            draft = file.with_suffix(f".{form}.new")
-            draft.touch(mode=0o600)
-            draft.write_text(writers[form](one), encoding="utf-8")
-            os.replace(draft, file)
-            written.append(file)
+        try:
+            place.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for form in wanted:
+                file = place / f"{one.owner}.{form}"
+                draft = file.with_suffix(f".{form}.new")
+                draft.touch(mode=0o600)
+                draft.write_text(writers[form](one), encoding="utf-8")
+                os.replace(draft, file)
+                written.append(file)
+        except OSError as error:
+            reason = error.strerror or error
+            raise NoStatement(f"cannot write statements to {place}: {reason}; name another folder") from error
     return written

@@ -75,8 +75,16 @@ class LimitsInForce:
         return Proposal(tuple(changes), tuple(loosened))
 
     def propose_reset(self, scope: Scope | None, limits: Iterable[str] = ()) -> Proposal:
-        """Return what going back to floor.toml would change, of one scope or of all (``None``)."""
+        """Return what going back to floor.toml would change, of one scope or of all (``None``).
+
+        Raises ``ValueError`` for a limit that the scope has not.
+        """
         changes, loosened, wanted = [], [], set(limits)
+        kinds = ScopeKind if scope is None else (scope.kind,)
+        known = list(dict.fromkeys(name for kind in kinds for name in parameters_of(kind)))
+        if strange := sorted(wanted.difference(known)):
+            of_scope = "there is" if scope is None else f"{scope} has"
+            raise ValueError(f"{of_scope} no limit {strange[0]!r}; there are: {', '.join(known)}")
         for (each, limit), value in self._overlay.items():
             if (scope is not None and each != scope) or (wanted and limit not in wanted):
                 continue

@@ -9,6 +9,8 @@ import msgspec
 
 from ibfloor.risk.limits import LimitValue, Scope, ScopeKind
 
+VALUE_LIMIT = Decimal(10**15)
+
 
 class Kind(Enum):
     """How a parameter's value is written."""
@@ -125,6 +127,8 @@ def read_value(scope: Scope, name: str, text: str) -> LimitValue:
     is_whole = value.is_finite() and value == value.to_integral_value()
     if not value.is_finite() or value <= 0 or (parameter.kind in (Kind.COUNT, Kind.WHOLE) and not is_whole):
         raise ValueError(f"{name} is {parameter.kind.value}, not {text!r}")
+    if value >= VALUE_LIMIT:
+        raise ValueError(f"{name} is out of bounds: it must be less than {VALUE_LIMIT:,}; off switches a limit off")
     return value
 
 

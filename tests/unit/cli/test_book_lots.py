@@ -92,5 +92,10 @@ def test_lots_are_those_of_the_accounts_rule(
     assert shown.code == 0, shown.err
     rows = json.loads(shown.out)
     assert [(row["lot"], row["qty"], row["px"], row["cost"]) for row in rows] == lots
-    assert json.loads(ibfloor("book", "lots", "--book", "other", "--json", "-c", str(file)).out) == []
+    other = ibfloor("book", "lots", "--book", "other", "--json", "-c", str(file))
+    assert (other.code, other.out) == (1, "")
+    assert "there is no book other; there are: UNASSIGNED" in other.err
+    unknown = ibfloor("book", "lots", "NOSUCH", "-c", str(file))
+    assert (unknown.code, unknown.out) == (1, "")
+    assert "the floor has met no instrument NOSUCH; there are: SPY" in unknown.err
     assert "x1" in ibfloor("book", "lots", "-c", str(file)).out

@@ -70,3 +70,7 @@ def test_pairs_are_listed_with_the_spread_they_saved(ibfloor: Ibfloor, home: Pat
     of_one = json.loads(ibfloor("crossings", "--book", "sma", "--json", "--home", str(home)).out)
     assert [row["entry_id"] for row in of_one] == ["cross-1"]
     assert "160.025" in ibfloor("crossings", "--home", str(home)).out
+    assert json.loads(ibfloor("crossings", "--book", "UNASSIGNED", "--json", "--home", str(home)).out) == []
+    unknown = ibfloor("crossings", "-b", "nosuch", "--home", str(home))
+    assert (unknown.code, unknown.out) == (1, "")
+    assert "there is no book nosuch; there are: UNASSIGNED, pair, sma, trend" in unknown.err

@@ -108,7 +108,10 @@ class Console:
         try:
             for fault in call.faults if call.call == "inject" else ():
                 self._gateway.faults.inject(fault)
-            for event in call.events if call.call == "happen" else ():
+            due = call.events if call.call == "happen" else ()
+            for event in due:
+                self._gateway.lifecycle.check(event)
+            for event in due:
                 self._gateway.lifecycle.carry_out(event, self._gateway.now_ns())
             if call.call == "clear":
                 self._gateway.faults.clear(call.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
+from ibfloor.model.errors import ConfigError
 from ibfloor.model.ids import InstrumentId
 from ibfloor.model.instrument import SecurityType
 from ibfloor.sim.account import SimAccount
@@ -42,6 +43,11 @@ class Lifecycle:
         while self._coming and self._coming[0].at_ns <= now_ns:
             event = self._coming.pop(0)
             self.carry_out(event, event.at_ns)
+
+    def check(self, event: AccountEvent) -> None:
+        """Raise ``ConfigError`` for an event of an instrument that nobody knows."""
+        if not isinstance(event, Interest | Deposit) and self._market.master.by_symbol(event.symbol) is None:
+            raise ConfigError(f"this gateway has no instrument {event.symbol}: name one by its symbol")
 
     def carry_out(self, event: AccountEvent, now_ns: int) -> None:
         """Carry out one event; an instrument that nobody knows or holds changes nothing."""
