@@ -18,7 +18,7 @@ from ibfloor.sim.faults import actions as do
 from ibfloor.sim.gateway.console import ask_console, console_path
 from ibfloor.sim.gateway.happenings import Deposit
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 Start = Callable[..., Any]
 SPY = 756733
 

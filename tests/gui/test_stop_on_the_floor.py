@@ -17,7 +17,7 @@ import pytest
 
 from ibfloor.sim.gateway.book import BookReport
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
 WORKING = ("PreSubmitted", "Submitted", "PendingSubmit")
 Start = Callable[..., Any]

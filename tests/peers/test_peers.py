@@ -11,7 +11,7 @@ import pytest
 
 from ibfloor.sim.gateway.book import BookReport
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 Drive = Callable[[str], Coroutine[Any, Any, tuple[dict[str, Any], BookReport]]]
 Held = Callable[[BookReport], dict[str, Decimal]]
 

@@ -24,7 +24,7 @@ from ibfloor.model.order import Side
 from ibfloor.sim.faults import Fault, When
 from ibfloor.sim.faults import actions as do
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 SPREADER = Path(__file__).parent / "spreads" / "spreader.py"
 SPREADERS = {"alpha": ("Spreader", 0.6), "beta": ("Spreader", 0.8)}
 Fills = dict[ClientOrderId, dict[InstrumentId, Decimal]]
