@@ -169,8 +169,9 @@ def _given(place: Path, command: AnyCommand) -> CommandResult:
 def _show(shown: BookingPreview) -> None:
     import msgspec
 
+    from ibfloor.model.booking import left_text
+
     typer.echo(f"{shown.entry.kind.lower()}, entry {shown.preview_id}: {shown.entry.reason}")
     print_table([msgspec.to_builtins(line) for line in shown.lines], _LINES, empty="no book changes")
     for each in shown.breaks:
-        left = f"{each.after:f} of {each.before:f} would remain" if each.after else "nothing would remain"
-        typer.echo(f"break {each.key}: {left}")
+        typer.echo(left_text(each))

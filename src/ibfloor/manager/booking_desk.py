@@ -16,7 +16,7 @@ import msgspec
 from ibfloor.manager.desk import DeskNow
 from ibfloor.manager.floor_state import FloorState
 from ibfloor.manager.message_queue import MessageQueue
-from ibfloor.model.booking import BookingPreview, UndoEntry
+from ibfloor.model.booking import BookingPreview, UndoEntry, left_text
 from ibfloor.model.command import CommandResult, ConfirmBooking, Denied, Done, PreviewBooking, Previewed
 from ibfloor.model.entry import BookEntry
 from ibfloor.model.fact import AnyFact
@@ -83,7 +83,7 @@ class BookingDesk:
         entry = self._entry(state, command, names, preview_id, command.actor)
         if isinstance(entry, Denied):
             return entry
-        lines, breaks = preview(entry, state.books, state.breaks)
+        lines, breaks = preview(entry, state.books, state.breaks, is_equal=_is_equal(state))
         shown = BookingPreview(preview_id=preview_id, entry=entry, lines=lines, breaks=breaks)
         return _Kept(command, shown, touched(entry, state.books))
 
@@ -97,7 +97,7 @@ class BookingDesk:
         entry = self._entry(state, kept.asked, names, command.preview_id, command.actor)
         if isinstance(entry, Denied):
             return Denied(f"the books have moved on since the preview: {entry.text}"), None
-        breaks = preview(entry, state.books, state.breaks)[1]
+        breaks = preview(entry, state.books, state.breaks, is_equal=_is_equal(state))[1]
         if (entry.legs, touched(entry, state.books), breaks) != (
             kept.shown.entry.legs,
             kept.touched,
@@ -141,12 +141,12 @@ class BookingDesk:
         return hashlib.blake2s(text.encode(), digest_size=_ID_BYTES).hexdigest()
 
 
+def _is_equal(state: FloorState) -> bool:
+    last = state.reconciled
+    return last is not None and last.breaks == len(state.breaks)
+
+
 def _words(shown: BookingPreview) -> str:
     lines = [f"{line.strategy}: {line.what} {line.before:f} -> {line.after:f}" for line in shown.lines]
-    lines += [
-        f"break {each.key}: {each.after:f} of {each.before:f} would remain"
-        if each.after
-        else f"break {each.key}: nothing would remain"
-        for each in shown.breaks
-    ]
+    lines += [left_text(each) for each in shown.breaks]
     return f"{shown.entry.kind.lower()}, preview {shown.preview_id}: " + "; ".join(lines)

@@ -184,7 +184,7 @@ class PreviewLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BreakLeft(msgspec.Struct, frozen=True, kw_only=True):
-    """An open break that a booking touches: by how much the account has more than the books, before and after."""
+    """A break that a booking touches, or opens (then ``before`` is 0): what the account has more than the books."""
 
     key: str
     before: Decimal
@@ -208,3 +208,22 @@ def cash_in(currency: Currency) -> str:
 def position_in(instrument_id: InstrumentId) -> str:
     """Return the break key of an instrument."""
     return f"position:{instrument_id}"
+
+
+def left_text(left: BreakLeft) -> str:
+    """Return in words what would remain of a break, or which one would open."""
+    if not left.after:
+        return f"break {left.key}: nothing would remain"
+    if not left.before:
+        more = "more" if left.after > 0 else "less"
+        return (
+            f"break {left.key} would open: the account has {_amount(left.key, abs(left.after))} {more} than the books"
+        )
+    return f"break {left.key}: {_amount(left.key, left.after)} of {_amount(left.key, left.before)} would remain"
+
+
+def _amount(key: str, amount: Decimal) -> str:
+    kind, _, name = key.partition(":")
+    whole = f"{amount.normalize():,f}"
+    is_fine = "." in whole and len(whole.partition(".")[2]) > 2
+    return whole if kind != "cash" else f"{whole} {name}" if is_fine else f"{amount:,.2f} {name}"

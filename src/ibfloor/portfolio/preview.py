@@ -13,15 +13,19 @@ from ibfloor.model.ids import InstrumentId, StrategyId
 from ibfloor.portfolio.book import Amounts, Book
 from ibfloor.portfolio.books import Books
 from ibfloor.portfolio.position import Position
+from ibfloor.portfolio.reconciliation import CASH_TOLERANCE
 
 _ZERO = Decimal(0)
 _Slot = tuple[StrategyId, InstrumentId]
 
 
 def preview(
-    entry: BookEntry, books: Books, breaks: Mapping[str, BreakFound]
+    entry: BookEntry, books: Books, breaks: Mapping[str, BreakFound], *, is_equal: bool = False
 ) -> tuple[tuple[PreviewLine, ...], tuple[BreakLeft, ...]]:
-    """Return what changes by book, and what stays of the open breaks in what changes."""
+    """Return what changes by book, and what stays of the open breaks in what changes.
+
+    ``is_equal``: books and account agree but for these breaks, so that what changes beside them opens others.
+    """
     before = _look(entry, books)
     with books.trying(entry):
         after = _look(entry, books)
@@ -35,7 +39,7 @@ def preview(
             was, now = cash_before.get(currency, _ZERO), cash_after.get(currency, _ZERO)
             if was != now:
                 lines.append(PreviewLine(strategy=strategy, what=currency, before=was, after=now, is_cash=True))
-    return tuple(lines), tuple(_left(entry, before, after, breaks))
+    return tuple(lines), tuple(_left(entry, before, after, breaks, is_equal=is_equal))
 
 
 def touched(entry: BookEntry, books: Books) -> tuple[Position | None, ...]:
@@ -57,7 +61,9 @@ def _look(entry: BookEntry, books: Books) -> _Look:
     )
 
 
-def _left(entry: BookEntry, before: _Look, after: _Look, breaks: Mapping[str, BreakFound]) -> list[BreakLeft]:
+def _left(
+    entry: BookEntry, before: _Look, after: _Look, breaks: Mapping[str, BreakFound], *, is_equal: bool
+) -> list[BreakLeft]:
     changes = {position_in(key): after.totals[key] - total for key, total in before.totals.items()}
     for currency in {*before.cash, *after.cash}:
         changes[cash_in(currency)] = after.cash.get(currency, _ZERO) - before.cash.get(currency, _ZERO)
@@ -67,6 +73,11 @@ def _left(entry: BookEntry, before: _Look, after: _Look, breaks: Mapping[str, Br
         if change or name == entry.break_key:
             gap = each.theirs - each.ours
             found.append(BreakLeft(key=name, before=gap, after=gap - change))
+    opened = [(name, change) for name, change in sorted(changes.items()) if name not in breaks and is_equal]
+    cash = {cash_in(currency) for currency in after.cash}
+    for name, change in opened:
+        if abs(change) > (CASH_TOLERANCE if name in cash else _ZERO):
+            found.append(BreakLeft(key=name, before=_ZERO, after=-change))
     return found
 
 

@@ -12,6 +12,7 @@ from ibfloor.model.booking import (
     Adjust,
     AnyBooking,
     BookCash,
+    BreakLeft,
     ExpirePosition,
     MergePosition,
     Share,
@@ -19,14 +20,17 @@ from ibfloor.model.booking import (
     SplitPosition,
     TransferCash,
     TransferLot,
+    left_text,
 )
 from ibfloor.model.entry import EntryKind
+from ibfloor.model.fact import BreakFound
 from ibfloor.model.ids import UNASSIGNED, InstrumentId, StrategyId
 from ibfloor.model.instrument import SecurityType
 from ibfloor.model.money import Currency, Money
 from ibfloor.portfolio.actions import ActionError, Header
 from ibfloor.portfolio.booking import entry_of
 from ibfloor.portfolio.books import Books
+from ibfloor.portfolio.preview import preview
 
 D = Decimal
 KO, PEP, ES, SPREAD, IWM = map(InstrumentId, (1, 2, 3, 4, 5))
@@ -136,3 +140,15 @@ def test_a_break_of_less_than_a_cent_more_is_booked_whole(books: Books) -> None:
 def test_what_the_account_has_is_a_currency_whatever_the_list_says(books: Books, facts: Any) -> None:
     books.apply(facts.cash("5", currency="XAU"))
     assert asked(deposit("1.5", "XAU"), books).legs
+
+
+def test_a_preview_says_which_break_would_open_and_what_would_remain(books: Books) -> None:
+    entry = asked(deposit("10000"), books)
+    (opened,) = preview(entry, books, {}, is_equal=True)[1]
+    assert left_text(opened) == "break cash:USD would open: the account has 10,000.00 USD less than the books"
+    assert preview(entry, books, {})[1] == (), "books that were not compared tell nothing"
+    found = BreakFound(ts_event_ns=1, ts_init_ns=1, key="cash:USD", ours=D("10000.0000000000"), theirs=D("0"), text="")
+    (left,) = preview(entry, books, {"cash:USD": found}, is_equal=True)[1]
+    assert left_text(left) == "break cash:USD: -20,000.00 USD of -10,000.00 USD would remain"
+    ours = BreakLeft(key="position:1", before=D("100.000"), after=D("0.5000"))
+    assert left_text(ours) == "break position:1: 0.5 of 100 would remain"

@@ -125,6 +125,8 @@ function Preview({ shown }) {
     ${shown.breaks.map((left) => {
       const isOver = Number(left.after) === 0;
       return html`<p key=${left.key} class=${isOver ? "gain" : "warn"}><${Icon} name=${isOver ? "check" : "alert"} size="14" /> Break ${left.key}:
-        ${isOver ? " nothing would remain" : ` ${f.quantity(left.after)} of ${f.quantity(left.before)} would remain`}</p>`;
+        ${isOver ? " nothing would remain" : Number(left.before) === 0
+          ? ` would open: account less books would be ${f.quantity(left.after)}`
+          : ` ${f.quantity(left.after)} of ${f.quantity(left.before)} would remain`}</p>`;
     })}`;
 }
