@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 
 import msgspec
 
+from ibfloor.api.parent import ToParent
 from ibfloor.api.server import run_web
 from ibfloor.api.settings import WebSettings
 from ibfloor.model.errors import ConfigError
@@ -18,7 +20,8 @@ def main() -> int:
     try:
         # Not from arguments or the environment: other users could read a login token there.
         settings = msgspec.json.decode(_first_line(), type=WebSettings)
-        asyncio.run(run_web(settings))
+        with contextlib.redirect_stdout(ToParent(sys.stdout.fileno())):
+            asyncio.run(run_web(settings))
     except msgspec.DecodeError as error:
         sys.stderr.write(f"the first line of standard input is no JSON settings: {error}\n")
         return 2
