@@ -134,19 +134,16 @@ class Exposures:
             return None
         return self._pending - (self._account[instrument_id].pending or _ZERO) + margin
 
-    def margin(self, instrument_id: InstrumentId, unit_margin: Decimal) -> None:
-        """Take the newest initial margin of one more of an instrument, in the base currency."""
+    def price(
+        self, instrument_id: InstrumentId, unit_px: Decimal, currency: Currency, unit_margin: Decimal | None = None
+    ) -> None:
+        """Take an instrument's newest price, multiplier included; and, where known, the margin of one more of it."""
         slot = self.account_slot(instrument_id)
-        if slot.unit_margin != unit_margin:
-            slot.unit_margin = unit_margin
-            self._value(instrument_id, slot)
-
-    def price(self, instrument_id: InstrumentId, unit_px: Decimal, currency: Currency) -> None:
-        """Take an instrument's newest price, multiplier included."""
-        slot = self.account_slot(instrument_id)
-        if slot.unit_px == unit_px and slot.currency == currency:
+        if unit_margin is None:
+            unit_margin = slot.unit_margin
+        if slot.unit_px == unit_px and slot.currency == currency and slot.unit_margin == unit_margin:
             return
-        slot.unit_px, slot.currency = unit_px, currency
+        slot.unit_px, slot.currency, slot.unit_margin = unit_px, currency, unit_margin
         self._value(instrument_id, slot)
 
     def hold(self, strategy: StrategyId, instrument_id: InstrumentId, change: Decimal) -> None:

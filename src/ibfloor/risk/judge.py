@@ -91,11 +91,9 @@ class Judge:
         if context.is_confirmed and is_entry and fat_finger.is_on(seat.limits, context.account):
             self.confirmations.use(request)
         self.permissions.name(context.instrument)
-        slot, unit_px = context.account_slot, context.unit_px
-        if unit_px is not None and (slot.unit_px != unit_px or slot.currency != context.instrument.currency):
-            self.exposures.price(request.instrument_id, unit_px, context.instrument.currency)
-        if seat.wants.margin and context.unit_margin is not None and slot.unit_margin != context.unit_margin:
-            self.exposures.margin(request.instrument_id, context.unit_margin)
+        if context.unit_px is not None:
+            unit_margin = context.unit_margin if seat.wants.margin else None
+            self.exposures.price(request.instrument_id, context.unit_px, context.instrument.currency, unit_margin)
 
     def context(
         self,
