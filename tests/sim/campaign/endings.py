@@ -63,10 +63,16 @@ def ends_are_true(found: Evidence) -> Iterator[str]:
     for row in found.report.orders:
         ended_ns = row.completed_ns if row.status in ENDED else 1 << 63
         lasted_ns[row.order_ref] = max(ended_ns, lasted_ns.get(row.order_ref, 0))
-    state = FloorState()
+    state, excused = FloorState(), set()
     for fact in found.facts:
         order = state.apply(fact).order
-        if order is None or not order.status.is_done or found.is_hidden(fact.ts_init_ns):
+        if order is None:
+            continue
+        if not order.status.is_done:
+            excused.discard(order.cl_ord_id)
+        elif found.is_hidden(fact.ts_init_ns):
+            excused.add(order.cl_ord_id)  # told then: a fill that comes later tells no end anew
+        if not order.status.is_done or order.cl_ord_id in excused:
             continue
         late_ns = lasted_ns.get(order.cl_ord_id, 0) - fact.ts_init_ns
         if late_ns > TELLING_NS:
