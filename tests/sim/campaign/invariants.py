@@ -373,7 +373,8 @@ def _outages(found: Evidence) -> Iterator[tuple[float, float]]:
             for trouble in found.troubles:
                 for fault in trouble.faults:
                     if fault.name == firing.fault:
-                        yield begin_s, min(begin_s + fault.what.for_s, found.world.healed_s)  # type: ignore[union-attr]
+                        heals = (at_s for at_s in found.world.heals_s if at_s >= begin_s)
+                        yield begin_s, min([begin_s + fault.what.for_s, *heals])  # type: ignore[union-attr]
 
 
 __all__ = ["Evidence", "Violation", "judge", "recovery_s"]

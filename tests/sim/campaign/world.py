@@ -100,6 +100,8 @@ class World:
         self.uncovered: list[str] = []
         self.is_over = False
         self.healed_s = float("inf")
+        self.heals_s: list[float] = []
+        """All of them: hypothesis heals and troubles by turns."""
         self.facts_at_digest = 0
         self._ending = False
         self._over = asyncio.Event()
@@ -140,6 +142,7 @@ class World:
             self.gateway.faults.clear(row.name)
         self.network.weather.held_until_s = self.network.weather.refuses_until_s = 0.0
         self.healed_s = self.now_s()
+        self.heals_s.append(self.healed_s)
         self.gateway.flush()
 
     # floor
