@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from tests.sim.books_world import BooksWorld, play
 
 from ibfloor.manager.mark_keeper import GRACE_NS
@@ -93,9 +94,7 @@ async def marks(world: BooksWorld) -> dict[str, bool]:
     return {names[key]: row.mark_px is not None for key, row in rows.items() if row.qty}
 
 
-def test_what_is_flat_gives_its_line_to_what_is_held_and_had_none(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_flat_gives_its_line_to_what_is_held_and_had_none(tmp_path: Path) -> None:
     async def scene(world: BooksWorld) -> None:
         world.gateway.limits = LimitDesk(Limits(messages_per_s=0, lines=2), world.gateway.streams, lambda: 0)
         for symbol in ("KO", "PEP", "BAC"):
@@ -109,11 +108,12 @@ def test_what_is_flat_gives_its_line_to_what_is_held_and_had_none(
         await world.quote("BAC", "40.00", "40.02")
         assert await marks(world) == {"PEP": True, "BAC": True}
         assert lines(world) == 2
-        told = [line for line in capsys.readouterr().out.splitlines() if "of what is held" in line]
-        assert ["has come" in line for line in told] == [False, True]
-        assert all("BAC" in line for line in told)
 
-    play(tmp_path, scene)
+    with capture_logs() as log:
+        play(tmp_path, scene)
+    told = [line for line in log if "of what is held" in line["event"]]
+    assert ["has come" in line["event"] for line in told] == [False, True]
+    assert all("BAC" in line["instruments"] for line in told)
 
 
 def test_a_floor_that_comes_back_asks_for_what_it_holds_alone(tmp_path: Path) -> None:
