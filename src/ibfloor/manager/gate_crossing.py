@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from threading import Lock
 
+from ibfloor.manager.gate_lock import GateLock
 from ibfloor.model.ids import InstrumentId
 from ibfloor.model.instrument import Instrument
 from ibfloor.model.moment import Clock
@@ -20,7 +20,7 @@ class GateCrossing:
     def __init__(
         self,
         gate: RiskGate,
-        lock: Lock,
+        lock: GateLock,
         price: Callable[[InstrumentId, Side], PriceReference | None],
         clock: Clock,
         tell_trips: Callable[[], None],

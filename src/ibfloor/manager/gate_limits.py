@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from threading import Lock
 
 import msgspec
 
+from ibfloor.manager.gate_lock import GateLock
 from ibfloor.model.ids import ClientOrderId, InstrumentId, StrategyId
 from ibfloor.model.instrument import Instrument
 from ibfloor.model.market import Halt
@@ -31,7 +31,7 @@ class Unconfirmed(msgspec.Struct, frozen=True):
 class GateLimits:
     """What may be asked of the gate beside its checks; any thread may call any method."""
 
-    def __init__(self, gate: RiskGate, lock: Lock, clock: Clock) -> None:
+    def __init__(self, gate: RiskGate, lock: GateLock, clock: Clock) -> None:
         self._gate = gate
         self._lock = lock
         self._clock = clock

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 from math import isfinite
-from threading import Lock
 
+from ibfloor.manager.gate_lock import GateLock
 from ibfloor.model.ids import InstrumentId, StrategyId
 from ibfloor.model.instrument import Instrument
 from ibfloor.model.market import Quote
@@ -22,7 +22,9 @@ CLOSING_QUOTE_AGE_S = Decimal(60)
 class GateSizes:
     """Sizes and prices that the limits of one order let pass; any thread may ask."""
 
-    def __init__(self, gate: RiskGate, lock: Lock, quote: Callable[[InstrumentId], Quote | None], clock: Clock) -> None:
+    def __init__(
+        self, gate: RiskGate, lock: GateLock, quote: Callable[[InstrumentId], Quote | None], clock: Clock
+    ) -> None:
         self._gate = gate
         self._lock = lock
         self._quote = quote

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from math import isfinite
-from threading import Lock
 
 from ibfloor.manager.entry_holds import EntryHolds
 from ibfloor.manager.gate_crossing import GateCrossing
 from ibfloor.manager.gate_limits import GateLimits
+from ibfloor.manager.gate_lock import GateLock
 from ibfloor.manager.gate_sizes import GateSizes
 from ibfloor.model.combo import leg_side
 from ibfloor.model.fact import AnyFact
@@ -51,7 +51,7 @@ class SharedGate:
         """Why the newest quote of an instrument is not to be traded on; empty where it is. Set before the start."""
         self._clock = clock
         self._sink = sink
-        self._lock = Lock()
+        self._lock = GateLock()
         self.limits = GateLimits(gate, self._lock, clock)
         self.sizes = GateSizes(gate, self._lock, quote, clock)
         self.crossing = GateCrossing(gate, self._lock, self._price, clock, self._tell_trips)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from decimal import Decimal
-from threading import Lock
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from ibfloor.manager.gate_limits import GateLimits
+from ibfloor.manager.gate_lock import GateLock
 from ibfloor.manager.limit_desk import LimitDesk
 from ibfloor.manager.message_queue import MessageQueue
 from ibfloor.model.command import ChangeLimits, Done, ResetLimits
@@ -46,7 +46,7 @@ def desk() -> LimitDesk:
     )
     account = AccountLimits(max_gross_exposure=any_number)
     gate = RiskGate(RiskLimits(version=1, base_currency=USD, strategy=strategy, account=account))
-    return LimitDesk(GateLimits(gate, Lock(), clock), cast(MessageQueue, Queue()), clock)
+    return LimitDesk(GateLimits(gate, GateLock(), clock), cast(MessageQueue, Queue()), clock)
 
 
 @pytest.mark.parametrize(
