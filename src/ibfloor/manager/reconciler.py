@@ -124,13 +124,17 @@ class Reconciler:
         self._on_loop(self._tell_later)
 
     def settle_now(self, done: Callable[[bool], None]) -> None:
-        """Run passes until books and account agree or a break stands, then call back; any thread."""
+        """Run passes until books and account agree or a break stands, then call back; any thread.
+
+        Nobody knows whether they agree once the thread has ended: the answer is no.
+        """
 
         def ask() -> None:
             self._waiters.append(done)
             self._wake.set()
 
-        self._on_loop(ask)
+        if not self._on_loop(ask):
+            done(False)
 
     async def run(self) -> None:
         """Reconcile until cancelled; the session is open and stays its own reconnector."""
@@ -280,8 +284,12 @@ class Reconciler:
         self._asked.add((name, strategy))
         self._wake.set()
 
-    def _on_loop(self, act: Callable[[], None]) -> None:
+    def _on_loop(self, act: Callable[[], None]) -> bool:
         if self._loop is None:
             act()  # before the thread runs: nobody else touches these sets yet
-        else:
+            return True
+        try:
             self._loop.call_soon_threadsafe(act)
+        except RuntimeError:  # the loop has closed: the floor ends, and says why
+            return False
+        return True

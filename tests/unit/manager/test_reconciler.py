@@ -70,6 +70,27 @@ def test_lists_of_a_gateway_without_ib_prove_no_order_absent(
     assert account.asked == asked
 
 
+def test_whoever_asks_after_the_account_thread_has_ended_is_told_no() -> None:
+    class Forbidden(Exception):
+        """What ends the thread, as an account that is not allowed does."""
+
+    def forbid(_account: object, _currency: object) -> None:
+        raise Forbidden
+
+    looks, answers = _Looks(lambda _: {}), list[bool]()
+    itself: Any = looks
+    broker: Any = _Broker()
+    reconciler = Reconciler(broker, itself, itself, itself, FloorClock(), period_s=1.0, on_account=forbid)
+    with pytest.raises(Forbidden):
+        asyncio.run(reconciler.run())
+
+    reconciler.settle_now(answers.append)
+    reconciler.request("late", "a session came back while the floor ended")
+    reconciler.nudge()
+
+    assert answers == [False]
+
+
 class _Broker:
     """A session that always answers; what it lists is of no concern here."""
 
