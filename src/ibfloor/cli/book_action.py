@@ -22,6 +22,7 @@ from ibfloor.cli.booking import (
     shares,
 )
 from ibfloor.cli.options import CONFIG_DEFAULT, ConfigOption, HomeOption, examples
+from ibfloor.model.booking import RATIO_MAX
 from ibfloor.model.errors import ConfigError
 from ibfloor.model.ids import StrategyId
 
@@ -31,7 +32,6 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-RATIO_MAX = 1_000_000
 NewArgument = Annotated[int, typer.Argument(metavar="NEW", min=1, max=RATIO_MAX, help="So many new ones ...")]
 OldArgument = Annotated[int, typer.Argument(metavar="OLD", min=1, max=RATIO_MAX, help="... for so many old ones.")]
 LieuOption = Annotated[str, typer.Option("--in-lieu", metavar="PX", help="What a fraction was paid out at.")]

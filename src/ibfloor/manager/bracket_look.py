@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from decimal import Decimal
 
 from ibfloor.execution.bracket_guard import Differences
 from ibfloor.manager.floor_state import FloorState
 from ibfloor.manager.services import Services
-from ibfloor.model.ids import InstrumentId
-
-_POSITION = "position:"
+from ibfloor.model.booking import instrument_in
 
 
 class BracketLook:
@@ -40,8 +37,5 @@ class BracketLook:
 
 def differences(state: FloorState) -> Differences:
     """Return by how much more of each contract the account holds than all books together."""
-    found: dict[InstrumentId, Decimal] = {}
-    for key, fact in state.breaks.items():
-        if key.startswith(_POSITION):
-            found[InstrumentId(int(key.removeprefix(_POSITION)))] = fact.theirs - fact.ours
-    return found
+    found = ((instrument_in(key), fact.theirs - fact.ours) for key, fact in state.breaks.items())
+    return {instrument_id: difference for instrument_id, difference in found if instrument_id is not None}

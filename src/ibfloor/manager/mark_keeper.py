@@ -14,7 +14,7 @@ import structlog
 from ibfloor.data.manager import DataManager
 from ibfloor.data.subscriber import Delivery, Kind, Subscriber
 from ibfloor.manager.floor_state import Applied, FloorState
-from ibfloor.model.booking import position_in
+from ibfloor.model.booking import instrument_in, position_in
 from ibfloor.model.entry import BookEntry
 from ibfloor.model.errors import ConnectivityError
 from ibfloor.model.fact import BreakCleared, BreakFound, InstrumentDefined, OrderFilled, PositionMoved
@@ -62,7 +62,8 @@ class MarkKeeper:
             case BookEntry():
                 self._look(fact.instruments, fact.ts_init_ns)
             case BreakFound() | BreakCleared():
-                self._look([key for key in self._state.instruments if position_in(key) == fact.key], fact.ts_init_ns)
+                if (key := instrument_in(fact.key)) is not None:
+                    self._look([key], fact.ts_init_ns)
             case InstrumentDefined() if fact.instrument.instrument_id in self._undefined:
                 self._look([fact.instrument.instrument_id], fact.ts_init_ns)
         if self._flat:
@@ -72,7 +73,7 @@ class MarkKeeper:
 
     def watch_held(self) -> None:
         """Ask for the quotes of everything held, the same order every time: there may be more than lines."""
-        broken = {key for key in self._state.instruments if position_in(key) in self._state.breaks}
+        broken = {key for each in self._state.breaks if (key := instrument_in(each)) is not None}
         for key in sorted(self._state.books.instruments_open() | broken):
             self._keep(key)
 

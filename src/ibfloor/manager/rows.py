@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from ibfloor.manager.floor_state import FloorState
+from ibfloor.model.booking import instrument_in
 from ibfloor.model.entry import BookEntry, CashLeg, Leg, PositionLeg, SettleLeg, SplitLeg
 from ibfloor.model.fact import BreakFound, OrderFilled, SessionChanged
 from ibfloor.model.ids import InstrumentId, StrategyId
@@ -96,14 +97,14 @@ def session_row(state: FloorState, fact: SessionChanged) -> SessionView:
 
 def break_row(state: FloorState, fact: BreakFound) -> BreakView:
     """Return a break's row."""
-    kind, _, name = fact.key.partition(":")
+    instrument_id = instrument_in(fact.key)
     return BreakView(
         key=fact.key,
         ours=fact.ours,
         theirs=fact.theirs,
         text=fact.text,
         ts_ns=fact.ts_event_ns,
-        symbol=symbol_of(state, InstrumentId(int(name))) if kind == "position" else name,
+        symbol=fact.key.partition(":")[2] if instrument_id is None else symbol_of(state, instrument_id),
         cause=fact.cause,
         why=fact.why,
         proposal=fact.proposal,

@@ -11,6 +11,10 @@ from ibfloor.model.entry import BookEntry, EntryKind
 from ibfloor.model.ids import UNASSIGNED, InstrumentId, StrategyId
 from ibfloor.model.money import Currency, Money
 
+RATIO_MAX = 1_000_000
+"""A split, merger or spin-off gives no more than so many for one."""
+_POSITION = "position:"
+
 
 class Booking(msgspec.Struct, frozen=True, kw_only=True, tag=True, forbid_unknown_fields=True):
     """Base of all bookings."""
@@ -207,7 +211,12 @@ def cash_in(currency: Currency) -> str:
 
 def position_in(instrument_id: InstrumentId) -> str:
     """Return the break key of an instrument."""
-    return f"position:{instrument_id}"
+    return f"{_POSITION}{instrument_id}"
+
+
+def instrument_in(key: str) -> InstrumentId | None:
+    """Return the instrument of a break key; ``None`` for one of cash."""
+    return InstrumentId(int(key.removeprefix(_POSITION))) if key.startswith(_POSITION) else None
 
 
 def left_text(left: BreakLeft) -> str:

@@ -10,9 +10,7 @@ import msgspec
 
 from ibfloor.model.fact_base import Fact
 from ibfloor.model.ids import StrategyId
-from ibfloor.model.money import Currency
-
-AMOUNT_LIMIT = Decimal(10**15)
+from ibfloor.model.money import AMOUNT_LIMIT, Currency
 
 
 class CapitalBasis(StrEnum):

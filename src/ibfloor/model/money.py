@@ -13,6 +13,8 @@ Currency = NewType("Currency", str)
 
 USD = Currency("USD")
 ZERO = Decimal(0)
+AMOUNT_LIMIT = Decimal(10**15)
+"""No amount, quantity or limit is so large: of a sum of smaller ones every digit is kept."""
 
 _WHOLE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
 _THOUSANDTHS = "BHD IQD JOD KWD LYD OMR TND"

@@ -7,13 +7,11 @@ from decimal import Decimal
 
 import msgspec
 
-from ibfloor.model.booking import Booking
+from ibfloor.model.booking import RATIO_MAX, Booking
 from ibfloor.model.entry import CashLeg, Leg, PositionLeg, SettleLeg
+from ibfloor.model.money import AMOUNT_LIMIT
 
-LIMIT = Decimal(10**15)
 PLACES = 10
-RATIO_MAX = 1_000_000
-"""A split, merger or spin-off gives no more than so many for one."""
 
 
 def asked_too_much(booking: Booking) -> str | None:
@@ -22,8 +20,8 @@ def asked_too_much(booking: Booking) -> str | None:
         if isinstance(number, int):
             if abs(number) > RATIO_MAX:
                 return f"{name} {number} is out of bounds: {RATIO_MAX} at most"
-        elif not number.is_finite() or abs(number) >= LIMIT:
-            return f"{name} {number} is out of bounds: it must be less than {LIMIT:.0e}"
+        elif not number.is_finite() or abs(number) >= AMOUNT_LIMIT:
+            return f"{name} {number} is out of bounds: it must be less than {AMOUNT_LIMIT:.0e}"
         elif number != round(number, PLACES):
             return f"{name} {number} is too fine: books count {PLACES} decimals"
     return None
@@ -41,8 +39,8 @@ def too_much(leg: Leg) -> str | None:
         case _:
             numbers = []
     for number in numbers:
-        if abs(number) >= LIMIT:
-            return f"{number:.6g} is out of bounds: quantities, prices and amounts must be less than {LIMIT:.0e}"
+        if abs(number) >= AMOUNT_LIMIT:
+            return f"{number:.6g} is out of bounds: quantities, prices and amounts must be less than {AMOUNT_LIMIT:.0e}"
     return None
 
 

@@ -21,6 +21,7 @@ from ibfloor.model.booking import (
     ExpirePosition,
     SplitPosition,
     cash_in,
+    instrument_in,
     position_in,
 )
 from ibfloor.model.fact import OrderFilled
@@ -99,18 +100,18 @@ class _Explainer:
 
     def _open_positions(self) -> Iterator[Instrument]:
         for key in self._gaps:
-            kind, _, number = key.partition(":")
-            if kind == "position" and key not in self._answers:
-                instrument = self._evidence.books.instrument(InstrumentId(int(number)))
-                if instrument is not None:
-                    yield instrument
+            if key not in self._answers and (instrument := self._instrument_of(key)) is not None:
+                yield instrument
 
     def _still_open(self) -> Iterator[Instrument]:
         for key in self._gaps:
-            if key.startswith("position:") and self._answers.get(key, Explained()).cause is BreakCause.UNKNOWN:
-                instrument = self._evidence.books.instrument(InstrumentId(int(key.removeprefix("position:"))))
-                if instrument is not None:
-                    yield instrument
+            is_open = self._answers.get(key, Explained()).cause is BreakCause.UNKNOWN
+            if is_open and (instrument := self._instrument_of(key)) is not None:
+                yield instrument
+
+    def _instrument_of(self, key: str) -> Instrument | None:
+        instrument_id = instrument_in(key)
+        return None if instrument_id is None else self._evidence.books.instrument(instrument_id)
 
     def _exercise(self, option: Instrument, gap: Decimal) -> None:
         key, strike = position_in(option.instrument_id), option.contract.strike

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 
+from ibfloor.model.booking import RATIO_MAX
 from ibfloor.model.entry import (
     INCOME_KINDS,
     BookEntry,
@@ -18,9 +19,10 @@ from ibfloor.model.entry import (
 )
 from ibfloor.model.ids import InstrumentId, StrategyId
 from ibfloor.model.instrument import Instrument
+from ibfloor.model.money import AMOUNT_LIMIT
 from ibfloor.portfolio.book import Amounts, add_to
 from ibfloor.portfolio.books import Books
-from ibfloor.portfolio.bounds import LIMIT, RATIO_MAX, too_much
+from ibfloor.portfolio.bounds import too_much
 from ibfloor.portfolio.position import Settlement, settlement_of
 
 _ZERO = Decimal(0)
@@ -178,7 +180,7 @@ def _whole_split(entry: BookEntry, books: Books) -> str | None:
             held = books.book(strategy).qty(instrument_id)
             if held and strategy not in named:
                 return f"{strategy} holds {_name(books, instrument_id)} too: a split is of all books"
-            if abs(held) * of_it[0].new / of_it[0].old >= LIMIT:
+            if abs(held) * of_it[0].new / of_it[0].old >= AMOUNT_LIMIT:
                 return f"{strategy} would hold more of {_name(books, instrument_id)} than books count"
     return None
 

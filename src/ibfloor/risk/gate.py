@@ -12,6 +12,7 @@ from decimal import Decimal
 
 import msgspec
 
+from ibfloor.model.booking import instrument_in
 from ibfloor.model.entry import BookEntry
 from ibfloor.model.fact import (
     BreakCleared,
@@ -48,7 +49,6 @@ from ibfloor.risk.working import WorkingBook
 __all__ = ["Approved", "PriceReference", "RiskGate"]
 
 _ZERO = Decimal(0)
-_POSITION_KEY = "position:"
 _TAKEN = frozenset({OrdStatus.NEW, OrdStatus.PARTIALLY_FILLED, OrdStatus.FILLED})
 
 
@@ -182,10 +182,10 @@ class RiskGate:
                 self.seats.habits(fact.request.strategy, fact.request.instrument_id).note_size(fact.request.order_qty)
             case OrderRefused():
                 self.judge.intents.add(fact.request.strategy, fact.request.cl_ord_id)
-            case BreakFound() if fact.key.startswith(_POSITION_KEY):
-                self.lock(InstrumentId(int(fact.key.removeprefix(_POSITION_KEY))), fact.text)
-            case BreakCleared() if fact.key.startswith(_POSITION_KEY):
-                self.unlock(InstrumentId(int(fact.key.removeprefix(_POSITION_KEY))))
+            case BreakFound() if (broken := instrument_in(fact.key)) is not None:
+                self.lock(broken, fact.text)
+            case BreakCleared() if (mended := instrument_in(fact.key)) is not None:
+                self.unlock(mended)
             case LimitsChanged():
                 if self.in_force.apply(fact):
                     self.limits = self.in_force.now

@@ -7,9 +7,8 @@ from enum import Enum
 
 import msgspec
 
+from ibfloor.model.money import AMOUNT_LIMIT
 from ibfloor.risk.limits import LimitValue, Scope, ScopeKind
-
-VALUE_LIMIT = Decimal(10**15)
 
 
 class Kind(Enum):
@@ -127,8 +126,8 @@ def read_value(scope: Scope, name: str, text: str) -> LimitValue:
     is_whole = value.is_finite() and value == value.to_integral_value()
     if not value.is_finite() or value <= 0 or (parameter.kind in (Kind.COUNT, Kind.WHOLE) and not is_whole):
         raise ValueError(f"{name} is {parameter.kind.value}, not {text!r}")
-    if value >= VALUE_LIMIT:
-        raise ValueError(f"{name} is out of bounds: it must be less than {VALUE_LIMIT:,}; off switches a limit off")
+    if value >= AMOUNT_LIMIT:
+        raise ValueError(f"{name} is out of bounds: it must be less than {AMOUNT_LIMIT:,}; off switches a limit off")
     return value
 
 
