@@ -40,7 +40,7 @@ class Eyes:
 
     async def do(self, *wishes: list[Any]) -> None:
         """Ask for something, and return when all that came of it has been told."""
-        raise NotImplementedError
+        raise NotImplementedError  # each client does it its own way
 
     def newest(self) -> dict[str, tuple[int, Decimal, Decimal]]:
         """Return every execution in its newest revision."""

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ibfloor.cli.options import CONFIG_DEFAULT, ConfigOption, HomeOption, JsonOption, examples, home_of
-from ibfloor.cli.output import Column, print_json, print_table
+from ibfloor.cli.output import Column, print_json, print_table, some_of
 from ibfloor.cli.report_options import UnknownName, check_book, reporting
 
 _COLUMNS = (
@@ -20,8 +20,6 @@ _COLUMNS = (
     Column("currency", "In", spare=1),
     Column("lot", "Lot"),
 )
-NAMES_MAX = 30
-_AFTER_ALL_NS = 2**63 - 1
 
 
 def register(app: typer.Typer) -> None:
@@ -40,19 +38,18 @@ def lots(
 
     The last column is what ``ibfloor book transfer --lot`` takes.
     """
-    from ibfloor.portfolio.chronicle import books_at
+    from ibfloor.portfolio.chronicle import books_now
     from ibfloor.portfolio.lot_rows import lot_rows
     from ibfloor.reports.writing import read_chronicle
 
     terms = reporting(config, home)
     story = read_chronicle(home_of(config, home), terms.tz, terms.lots)
-    (now,) = books_at(story, [_AFTER_ALL_NS])
-    rows = lot_rows(now.books.values(), story.instruments)
-    check_book(owner, now.books, terms)
+    books = books_now(story).books
+    rows = lot_rows(books.values(), story.instruments)
+    check_book(owner, books, terms)
     met = {str(row["symbol"]) for row in rows} | {each.local_symbol for each in story.instruments.values()}
     if symbol and symbol.upper() not in {each.upper() for each in met}:
-        some = ", ".join(sorted(met)[:NAMES_MAX]) or "none"
-        raise UnknownName(f"the floor has met no instrument {symbol}; there are: {some}")
+        raise UnknownName(f"the floor has met no instrument {symbol}; there are: {some_of(sorted(met))}")
     found = [
         row
         for row in rows

@@ -83,14 +83,16 @@ def instrument_id(text: str, config: Path, home: Path | None) -> InstrumentId:
     if text.isdigit():
         return InstrumentId(int(text))
     from ibfloor.control.once import fetch_snapshot
+    from ibfloor.model.booking import instrument_in
 
     rows = fetch_snapshot(home_of(config, home)).rows
     found: dict[str, int] = {}
     for topic in ("positions", "instruments"):
         found |= _named(rows.get(topic, {}).values(), text)
     for key, row in rows.get("breaks", {}).items():
-        if isinstance(row, dict) and str(row.get("symbol")).upper() == text.upper() and key.startswith("position:"):
-            found[key] = int(key.removeprefix("position:"))
+        broken = instrument_in(key)
+        if isinstance(row, dict) and str(row.get("symbol")).upper() == text.upper() and broken is not None:
+            found[key] = broken
     if len(set(found.values())) == 1:
         return InstrumentId(next(iter(found.values())))
     if not found:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from ibfloor.cli.options import config_of, home_of
+from ibfloor.cli.output import some_of
 from ibfloor.model.capital import CapitalAllocated, CapitalBasis, CapitalRule, CapitalRuled
 from ibfloor.model.errors import ConfigError
 from ibfloor.model.ids import StrategyId
@@ -27,10 +28,9 @@ def capital_lines(strategy: StrategyId, config: Path, home: Path | None) -> list
         elif isinstance(fact, CapitalAllocated) and fact.strategy == strategy:
             amount = fact
     if strategy not in configured and ruled is None and amount is None:
-        there = ", ".join(sorted(configured)) or "none"
-        raise ConfigError(f"there is no strategy {strategy}; in floor.toml are: {there}")
+        raise ConfigError(f"there is no strategy {strategy}; in floor.toml are: {some_of(sorted(configured))}")
     by_file = configured.get(strategy)
-    if ruled is not None and ruled.configured == by_file:  # else the file was changed after it: the file counts
+    if ruled is not None and ruled.counts(by_file):
         lines = [f"{strategy}: {rule_text(ruled.rule)}; set by {ruled.actor}"]
     elif by_file is not None:
         lines = [f"{strategy}: {rule_text(by_file)}; as in floor.toml"]

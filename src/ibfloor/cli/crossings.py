@@ -71,9 +71,9 @@ def crossings(
 
 
 def _check(owner: str, config: Path, home: Path | None) -> None:
-    from ibfloor.portfolio.chronicle import books_at
+    from ibfloor.portfolio.chronicle import books_now
     from ibfloor.reports.writing import read_chronicle
 
     terms = reporting(config, home)
-    (now,) = books_at(read_chronicle(home_of(config, home), terms.tz, terms.lots), [2**63 - 1])
-    check_book(owner, now.books, terms)
+    story = read_chronicle(home_of(config, home), terms.tz, terms.lots)
+    check_book(owner, books_now(story).books, terms)

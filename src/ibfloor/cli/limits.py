@@ -9,7 +9,7 @@ import typer
 
 from ibfloor.cli.calls import actor, carry_out, new_command_id
 from ibfloor.cli.options import CONFIG_DEFAULT, ConfigOption, HomeOption, JsonOption, examples, home_of
-from ibfloor.cli.output import Column, Row, print_json, print_table
+from ibfloor.cli.output import Column, Row, print_json, print_table, some_of
 from ibfloor.model.command import ChangeLimits, ConfirmOrder, ResetLimits
 from ibfloor.model.errors import ConfigError
 from ibfloor.model.ids import ClientOrderId
@@ -29,7 +29,6 @@ LIMITS = (
     Column("is_changed", "Changed", spare=2),
     Column("rule", "Rule", spare=3),
 )
-NAMES_MAX = 30
 ScopeArgument = Annotated[
     str, typer.Argument(metavar="SCOPE", help="risk, account, strategy.NAME, class.FUT or instrument.ESZ6.")
 ]
@@ -143,8 +142,7 @@ def _check_scope(scope: str, topics: Mapping[str, Mapping[str, object]]) -> None
             f"{scope!r} is no scope of limits: write risk, account, strategy.NAME, class.FUT or instrument.ESZ6"
         )
     if name not in there:
-        names = ", ".join(there[:NAMES_MAX]) or "none"
-        raise ConfigError(f"{scope!r} is no scope of limits: there is no {kind} {name}; there are: {names}")
+        raise ConfigError(f"{scope!r} is no scope of limits: there is no {kind} {name}; there are: {some_of(there)}")
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -17,6 +17,7 @@ MISSING = "—"
 MINUS = "\N{MINUS SIGN}"
 NUMBERS = ("number", "price", "money", "gain")
 WORDS_WIDTH = 16
+NAMES_MAX = 30
 GAP = 2
 
 
@@ -74,6 +75,11 @@ def cell(value: object, kind: str) -> str:
             return _amount(value, ",f")
         case _:
             return _text(value)
+
+
+def some_of(names: Sequence[str]) -> str:
+    """Return the names that there are, for whoever gave another one; not all of many."""
+    return ", ".join(names[:NAMES_MAX]) or "none"
 
 
 def time_text(value: object) -> str:

@@ -2,8 +2,7 @@
 
 With them the journal alone tells what every book was worth at any time. Prices are taken of what is held and of
 what orders work for: it may be held a moment later. What was traded before the market told any price of it
-counts for a minute at what it was traded at. Owner: the main loop; what
-looks at books runs on the queue's thread.
+counts for a minute at what it was traded at. Owner: the main loop; what looks at books runs on the queue's thread.
 """
 
 from __future__ import annotations
@@ -92,7 +91,7 @@ class BookMarker:
         return fact
 
     def _marked(self, state: FloorState, now_ns: int) -> BooksMarked:
-        wanted = _held(state) | {order.request.instrument_id for order in state.orders.working()}
+        wanted = state.books.instruments_open() | {order.request.instrument_id for order in state.orders.working()}
         self._traded = {key: each for key, each in self._traded.items() if each.ts_ns >= now_ns - TRADED_AGE_NS}
         taken = {key: each for key, each in self._traded.items() if key in wanted}
         for key, mark in self._marks.of(wanted).items():
@@ -108,7 +107,7 @@ class BookMarker:
 
     def _is_incomplete(self, state: FloorState, fact: BooksMarked) -> bool:
         told = {each.instrument_id for each in fact.marks if each.source != TRADED}
-        return not _held(state) <= told or any(each.problem for each in self._rates())
+        return not state.books.instruments_open() <= told or any(each.problem for each in self._rates())
 
     def _says_the_same(self, before: BooksMarked | None, now: BooksMarked) -> bool:
         if before is None or day_of(before.ts_event_ns, self._tz) != day_of(now.ts_event_ns, self._tz):
@@ -118,8 +117,3 @@ class BookMarker:
         return then_px == {each.instrument_id: each.px for each in now.marks} and then_rates == {
             each.currency: each.rate for each in now.rates
         }
-
-
-def _held(state: FloorState) -> set[InstrumentId]:
-    books = state.books
-    return {key for name in books.strategies() for key in books.book(name).open_positions}

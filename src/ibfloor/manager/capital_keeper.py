@@ -97,7 +97,7 @@ class CapitalKeeper:
     def _rules(self, state: FloorState) -> Mapping[StrategyId, CapitalRule]:
         rules = dict(self._configured)
         for name, ruled in state.capital_rules.items():
-            if ruled.configured == self._configured.get(name):  # else the file was changed after it: the file counts
+            if ruled.counts(self._configured.get(name)):
                 rules[name] = ruled.rule
         return rules
 

@@ -45,6 +45,10 @@ class CapitalRuled(Fact, frozen=True, kw_only=True):
     """What floor.toml said then."""
     actor: str
 
+    def counts(self, configured: CapitalRule | None) -> bool:
+        """Return whether it still stands beside what floor.toml says now: a file changed since then counts more."""
+        return self.configured == configured
+
 
 class CapitalAllocated(Fact, frozen=True, kw_only=True):
     """A strategy's capital was set: what it sizes its orders by, and what its returns are measured on."""

@@ -46,6 +46,7 @@ KINDS = (
 """The facts that statements and returns are made of; all others may be left unread."""
 
 Bookings = OrderFilled | FeeReported | CashMoved | PositionMoved | BookEntry
+_AFTER_ALL_NS = 2**63 - 1
 _FLOWS = (CashMoved, PositionMoved, BookEntry)
 
 
@@ -238,6 +239,12 @@ def books_at(story: Chronicle, times: Sequence[int]) -> Iterator[BooksThen]:
             books.apply(story.bookings[now].fact)
             now += 1
         yield BooksThen({name: books.book(name) for name in books.strategies()}, books.account_cash())
+
+
+def books_now(story: Chronicle) -> BooksThen:
+    """Return all books as of after everything that the journal tells."""
+    (now,) = books_at(story, [_AFTER_ALL_NS])
+    return now
 
 
 def flow_times(story: Chronicle, start_ns: int, end_ns: int) -> list[int]:

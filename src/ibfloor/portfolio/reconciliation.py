@@ -8,7 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from ibfloor.model.account import BrokerSnapshot
-from ibfloor.model.booking import AnyBooking, BreakCause
+from ibfloor.model.booking import AnyBooking, BreakCause, cash_in, position_in
 from ibfloor.model.fact import (
     AnyFact,
     BreakCleared,
@@ -200,7 +200,7 @@ def _positions(books: Books, snapshot: BrokerSnapshot) -> list[Difference]:
         if ours != held:
             name = names.get(key) or (str(instrument.contract) if instrument else str(key))
             text = f"{name}: books hold {ours:f}, the account {held:f}"
-            differences.append(Difference(key=f"position:{key}", ours=ours, theirs=held, text=text))
+            differences.append(Difference(key=position_in(key), ours=ours, theirs=held, text=text))
     return differences
 
 
@@ -213,7 +213,7 @@ def _cash(books: Books, snapshot: BrokerSnapshot, tolerance: Decimal) -> list[Di
             text = f"{currency}: books have {ours:,.2f}, the account {theirs:,.2f}"
             if books.fees_pending:
                 text += f"; {books.fees_pending} fees are still to come"
-            differences.append(Difference(key=f"cash:{currency}", ours=ours, theirs=theirs, text=text))
+            differences.append(Difference(key=cash_in(currency), ours=ours, theirs=theirs, text=text))
     return differences
 
 

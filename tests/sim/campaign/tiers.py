@@ -63,7 +63,7 @@ def machine(options: Options) -> TierResult:
 
 
 def crashes(options: Options) -> TierResult:
-    """Tier D: SIGKILL at sixty named points of real processes; ``--fault`` is a point then."""
+    """Tier D: SIGKILL at every named point of real processes; ``--fault`` is a point then."""
     result = TierResult(tier="D", line="SIGKILL at named points, real processes")
     if options.is_slice:
         asked = ["--slice"]

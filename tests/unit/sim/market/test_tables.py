@@ -94,7 +94,7 @@ def test_recorded_quotes_and_trades_keep_their_range_and_volume(folder: Path, st
 
 
 class Store:
-    """What a recorder stored, in memory."""
+    """What a recorder stored, in memory; to be read only."""
 
     def __init__(self, ticks: Mapping[int, Table], bars: Mapping[int, Table]) -> None:
         self._ticks = ticks
