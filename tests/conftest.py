@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import settings
 
 # A property holds or it does not: how long an example takes says more of the machine than of the code.
@@ -16,6 +17,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Write the threads that a test plays into the run's report: scripts/reliability.py reads them there."""
     for item in items:
         item.user_properties += [("thread", mark.args[0]) for mark in item.iter_markers("thread")]
+
+
+def pytest_runtest_teardown() -> None:
+    """Leave no test the log that another one has set up."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 from msgspec.structs import replace
+from tests.unit.unlimited import NO_LIMITS
 
 from ibfloor.ledger.paths import LedgerPaths
 from ibfloor.ledger.replay import recover
@@ -19,23 +20,10 @@ from ibfloor.model.fact import AnyFact
 from ibfloor.model.ids import UNASSIGNED, InstrumentId, StrategyId
 from ibfloor.model.lots import LotMethod
 from ibfloor.model.money import USD, Money
-from ibfloor.risk.limits import AccountLimits, RiskLimits, StrategyLimits
 
 D = Decimal
 SPY = InstrumentId(756733)
 SMA = StrategyId("sma-spy")
-LIMITS = RiskLimits(
-    version=1,
-    base_currency=USD,
-    account=AccountLimits(max_gross_exposure=None),
-    strategy=StrategyLimits(
-        max_order_qty=None,
-        max_order_notional=None,
-        max_position_qty=None,
-        max_position_notional=None,
-        collar_pct=None,
-    ),
-)
 Journal = Callable[[Iterable[AnyFact]], None]
 Story = Callable[[int], list[AnyFact]]
 
@@ -108,8 +96,8 @@ def test_replay_makes_the_same_books_and_the_gate_follows_them(
         live.apply(fact)
     assert not live.is_news(PAID)
     journal(story)
-    restored = restore(paths.home, LIMITS, method)
-    again = restore(paths.home, LIMITS, method)
+    restored = restore(paths.home, NO_LIMITS, method)
+    again = restore(paths.home, NO_LIMITS, method)
     assert restored.state.books.digest() == again.state.books.digest() == live.books.digest()
     held = live.books.book(SMA).qty(SPY)
     assert held == 2 * 200 + 300  # two fills before the split, three from its time on

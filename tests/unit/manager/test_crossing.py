@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from tests.unit.unlimited import limits_but
 
 from ibfloor.config import CrossingSection
 from ibfloor.execution.ticket import OrderTicket
@@ -29,25 +30,18 @@ from ibfloor.model.money import USD
 from ibfloor.model.order import OrdType, Refused, Side
 from ibfloor.portfolio.crossing import crossings
 from ibfloor.risk.gate import RiskGate
-from ibfloor.risk.limits import AccountLimits, RiskLimits, StrategyLimits
+from ibfloor.risk.limits import AccountLimits, RiskLimits
 from ibfloor.strategy.values import Offer
 
 D = Decimal
 S = 10**9
 POSITION_MAX = 100
 ALPHA, BETA, GAMMA = (StrategyId(name) for name in ("alpha", "beta", "gamma"))
-LIMITS = RiskLimits(
-    version=1,
-    base_currency=USD,
-    account=AccountLimits(max_gross_exposure=D(1_000_000)),
-    strategy=StrategyLimits(
-        max_order_qty=None,
-        max_order_notional=None,
-        max_position_qty=D(POSITION_MAX),
-        max_position_notional=None,
-        collar_pct=D(5),
-        quote_age_max_s=D(100),
-    ),
+LIMITS = limits_but(
+    AccountLimits(max_gross_exposure=D(1_000_000)),
+    max_position_qty=D(POSITION_MAX),
+    collar_pct=D(5),
+    quote_age_max_s=D(100),
 )
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from tests.unit.unlimited import limits_but
 
 from ibfloor.clock import FloorClock
 from ibfloor.execution.order_table import OrderTable
@@ -25,10 +26,9 @@ from ibfloor.manager.shared_gate import SharedGate
 from ibfloor.model.ids import ClientOrderId
 from ibfloor.model.instrument import Instrument
 from ibfloor.model.market import Quote
-from ibfloor.model.money import USD
 from ibfloor.model.order import OrderRequest, OrdStatus, Side
 from ibfloor.risk.gate import RiskGate
-from ibfloor.risk.limits import AccountLimits, RiskLimits, StrategyLimits
+from ibfloor.risk.limits import AccountLimits
 
 D = Decimal
 THREADS = 4
@@ -36,20 +36,13 @@ POSITION_MAX = 150
 ACCOUNT_MAX = 300
 GROSS_MAX = 25_000  # at a price of 100 this holds before the account's position does
 ORDERS_MAX = 5
-LIMITS = RiskLimits(
-    version=1,
-    base_currency=USD,
-    account=AccountLimits(max_gross_exposure=D(GROSS_MAX), max_open_orders=D(ORDERS_MAX)),
-    strategy=StrategyLimits(
-        max_order_qty=None,
-        max_order_notional=None,
-        max_position_qty=D(POSITION_MAX),
-        max_position_notional=None,
-        max_account_position_qty=D(ACCOUNT_MAX),
-        collar_pct=D(5),
-        quote_age_max_s=D(1_000_000),
-        allow_self_trade=True,
-    ),
+LIMITS = limits_but(
+    AccountLimits(max_gross_exposure=D(GROSS_MAX), max_open_orders=D(ORDERS_MAX)),
+    max_position_qty=D(POSITION_MAX),
+    max_account_position_qty=D(ACCOUNT_MAX),
+    collar_pct=D(5),
+    quote_age_max_s=D(1_000_000),
+    allow_self_trade=True,
 )
 DEEDS = ("send", "send", "fill", "cancel", "change")
 STEPS = 25

@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from tests.unit.unlimited import limits_but
+
 from ibfloor.execution.order_table import OrderTable
 from ibfloor.manager.floor_state import FloorState
 from ibfloor.model.fact import OrderFilled, OrderHanded, ReplaceRequested
@@ -13,7 +15,6 @@ from ibfloor.model.money import USD
 from ibfloor.model.order import OrderRequest, OrdStatus, Refused, Side
 from ibfloor.risk.exposure import Exposures
 from ibfloor.risk.gate import PriceReference, RiskGate
-from ibfloor.risk.limits import AccountLimits, RiskLimits, StrategyLimits
 from ibfloor.risk.reservations import Reservations
 
 GONE, HEIR = StrategyId("sma"), StrategyId("heir")
@@ -54,19 +55,7 @@ def test_correction_of_a_fill_from_before_stays_with_the_book_that_has_the_fill(
 
 
 def test_order_of_an_heir_is_open_for_him_alone_and_meets_his_own_orders(facts: Any) -> None:
-    limits = RiskLimits(
-        version=1,
-        base_currency=USD,
-        account=AccountLimits(max_gross_exposure=None),
-        strategy=StrategyLimits(
-            max_order_qty=None,
-            max_order_notional=None,
-            max_position_qty=None,
-            max_position_notional=None,
-            collar_pct=None,
-            max_open_orders=Decimal(1),
-        ),
-    )
+    limits = limits_but(max_open_orders=Decimal(1))
     gate, table, spy = RiskGate(limits), OrderTable(), facts.instrument()
 
     def ask(request: OrderRequest) -> str:

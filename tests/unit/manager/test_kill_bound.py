@@ -7,36 +7,21 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from tests.unit.unlimited import limits_but
 
 from ibfloor.manager.commands import _text_of
 from ibfloor.manager.shared_gate import SharedGate
 from ibfloor.model.command import Unkill
 from ibfloor.model.ids import StrategyId
 from ibfloor.model.market import Quote
-from ibfloor.model.money import USD
 from ibfloor.model.order import Side
 from ibfloor.risk.gate import RiskGate
-from ibfloor.risk.limits import AccountLimits, RiskLimits, StrategyLimits
 
 D = Decimal
 SMA = StrategyId("sma")
 NAN = float("nan")
 NOW_NS = 100_000_000_000
-LIMITS = RiskLimits(
-    version=1,
-    base_currency=USD,
-    account=AccountLimits(max_gross_exposure=None),
-    strategy=StrategyLimits(
-        max_order_qty=None,
-        max_order_notional=None,
-        max_position_qty=None,
-        max_position_notional=None,
-        collar_pct=D(5),
-        quote_age_max_s=D(60),
-        order_rate_per_s=None,
-        order_burst=D(1),
-    ),
-)
+LIMITS = limits_but(collar_pct=D(5), quote_age_max_s=D(60), order_rate_per_s=None, order_burst=D(1))
 
 
 class Clock:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from structlog.testing import capture_logs
+from tests.unit.unlimited import limits_but
 
 from ibfloor.manager.account_board import AccountBoard
 from ibfloor.manager.floor_state import FloorState
@@ -25,26 +26,17 @@ from ibfloor.portfolio.performance import Performance
 from ibfloor.portfolio.position import Position, Settlement
 from ibfloor.portfolio.valuation import Mark, PositionValue, Rates, Valuation
 from ibfloor.risk.gate import RiskGate
-from ibfloor.risk.limits import AccountLimits, RiskLimits, StrategyLimits
+from ibfloor.risk.limits import AccountLimits
 
 D = Decimal
 SMA = StrategyId("sma")
 SPY = InstrumentId(756733)
 S_NS = 1_000_000_000
 DAY_NS = 86_400 * S_NS
-LIMITS = RiskLimits(
-    version=1,
-    base_currency=USD,
-    account=AccountLimits(max_gross_exposure=None, day_loss_max=D(1_000), drawdown_max_pct=D(2)),
-    strategy=StrategyLimits(
-        max_order_qty=None,
-        max_order_notional=None,
-        max_position_qty=None,
-        max_position_notional=None,
-        collar_pct=None,
-        day_loss_max=D(100),
-        drawdown_max=D(150),
-    ),
+LIMITS = limits_but(
+    AccountLimits(max_gross_exposure=None, day_loss_max=D(1_000), drawdown_max_pct=D(2)),
+    day_loss_max=D(100),
+    drawdown_max=D(150),
 )
 
 

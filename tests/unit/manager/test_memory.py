@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import cast
 
+from tests.unit.unlimited import NO_LIMITS
+
 from ibfloor.clock import FloorClock
 from ibfloor.ledger.segment import decode_fact, encode
 from ibfloor.manager.account_board import AccountBoard
@@ -20,23 +22,10 @@ from ibfloor.model.ids import AccountId, ExecId, InstrumentId, StrategyId, cl_or
 from ibfloor.model.money import USD, Money
 from ibfloor.model.order import OrderRequest, OrdStatus, OrdType, Side
 from ibfloor.risk.gate import RiskGate
-from ibfloor.risk.limits import AccountLimits, RiskLimits, StrategyLimits
 
 STRATEGY, SPY = StrategyId("alpha"), InstrumentId(756733)
 ORDERS = 1_000
 BYTES_MAX = 3_072
-NO_LIMITS = RiskLimits(
-    version=1,
-    base_currency=USD,
-    account=AccountLimits(max_gross_exposure=None),
-    strategy=StrategyLimits(
-        max_order_qty=None,
-        max_order_notional=None,
-        max_position_qty=None,
-        max_position_notional=None,
-        collar_pct=None,
-    ),
-)
 
 
 def life(number: int) -> Iterator[AnyFact]:

@@ -6,29 +6,18 @@ import asyncio
 import time
 from decimal import Decimal
 
+from tests.unit.unlimited import limits_but
+
 from ibfloor.clock import FloorClock
 from ibfloor.manager.lag import LagMeter
 from ibfloor.manager.shared_gate import SharedGate
 from ibfloor.manager.silence_guard import SilenceGuard
 from ibfloor.model.ids import StrategyId
-from ibfloor.model.money import USD
 from ibfloor.risk.gate import RiskGate
-from ibfloor.risk.limits import AccountLimits, RiskLimits, Scope, ScopeKind, StrategyLimits
+from ibfloor.risk.limits import Scope, ScopeKind
 
 SMA, PAIR = StrategyId("sma"), StrategyId("pair")
-LIMITS = RiskLimits(
-    version=1,
-    base_currency=USD,
-    account=AccountLimits(max_gross_exposure=None),
-    strategy=StrategyLimits(
-        max_order_qty=None,
-        max_order_notional=None,
-        max_position_qty=None,
-        max_position_notional=None,
-        collar_pct=None,
-    ),
-    patches={Scope(ScopeKind.STRATEGY, "sma"): {"loop_lag_max_s": Decimal(2)}},
-)
+LIMITS = limits_but(patches={Scope(ScopeKind.STRATEGY, "sma"): {"loop_lag_max_s": Decimal(2)}})
 
 
 def test_silent_strategy_is_held_until_it_answers_and_others_without_a_limit_never() -> None:
