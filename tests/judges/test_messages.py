@@ -22,6 +22,8 @@ from ibfloor.sim.gateway.codec.responses import RESPONSES
 from ibfloor.sim.gateway.codec.table import Block, Field, Item, Rows, Table
 from ibfloor.sim.gateway.wire import split_fields
 
+pytestmark = pytest.mark.slow
+
 ECHO = Path(__file__).with_name("echo.py")
 _CODE = runpy.run_path(str(ECHO))
 plain, collect, names_of = _CODE["plain"], _CODE["collect"], _CODE["names_of"]

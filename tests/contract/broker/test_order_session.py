@@ -321,6 +321,7 @@ def test_submit_without_connection_writes_nothing_and_says_so(gateway: Any, trad
     trade(test, backoff_first_s=5.0, backoff_max_s=5.0)
 
 
+@pytest.mark.slow
 def test_orders_over_the_budget_wait_and_cancels_pass_them(gateway: Any, trade: Any, spy: Any) -> None:
     async def test(session: Any, facts: Any) -> None:
         ids = [session.next_order_id() for _ in range(12)]

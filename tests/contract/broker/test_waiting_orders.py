@@ -203,6 +203,7 @@ def test_second_change_that_waited_leaves_the_order_in_doubt_while_the_first_is_
     trade(test, **SLOW)
 
 
+@pytest.mark.slow
 def test_order_of_one_strategy_does_not_wait_behind_the_flood_of_another(
     gateway: Any, run_gateway: Any, floor_at: Any, within: Any, spy: Any
 ) -> None:

@@ -17,6 +17,8 @@ from ibfloor.sim.gateway.faults.points import check_points
 from ibfloor.sim.gateway.lab import GatewayLab
 from ibfloor.sim.gateway.raw_client import RawClient
 
+pytestmark = pytest.mark.slow
+
 Play = Callable[..., str]
 SPY: dict[str, Scalar] = {"symbol": "SPY", "sec_type": "STK", "exchange": "SMART", "currency": "USD"}
 

@@ -87,6 +87,7 @@ def test_the_session_cookie_is_out_of_reach_of_scripts_and_other_sites(web: Any,
     run(story())
 
 
+@pytest.mark.slow
 def test_the_password_locks_after_ten_wrong_ones_but_a_link_still_opens(web: Any, run: Run) -> None:
     async def story() -> None:
         async with web.running(password=True):

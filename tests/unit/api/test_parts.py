@@ -61,6 +61,7 @@ def test_a_printed_login_token_grows_old(tmp_path: Path) -> None:
         desk.redeem("secret")
 
 
+@pytest.mark.slow
 def test_the_password_file_is_private_and_holds_no_password(tmp_path: Path) -> None:
     path = tmp_path / "web-password"
     assert not PasswordFile(path).is_set

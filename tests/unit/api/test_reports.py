@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from ibfloor.ledger.journal import JournalWriter
 from ibfloor.ledger.paths import LedgerPaths
 from ibfloor.ledger.replay import recover
@@ -60,6 +62,7 @@ def test_statements_are_told_as_json_csv_and_a_page_that_needs_nothing(web: Any,
     run(story())
 
 
+@pytest.mark.slow
 def test_what_is_not_there_is_told_by_name(web: Any, run: Run) -> None:
     async def story() -> None:
         async with web.running():

@@ -73,6 +73,7 @@ _VALUES = st.sampled_from(
 _FILLER = st.sampled_from(["", "# note", "\n\n", "  # [t0]"])
 
 
+@pytest.mark.slow
 @given(tables=st.lists(st.lists(st.tuples(_FILLER, _VALUES), max_size=6), min_size=1, max_size=6))
 def test_every_key_of_any_document_is_found(tables: list[list[tuple[str, str]]]) -> None:
     text = ""

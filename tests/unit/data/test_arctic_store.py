@@ -23,7 +23,7 @@ from ibfloor.data.store import BAR_COLUMNS, TICK_COLUMNS, StoreBroken, StoreErro
 from ibfloor.data.symbol_names import SymbolNames
 
 # ArcticDB builds its frames in a way that pandas will drop.
-pytestmark = pytest.mark.filterwarnings("ignore:Passing a BlockManager:DeprecationWarning")
+pytestmark = [pytest.mark.filterwarnings("ignore:Passing a BlockManager:DeprecationWarning"), pytest.mark.slow]
 
 NS = 1_000_000_000
 MINUTE = 60 * NS

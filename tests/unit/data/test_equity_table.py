@@ -24,7 +24,7 @@ from ibfloor.model.money import Currency, Money
 from ibfloor.portfolio.curve import CurvePoint, book_key
 from ibfloor.portfolio.worth import ACCOUNT
 
-pytestmark = pytest.mark.filterwarnings("ignore:Passing a BlockManager:DeprecationWarning")
+pytestmark = [pytest.mark.filterwarnings("ignore:Passing a BlockManager:DeprecationWarning"), pytest.mark.slow]
 
 ALPHA = StrategyId("alpha")
 NEW_YEAR = 1_767_225_600_000_000_000  # 2026-01-01 UTC

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import cast
 
+import pytest
 from tests.unit.unlimited import NO_LIMITS
 
 from ibfloor.clock import FloorClock
@@ -72,6 +73,7 @@ def life(number: int) -> Iterator[AnyFact]:
     yield FeeReported(ts_event_ns=ts_ns + 4, ts_init_ns=ts_ns + 4, exec_id=exec_id, fee=Money(Decimal("1.05"), USD))
 
 
+@pytest.mark.slow
 def test_an_order_that_is_done_costs_less_than_three_kib_with_its_fill_and_its_fee() -> None:
     state, gate = FloorState(), RiskGate(NO_LIMITS)
 

@@ -66,6 +66,7 @@ def paid_as_one(parts: list[Holding]) -> Decimal:
     return total + paid
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(HISTORIES, st.integers(0, 1 << 30), st.sampled_from(list(LotMethod)))
 def test_books_made_after_every_fact_are_those_made_once(history: list[AnyFact], seed: int, method: LotMethod) -> None:
@@ -82,6 +83,7 @@ def test_books_made_after_every_fact_are_those_made_once(history: list[AnyFact],
         assert looked_at.account_cash() == fresh.account_cash()
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(HISTORIES)
 def test_one_future_of_all_books_pays_as_its_whole_history_does(history: list[AnyFact]) -> None:

@@ -38,6 +38,7 @@ def told(*growths: str) -> Ratios:
     return found
 
 
+@pytest.mark.slow
 def test_ratios_of_four_days_by_hand() -> None:
     found = told("0.01", "-0.02", "0.03", "0")
     # mean 0.005; deviations 0.005 -0.025 0.025 -0.005: variance 0.0013/3; annualised by 252.

@@ -372,6 +372,7 @@ KNOWN = "d4325fb68f3d13f8c8a00033df25197284660f6c0b64c0b8c75bbc6f4d52fa8d"
 ORDER_FAULTS = {"correct_fill", "bust_fill", "fork_order", "duplicate", "drop", "delay", "fill_after_cancel"}
 
 
+@pytest.mark.slow
 def test_a_short_session_reconciles_to_the_cent_and_repeats_here_and_elsewhere() -> None:
     with Elsewhere(7, 300) as elsewhere:
         first, second = (session_of(7, 300) for _ in range(2))

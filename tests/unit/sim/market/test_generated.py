@@ -217,6 +217,7 @@ def test_currency_bars_are_midpoints(start_ns: int) -> None:
         assert (bid.close_px + ask.close_px) / 2 == middle.close_px
 
 
+@pytest.mark.slow
 def test_market_goes_on_over_nights_weekends_and_holidays(start_ns: int) -> None:
     market = GeneratedMarket(7, start_ns, ("SPY",))
     days = {US_STOCKS.day_of(tick.ts_ns) for tick in market.ticks(start_ns + 5 * NS_PER_DAY)}

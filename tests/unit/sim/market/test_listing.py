@@ -19,6 +19,8 @@ from ibfloor.sim.market.generated import GeneratedMarket
 from ibfloor.sim.market.listing import WORLD, Listing, read_listing
 from ibfloor.sim.market.securities import Security, SecurityMaster, default_master
 
+pytestmark = pytest.mark.slow
+
 DAY = date(2026, 11, 23)
 
 
