@@ -261,7 +261,7 @@ class Floor:
             self._clock,
             bookings,
             self._capital,
-            LimitDesk(self._gate.limits, self._queue, self._clock),
+            LimitDesk(self._gate.limits, self._queue, self._clock, self._kill_switch.officer),
             shut_down=self._over.set,
         )
 
@@ -291,7 +291,7 @@ class Floor:
         )
         publisher.kill_rows = self._kill_switch.board.rows
         publisher.watchdog = lambda: "" if dog is None else dog.state
-        publisher.has_risk_officer = self._kill_switch.has_officer
+        publisher.has_risk_officer = lambda: self._kill_switch.officer.is_named
         return publisher
 
     @property

@@ -163,6 +163,12 @@ class Scene:
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self.run(*arguments, "--config", str(self.config))
 
+    def secretly(self, *arguments: str, words: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+        """Run a command that reads secrets: the words, a line each, on its standard input."""
+        command = [sys.executable, "-m", "ibfloor", *arguments, "--stdin", "--config", str(self.config)]
+        typed = "".join(f"{word}\n" for word in words)
+        return subprocess.run(command, input=typed, capture_output=True, text=True, timeout=60, check=False)
+
     def view(self, topic: str) -> dict[str, Any]:
         try:
             return dict(fetch_snapshot(self.home).rows.get(topic, {}))

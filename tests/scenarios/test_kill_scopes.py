@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -95,17 +94,6 @@ def state(scene: Any, name: str) -> str:
     return str(scene.view("strategies")[name]["state"])
 
 
-def officer(scene: Any, *lines: str, command: tuple[str, ...] = ("officer",)) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "ibfloor", *command, "--stdin", "--config", str(scene.config)],
-        input="\n".join(lines) + "\n",
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
 def test_a_killed_strategy_stays_dead_through_a_restart_until_the_risk_officer_resets_it(scene: Any) -> None:
     floor = begin(scene)
     done = scene.cli("kill", "runaway", "--strategy", "alpha")
@@ -121,12 +109,14 @@ def test_a_killed_strategy_stays_dead_through_a_restart_until_the_risk_officer_r
     scene.until(lambda: state(scene, "beta") == "RUNNING", again)
     assert (state(scene, "alpha"), scene.view("kills").keys()) == ("STOPPED", {"strategy:alpha"})
 
-    assert officer(scene, "correct horse").returncode == 0
-    assert officer(scene, "wrong horse!!", "another horse").returncode == 2, "the old one is asked for"
+    assert scene.secretly("officer", words=("correct horse",)).returncode == 0
+    assert scene.secretly("officer", words=("wrong horse!!", "another horse")).returncode == 2, (
+        "the old one is asked for"
+    )
     unkill = ("unkill", "mended", "--strategy", "alpha")
-    denied = officer(scene, "battery staple", command=unkill)
+    denied = scene.secretly(*unkill, words=("battery staple",))
     assert (denied.returncode, "not the risk officer" in denied.stderr) == (1, True)
-    opened = officer(scene, "correct horse", command=unkill)
+    opened = scene.secretly(*unkill, words=("correct horse",))
     assert opened.returncode == 0, opened.stderr
     assert "correct horse" not in again.words()
     scene.until(lambda: scene.view("kills") == {}, again)

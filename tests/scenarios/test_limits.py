@@ -68,8 +68,14 @@ def test_limits_are_changed_for_the_next_order_and_a_restart_keeps_them(scene: A
     end(floor)
     floor = scene.floor()
     scene.until(lambda: limits_of(scene).get("strategy.buying max_order_qty") == "3", floor, 60)
-    back = scene.cli("limits", "reset", "--yes")
+    assert scene.secretly("officer", words=("correct horse",)).returncode == 0
+    alone = scene.cli("limits", "reset", "--yes")
+    assert (alone.returncode, "use --stdin" in alone.stderr) == (2, True), "nobody is there to ask"
+    wrong = scene.secretly("limits", "reset", "--yes", words=("battery staple",))
+    assert (wrong.returncode, "not the risk officer" in wrong.stderr) == (1, True)
+    back = scene.secretly("limits", "reset", "--yes", words=("correct horse",))
     assert (back.returncode, "as in floor.toml" in back.stdout) == (0, True), back.stderr
+    assert "correct horse" not in floor.words()
     scene.until(lambda: "strategy.buying max_order_qty" not in limits_of(scene), floor, 30)
     end(floor)
 

@@ -53,6 +53,8 @@ def _strategy_file(text: str) -> str:
 
 
 Reason = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
+Passphrase = Annotated[str, Field(max_length=256)]
+"""The risk officer's; empty where none is named."""
 Name = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 OrderId = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$")]
 Key = Annotated[str, Header(alias="Idempotency-Key", pattern=r"^[A-Za-z0-9_-]{8,64}$")]
@@ -90,7 +92,7 @@ class UnkillOrder(KillAim):
 
     reason: Reason
     password: Annotated[str, Field(max_length=256)] = ""
-    passphrase: Annotated[str, Field(max_length=256)] = ""
+    passphrase: Passphrase = ""
 
 
 def command_routes(guard: Guard, link: FloorLink, desk: LoginDesk) -> APIRouter:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from ibfloor.api.command_routes import Key, Name, OrderId, Reason, give
+from ibfloor.api.command_routes import Key, Name, OrderId, Passphrase, Reason, give
 from ibfloor.api.floor_link import FloorLink
 from ibfloor.api.guard import Guard
 from ibfloor.model.command import AnyCommand, ChangeLimits, ConfirmOrder, EnableStrategy, ResetLimits
@@ -25,12 +25,13 @@ class _Body(BaseModel):
 
 
 class LimitsOrder(_Body):
-    """New values of limits of one scope; ``confirm`` where they let more pass than now."""
+    """New values of limits of one scope; ``confirm``, and ``passphrase`` where it is set, if they let more pass."""
 
     scope: Scope
     limits: Annotated[dict[LimitName, LimitText], Field(min_length=1, max_length=50)]
     reason: MaybeReason = ""
     confirm: bool = False
+    passphrase: Passphrase = ""
 
 
 class ResetOrder(_Body):
@@ -40,12 +41,14 @@ class ResetOrder(_Body):
     limits: Annotated[list[LimitName], Field(max_length=50)] = []
     reason: MaybeReason = ""
     confirm: bool = False
+    passphrase: Passphrase = ""
 
 
 class EnableOrder(_Body):
-    """Why a restrained strategy may trade again."""
+    """Why a restrained strategy may trade again; ``passphrase`` where it is set."""
 
     reason: Reason
+    passphrase: Passphrase = ""
 
 
 def limit_routes(guard: Guard, link: FloorLink) -> APIRouter:
@@ -61,6 +64,7 @@ def limit_routes(guard: Guard, link: FloorLink) -> APIRouter:
             limits=dict(body.limits),
             reason=body.reason,
             confirm=body.confirm,
+            passphrase=body.passphrase,
         )
         return await _told(link, command)
 
@@ -73,6 +77,7 @@ def limit_routes(guard: Guard, link: FloorLink) -> APIRouter:
             limits=tuple(body.limits),
             reason=body.reason,
             confirm=body.confirm,
+            passphrase=body.passphrase,
         )
         return await _told(link, command)
 
@@ -83,8 +88,13 @@ def limit_routes(guard: Guard, link: FloorLink) -> APIRouter:
 
     @router.post("/strategies/{name}/enable")
     async def enable(request: Request, key: Key, name: Name, body: EnableOrder) -> dict[str, str]:
-        actor = guard.session(request).actor
-        command = EnableStrategy(command_id=f"web:{key}", actor=actor, strategy=StrategyId(name), reason=body.reason)
+        command = EnableStrategy(
+            command_id=f"web:{key}",
+            actor=guard.session(request).actor,
+            strategy=StrategyId(name),
+            reason=body.reason,
+            passphrase=body.passphrase,
+        )
         return await _told(link, command)
 
     return router

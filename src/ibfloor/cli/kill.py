@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +11,7 @@ import typer
 from ibfloor.cli.calls import actor, carry_out, new_command_id
 from ibfloor.cli.exit_codes import ExitCode
 from ibfloor.cli.options import CONFIG_DEFAULT, ConfigOption, HomeOption, examples, home_of
+from ibfloor.cli.passphrase import StdinOption, asked, officers
 from ibfloor.model.command import FlattenKilled, Kill, Unkill
 from ibfloor.model.errors import ConfigError, ConnectivityError, LedgerError
 
@@ -23,7 +23,6 @@ StrategyOption = Annotated[str, typer.Option("--strategy", metavar="NAME", help=
 InstrumentOption = Annotated[
     str, typer.Option("--instrument", metavar="SYMBOL", help="This instrument alone: a symbol, or IB's contract id.")
 ]
-StdinOption = Annotated[bool, typer.Option("--stdin", help="Read the passphrase from standard input's first line.")]
 
 CONFIRM_TIMEOUT_S = 25.0
 SCOPED_TIMEOUT_S = 4.0
@@ -90,23 +89,20 @@ def unkill(
 
     Where a risk officer is named, it asks for their passphrase. Other latched switches stay latched.
     """
-    from ibfloor.manager.risk_officer import officer_path
-
     place, folder = _place(strategy, instrument), home_of(config, home)
-    passphrase = _asked("Risk officer's passphrase: ", from_stdin) if officer_path(folder).exists() else ""
     command = Unkill(
         command_id=new_command_id(),
         actor=actor(),
         reason=reason,
         scope=place.scope,
         target=place.target,
-        passphrase=passphrase,
+        passphrase=officers(folder, from_stdin),
     )
     carry_out(folder, command)
 
 
 def officer(from_stdin: StdinOption = False, config: ConfigOption = CONFIG_DEFAULT, home: HomeOption = None) -> None:
-    """Name the risk officer: set the passphrase without which no kill switch opens.
+    """Name the risk officer: set the passphrase that opens kill switches, raises limits and enables strategies.
 
     Only its scrypt hash is kept, in a file of mode 0600 in the floor's home. To change it the old one is
     asked for; from standard input the old one comes first, the new one on the next line.
@@ -117,13 +113,13 @@ def officer(from_stdin: StdinOption = False, config: ConfigOption = CONFIG_DEFAU
     folder = home_of(config, home)
     make_home(folder, "[floor] home")
     path = officer_path(folder)
-    if path.exists() and not verify(path, _asked("Passphrase as it is: ", from_stdin)):
+    if path.exists() and not verify(path, asked("Passphrase as it is: ", from_stdin)):
         raise ConfigError("that is not the passphrase: nothing was changed")
-    new = _asked("New passphrase: ", from_stdin)
-    if not from_stdin and _asked("Once more: ", from_stdin) != new:
+    new = asked("New passphrase: ", from_stdin)
+    if not from_stdin and asked("Once more: ", from_stdin) != new:
         raise ConfigError("the two differ: nothing was changed")
     save(path, new)
-    typer.echo(f"the risk officer's passphrase is set ({path}); kill switches open by it alone from now on")
+    typer.echo(f"the risk officer's passphrase is set ({path}); no kill switch opens and no limit rises without it")
 
 
 def _place(strategy: str, instrument: str) -> KillPlace:
@@ -157,11 +153,3 @@ def _latch(home: Path, place: KillPlace, reason: str) -> str:
     except LedgerError as error:  # a full disk must not keep the command from the floor
         return f"NOT latched on disk: {error}"
     return f"latched on disk ({latches.path(place)}) by {state.actor}: {state.reason}"
-
-
-def _asked(what: str, from_stdin: bool) -> str:
-    if from_stdin:
-        return sys.stdin.readline().rstrip("\n")
-    if not sys.stdin.isatty():
-        raise ConfigError("there is no terminal to ask at: use --stdin")
-    return getpass.getpass(what)

@@ -10,6 +10,7 @@ import typer
 from ibfloor.cli.calls import actor, carry_out, new_command_id
 from ibfloor.cli.options import CONFIG_DEFAULT, ConfigOption, HomeOption, JsonOption, examples, home_of
 from ibfloor.cli.output import Column, Row, print_json, print_table, some_of
+from ibfloor.cli.passphrase import StdinOption, officers
 from ibfloor.model.command import ChangeLimits, ConfirmOrder, ResetLimits
 from ibfloor.model.errors import ConfigError
 from ibfloor.model.ids import ClientOrderId
@@ -74,13 +75,16 @@ def set_(
     values: Annotated[list[str], typer.Argument(metavar="LIMIT=VALUE...", help='"off" switches a limit off.')],
     reason: ReasonOption = "",
     yes: YesOption = False,
+    from_stdin: StdinOption = False,
     config: ConfigOption = CONFIG_DEFAULT,
     home: HomeOption = None,
 ) -> None:
     """Change limits for the very next order, until they are reset; restarts keep the change.
 
-    What tightens never waits. What lets more pass than now is shown first, and done with --yes.
+    What tightens never waits. What lets more pass than now is shown first, and done with --yes; where a risk
+    officer is named, and for real money always, it takes their passphrase.
     """
+    folder = home_of(config, home)
     command = ChangeLimits(
         command_id=new_command_id(),
         actor=actor(),
@@ -88,8 +92,9 @@ def set_(
         limits=dict(_pair(text) for text in values),
         reason=reason,
         confirm=yes,
+        passphrase=officers(folder, from_stdin) if yes else "",
     )
-    carry_out(home_of(config, home), command)
+    carry_out(folder, command)
 
 
 @app.command(epilog=examples("ibfloor limits reset", "ibfloor limits reset account max_gross_exposure --yes"))
@@ -98,10 +103,12 @@ def reset(
     limits: Annotated[list[str] | None, typer.Argument(metavar="[LIMIT...]", help="Which; left out, all.")] = None,
     reason: ReasonOption = "",
     yes: YesOption = False,
+    from_stdin: StdinOption = False,
     config: ConfigOption = CONFIG_DEFAULT,
     home: HomeOption = None,
 ) -> None:
     """Go back to what floor.toml says, as the floor read it at its start."""
+    folder = home_of(config, home)
     command = ResetLimits(
         command_id=new_command_id(),
         actor=actor(),
@@ -109,8 +116,9 @@ def reset(
         limits=tuple(limits or ()),
         reason=reason,
         confirm=yes,
+        passphrase=officers(folder, from_stdin) if yes else "",
     )
-    carry_out(home_of(config, home), command)
+    carry_out(folder, command)
 
 
 @app.command(epilog=examples("ibfloor limits confirm sma-spy:41"))

@@ -11,6 +11,7 @@ import typer
 
 from ibfloor.cli.calls import actor, carry_out, new_command_id
 from ibfloor.cli.options import CONFIG_DEFAULT, ConfigOption, HomeOption, examples, home_of
+from ibfloor.cli.passphrase import StdinOption, officers
 from ibfloor.model.capital import CapitalBasis, CapitalRule, problem_of
 from ibfloor.model.command import (
     AddStrategy,
@@ -62,12 +63,23 @@ def resume(name: NameArgument, config: ConfigOption = CONFIG_DEFAULT, home: Home
 def enable(
     name: NameArgument,
     reason: Annotated[str, typer.Argument(metavar="REASON", help="Why; it stands in the journal.")],
+    from_stdin: StdinOption = False,
     config: ConfigOption = CONFIG_DEFAULT,
     home: HomeOption = None,
 ) -> None:
-    """Let a strategy trade again that a guard has disabled or left only the way out; losses count from here."""
-    command = EnableStrategy(command_id=new_command_id(), actor=actor(), strategy=StrategyId(name), reason=reason)
-    carry_out(home_of(config, home), command)
+    """Let a strategy trade again that a guard has disabled or left only the way out; losses count from here.
+
+    Where a risk officer is named, and for real money always, it takes their passphrase.
+    """
+    folder = home_of(config, home)
+    command = EnableStrategy(
+        command_id=new_command_id(),
+        actor=actor(),
+        strategy=StrategyId(name),
+        reason=reason,
+        passphrase=officers(folder, from_stdin),
+    )
+    carry_out(folder, command)
 
 
 @app.command(

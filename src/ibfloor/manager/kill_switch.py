@@ -73,8 +73,7 @@ class KillSwitch:
             account, strategies, queue, gate, instrument, collar_pct=collar_pct, watch_held=watch_held
         )
         self._settle = account.settle
-        self._officer = RiskOfficer(settings.home, ground.monotonic)
-        self._is_live = settings.floor.mode is Mode.LIVE
+        self.officer = RiskOfficer(settings.home, ground.monotonic, is_live=settings.floor.mode is Mode.LIVE)
         self._page = page
         self._ground = ground
         self._latched: dict[KillPlace, LatchState] = {}
@@ -90,10 +89,6 @@ class KillSwitch:
     def is_latched(self) -> bool:
         """Tell whether trading is halted for the whole account."""
         return ACCOUNT in self._latched
-
-    def has_officer(self) -> bool:
-        """Tell whether a passphrase opens it."""
-        return self._officer.is_named
 
     def forbids(self, name: StrategyId) -> bool:
         """Tell whether a strategy must not be started."""
@@ -162,7 +157,7 @@ class KillSwitch:
             return Denied(f"the kill switch of {place} is not latched")
         if not reason.strip():
             return Denied("a reason is needed to reset the kill switch")
-        if objection := await self._objection(passphrase):
+        if objection := await self.officer.refusal("reset a kill switch", passphrase):
             log.warning("kill switch not reset", place=str(place), actor=actor, reason=objection)
             return Denied(objection)
         if self._lock(place).locked():
@@ -308,13 +303,6 @@ class KillSwitch:
         except LedgerError as error:
             log.critical("the kill switch is not on disk", reason=str(error))
             return f". NOT on disk, a restart would trade again: {error}"
-        return ""
-
-    async def _objection(self, passphrase: str) -> str:
-        if self._officer.is_named:
-            return await asyncio.to_thread(self._officer.objection, passphrase)
-        if self._is_live:
-            return "nobody may reset a kill switch of a live floor yet: name the risk officer with `ibfloor officer`"
         return ""
 
     async def _unsettled(self, place: KillPlace) -> str:

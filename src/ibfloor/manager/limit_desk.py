@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import assert_never
+from functools import partial
+from typing import Protocol, assert_never
+
+import structlog
 
 from ibfloor.manager.floor_state import FloorState
 from ibfloor.manager.gate_limits import GateLimits, Unconfirmed
 from ibfloor.manager.message_queue import MessageQueue
+from ibfloor.manager.risk_officer import RiskOfficer
 from ibfloor.model.command import (
     ChangeLimits,
     CommandResult,
@@ -24,16 +28,28 @@ from ibfloor.model.risk_fact import LimitChange, LimitsChanged, RestrictionLifte
 from ibfloor.risk.confirmations import VALID_S
 from ibfloor.risk.limits import Scope, ScopeKind
 
+log = structlog.get_logger(__name__)
 LimitCommand = ChangeLimits | ResetLimits | ConfirmOrder | EnableStrategy
 
 
-class LimitDesk:
-    """Takes the commands about limits; each change holds for the next order, and is a fact in the journal."""
+class Change(Protocol):
+    """A change of limits that has been put together, and may be carried out."""
 
-    def __init__(self, limits: GateLimits, queue: MessageQueue, clock: Clock) -> None:
+    def __call__(self, *, is_confirmed: bool) -> LimitsChanged | Unconfirmed | None:
+        """Change them, or say what is not confirmed; raises ``ValueError`` for what is no limit."""
+
+
+class LimitDesk:
+    """Takes the commands about limits; each change holds for the next order, and is a fact in the journal.
+
+    What only tightens asks nobody. What lets more pass is confirmed, by the risk officer too where there is one.
+    """
+
+    def __init__(self, limits: GateLimits, queue: MessageQueue, clock: Clock, officer: RiskOfficer) -> None:
         self._limits = limits
         self._queue = queue
         self._clock = clock
+        self._officer = officer
 
     async def carry_out(self, command: LimitCommand) -> CommandResult:
         """Carry out a command; raises ``ConfigError`` for a scope or a value that is none."""
@@ -56,17 +72,9 @@ class LimitDesk:
         strange = await asyncio.wrap_future(self._queue.ask(lambda state: _strangeness(state, scope)))
         if strange:
             raise ConfigError(f"nothing was changed: {strange}")
-        try:
-            outcome = self._limits.change(
-                scope,
-                tuple(command.limits.items()),
-                actor=command.actor,
-                reason=command.reason,
-                is_confirmed=command.confirm,
-            )
-        except ValueError as error:
-            raise ConfigError(f"nothing was changed: {error}") from None
-        return self._told(outcome)
+        wanted = tuple(command.limits.items())
+        change = partial(self._limits.change, scope, wanted, actor=command.actor, reason=command.reason)
+        return await self._carried_out(command, change)
 
     async def _reset(self, command: ResetLimits) -> CommandResult:
         scope = scope_of(command.scope) if command.scope else None
@@ -74,20 +82,29 @@ class LimitDesk:
             strange = await asyncio.wrap_future(self._queue.ask(lambda state: _strangeness(state, scope)))
             if strange:
                 raise ConfigError(f"nothing was changed: {strange}")
+        reset = partial(self._limits.reset, scope, command.limits, actor=command.actor, reason=command.reason)
+        return await self._carried_out(command, reset)
+
+    async def _carried_out(self, command: ChangeLimits | ResetLimits, change: Change) -> CommandResult:
         try:
-            outcome = self._limits.reset(
-                scope, command.limits, actor=command.actor, reason=command.reason, is_confirmed=command.confirm
-            )
+            outcome = change(is_confirmed=False)
+            if isinstance(outcome, Unconfirmed):
+                texts = "; ".join(_text(each) for each in outcome.loosened)
+                if not command.confirm:
+                    return Denied(
+                        f"this lets more pass than now: {texts}. Nothing was changed; say it again with --yes"
+                    )
+                if refusal := await self._officer.refusal("raise limits", command.passphrase):
+                    log.warning("limits not changed", actor=command.actor, wanted=texts, reason=refusal)
+                    return Denied(f"this lets more pass than now: {texts}. Nothing was changed: {refusal}")
+                outcome = change(is_confirmed=True)
         except ValueError as error:
             raise ConfigError(f"nothing was changed: {error}") from None
         return self._told(outcome)
 
     def _told(self, outcome: LimitsChanged | Unconfirmed | None) -> CommandResult:
-        if outcome is None:
+        if not isinstance(outcome, LimitsChanged):
             return Done("nothing to change: those limits hold already")
-        if isinstance(outcome, Unconfirmed):
-            texts = "; ".join(_text(change) for change in outcome.loosened)
-            return Denied(f"this lets more pass than now: {texts}. Nothing was changed; say it again with --yes")
         self._queue.put(outcome)
         texts = "; ".join(_text(change) for change in outcome.changes)
         return Done(f"limits version {outcome.version}, from the next order on: {texts}")
@@ -104,6 +121,9 @@ class LimitDesk:
         held = await asyncio.wrap_future(self._queue.ask(lambda state: state.risk.restricted.get(name)))
         if held is None:
             return Denied(f"{name} is not restrained by any guard")
+        if refusal := await self._officer.refusal("enable a strategy", command.passphrase):
+            log.warning("strategy not enabled", strategy=name, actor=command.actor, reason=refusal)
+            return Denied(f"{name} stays restrained: {refusal}")
         now_ns = self._clock.now_ns()
         self._queue.put(
             RestrictionLifted(

@@ -1,11 +1,13 @@
-"""The risk officer's passphrase: who knows it may open a kill switch. Kept as a scrypt hash, never as text.
+"""The risk officer's passphrase: without it no kill switch opens, no limit rises, no guard lifts.
 
-It guards against haste and against whoever has a page or a session open, not against the person who
-owns the machine: they can change every file of the home.
+Such a step takes two people: whoever gives the command, and whoever knows the passphrase. It is kept as a
+scrypt hash, never as text. It guards against haste and against whoever has a page or a session open, not
+against the person who owns the machine: they can change every file of the home.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import secrets
@@ -29,11 +31,15 @@ class _Stored(msgspec.Struct, frozen=True):
 
 
 class RiskOfficer:
-    """Checks a passphrase against the home's file; ``monotonic`` paces the tries of whoever guesses."""
+    """Checks a passphrase against the home's file; ``monotonic`` paces the tries of whoever guesses.
 
-    def __init__(self, home: Path, monotonic: Callable[[], float]) -> None:
+    A floor of real money where none is set lets nobody do what is the risk officer's. Owner: the main loop.
+    """
+
+    def __init__(self, home: Path, monotonic: Callable[[], float], *, is_live: bool = False) -> None:
         self._path = officer_path(home)
         self._monotonic = monotonic
+        self._is_live = is_live
         self._failures = 0
         self._shut_until_s = 0.0
 
@@ -41,6 +47,14 @@ class RiskOfficer:
     def is_named(self) -> bool:
         """Tell whether a passphrase is set."""
         return self._path.exists()
+
+    async def refusal(self, what: str, passphrase: str) -> str:
+        """Say why somebody may not do what is the risk officer's; empty when they may."""
+        if self.is_named:
+            return await asyncio.to_thread(self.objection, passphrase)
+        if self._is_live:
+            return f"nobody may {what} of a live floor yet: name the risk officer with `ibfloor officer`"
+        return ""
 
     def objection(self, passphrase: str) -> str:
         """Say why a passphrase is not taken; empty when it is right. Takes a tenth of a second."""

@@ -128,6 +128,8 @@ class ChangeLimits(Command, frozen=True, kw_only=True):
     """New values by the limits' names, as floor.toml writes them."""
     reason: str = ""
     confirm: bool = False
+    passphrase: str = ""
+    """The risk officer's, for what lets more pass; never written down with the command."""
 
 
 class ResetLimits(Command, frozen=True, kw_only=True):
@@ -139,6 +141,8 @@ class ResetLimits(Command, frozen=True, kw_only=True):
     """Which; empty for all of the scope."""
     reason: str = ""
     confirm: bool = False
+    passphrase: str = ""
+    """As in ``ChangeLimits``."""
 
 
 class ConfirmOrder(Command, frozen=True, kw_only=True):
@@ -152,6 +156,8 @@ class EnableStrategy(Command, frozen=True, kw_only=True):
 
     strategy: StrategyId
     reason: str
+    passphrase: str = ""
+    """The risk officer's; never written down with the command."""
 
 
 class Shutdown(Command, frozen=True, kw_only=True):

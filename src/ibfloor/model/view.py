@@ -28,7 +28,7 @@ class FloorView(msgspec.Struct, frozen=True, kw_only=True):
     watchdog: str = ""
     """``on``, ``starting`` or ``LOST: ...``; empty where none is wanted."""
     has_risk_officer: bool = False
-    """Whether a kill switch opens by the risk officer's passphrase alone."""
+    """Whether a kill switch opens, and a limit rises, by the risk officer's passphrase alone."""
     gate_open: bool = False
     gate_reason: str = ""
     strategies_running: int = 0

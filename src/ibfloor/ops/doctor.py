@@ -19,6 +19,7 @@ from ibfloor.config import ClockSource, FloorSettings, Mode, load_settings
 from ibfloor.ledger.latch import KillLatches
 from ibfloor.ledger.lock import running_pid
 from ibfloor.ledger.paths import LedgerPaths
+from ibfloor.manager.risk_officer import officer_path
 from ibfloor.model.errors import ConfigError, ConnectivityError, StrategyError
 from ibfloor.model.moment import NS_PER_S
 from ibfloor.ops.gateway_probe import GatewayReport, NotIb, probe_gateway
@@ -71,6 +72,7 @@ def examine(config: Path, home: Path | None = None) -> Iterator[Check]:
     if has_home:
         yield _disk(settings)
         yield _kill_switch(settings.home)
+        yield from _risk_officer(settings)
     yield from _gateway(settings)
     if has_home:
         yield _store(settings)
@@ -148,6 +150,14 @@ def _kill_switch(home: Path) -> Check:
         return _warn("kill switch", f"latched: {told}", "run the floor, then: ibfloor unkill REASON")
     pid = running_pid(LedgerPaths(home).lock)
     return _ok("kill switch", "open" + (f"; a floor runs here, process {pid}" if pid else ""))
+
+
+def _risk_officer(settings: FloorSettings) -> Iterator[Check]:
+    if officer_path(settings.home).exists():
+        yield _ok("risk officer", "named: kill switches open and limits rise by their passphrase")
+    elif settings.floor.mode is Mode.LIVE:
+        text = "none is named: no kill switch of a live floor opens and no limit rises without one"
+        yield _warn("risk officer", text, "run `ibfloor officer`")
 
 
 def _gateway(settings: FloorSettings) -> Iterator[Check]:

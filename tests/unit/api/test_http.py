@@ -177,6 +177,7 @@ def test_a_command_carries_the_key_the_actor_and_nothing_else(web: Any, run: Run
         ("/unkill", {"reason": "test"}, Unkill),
         ("/limits", {"scope": "strategy.sma", "limits": {"max_order_qty": "5"}}, ChangeLimits),
         ("/limits/reset", {}, ResetLimits),
+        ("/limits/reset", {"confirm": True, "passphrase": "correct horse"}, ResetLimits),
         ("/orders/sma:4/confirm", None, ConfirmOrder),
         ("/strategies/sma/enable", {"reason": "mended"}, EnableStrategy),
         ("/strategies", {"name": "new", "file": "strategies/new.py", "params": {"qty": 5}}, AddStrategy),

@@ -16,7 +16,8 @@ import pytest
 from ibfloor import __version__
 from ibfloor.api.passwords import PasswordFile
 from ibfloor.config import FloorSection, FloorSettings, GatewaySection, Mode, RiskSection, load_settings
-from ibfloor.ops.doctor import Health, _clock
+from ibfloor.manager.risk_officer import officer_path, save
+from ibfloor.ops.doctor import Health, _clock, _risk_officer
 from ibfloor.ops.gateway_probe import GatewayReport
 from ibfloor.strategy.registry import make_strategy
 
@@ -184,6 +185,21 @@ def test_the_doctor_finds_the_floor_toml_in_a_home(
     (tmp_path / "strategies").rename(tmp_path / "floor-home" / "strategies")
     outcome = ibfloor("doctor", "--home", "floor-home")
     assert f"OK    home: {tmp_path / 'floor-home'} can be written" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("mode", "named", "found"),
+    [("live", False, Health.WARN), ("live", True, Health.OK), ("paper", True, Health.OK), ("paper", False, None)],
+)
+def test_the_doctor_warns_of_a_live_floor_that_nobody_may_open_again(
+    tmp_path: Path, mode: str, named: bool, found: Health | None
+) -> None:
+    settings = FloorSettings(
+        floor=FloorSection(mode=Mode(mode), home=tmp_path), gateway=GatewaySection(port=4002), risk=risk()
+    )
+    if named:
+        save(officer_path(tmp_path), "correct horse")
+    assert [check.health for check in _risk_officer(settings)] == ([found] if found else [])
 
 
 @pytest.mark.parametrize(("mode", "mend"), [("live", "a live floor cannot run on one"), ("paper", "follow")])
