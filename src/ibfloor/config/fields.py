@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt
 
+from ibfloor.model.money import AMOUNT_LIMIT
+
 
 def not_bool(value: object) -> object:
     """Refuse true and false where a number is needed; they would read as 1 and 0."""
@@ -30,8 +32,8 @@ def zone_name(name: str) -> str:
     return name
 
 
-Positive = Annotated[Decimal, BeforeValidator(not_bool), Field(gt=0)]
-Limit = Annotated[Annotated[Decimal, Field(gt=0)] | None, BeforeValidator(off_is_none)]
+Positive = Annotated[Decimal, BeforeValidator(not_bool), Field(gt=0, lt=AMOUNT_LIMIT)]
+Limit = Annotated[Annotated[Decimal, Field(gt=0, lt=AMOUNT_LIMIT)] | None, BeforeValidator(off_is_none)]
 """A limit that must be written down; ``"off"`` is read as ``None``: no limit."""
 Seconds = Annotated[float, BeforeValidator(not_bool), Field(gt=0)]
 Port = Annotated[StrictInt, Field(ge=1, le=65535)]

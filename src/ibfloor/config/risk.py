@@ -8,10 +8,11 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, StrictBool, StrictInt
 
 from ibfloor.config.fields import Limit, Positive, Section, off_is_none
+from ibfloor.model.money import AMOUNT_LIMIT
 
-Count = Annotated[Annotated[StrictInt, Field(ge=1)] | None, BeforeValidator(off_is_none)]
+Count = Annotated[Annotated[StrictInt, Field(ge=1, lt=int(AMOUNT_LIMIT))] | None, BeforeValidator(off_is_none)]
 """A number of things; ``"off"`` is read as ``None``: no limit."""
-Whole = Annotated[StrictInt, Field(ge=1)]
+Whole = Annotated[StrictInt, Field(ge=1, lt=int(AMOUNT_LIMIT))]
 
 
 class InstrumentRisk(Section):

@@ -136,6 +136,8 @@ def test_home_is_expanded(write: Write, monkeypatch: pytest.MonkeyPatch, tmp_pat
         ("[gateway]", "[gatway]", 'line 4, [gatway]: unknown key: did you mean "gateway"?'),
         ('name = "test"', 'mode = "real"', "line 2, [floor] mode: should be 'paper' or 'live', not \"real\""),
         ("max_order_qty = 100", "max_order_qty = -1", "line 8, [risk] max_order_qty: should be greater than 0, not -1"),
+        ("max_order_qty = 100", "max_order_qty = 1e15", "line 8, [risk] max_order_qty: should be less than"),
+        ("max_order_qty = 100", "max_order_qty = inf", "line 8, [risk] max_order_qty: should be a finite number"),
         ("max_order_qty = 100", "max_order_qty = true", "line 8, [risk] max_order_qty: a number is needed"),
         ("max_order_qty = 100", 'max_order_qty = "of"', "line 8, [risk] max_order_qty: should be a valid decimal"),
         ('name = "other"', 'name = "sma-spy"', 'line 29, [[strategy]] number 2 name: "sma-spy" is the name of'),

@@ -90,6 +90,7 @@ def test_limits_below_the_strategy_are_the_same_as_those_in_its_own_table(write:
         ("[risk.strategy.smaa]\nmax_order_qty = 2\n", ("line 17, [risk.strategy.smaa]", 'did you mean "sma"?')),
         ("[risk.account]\nmax_leverage = true\n", ("line 18, [risk.account] max_leverage", "a number is needed")),
         ("[risk.account]\nmax_open_orders = 1.5\n", ("line 18, [risk.account] max_open_orders",)),
+        (f"[risk.account]\nmax_open_orders = 1{'0' * 15}\n", ("line 18, [risk.account] max_open_orders", "less than")),
         ("[risk.strategy.sma]\nrestricted = 1\n", ("line 18, [risk.strategy.sma] restricted",)),
         (
             "[strategy.risk]\nmax_order_qty = 7\n[risk.strategy.sma]\nmax_order_qty = 8\n",
