@@ -78,7 +78,7 @@ class Judge:
             if bucket is not None:
                 bucket.take(now_ns)
         if not (context.is_change or context.is_reduction):
-            if seat.limits.repeat_entries_max is not None:
+            if seat.limits.repeat_entries_max is not None and not request.asks.bracket:
                 seat.activity.entries.append(now_ns)
             if seat.limits.duplicate_window_s is not None:
                 seat.habits.note_sent(request, now_ns)

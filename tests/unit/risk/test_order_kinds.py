@@ -276,10 +276,22 @@ def test_group_without_protection_claims_every_member(desk: Any, facts: Any) -> 
     assert working(desk) == (0, 200, 0)
 
 
+def test_a_bracket_is_one_entry_however_many_exits_it_has(desk_with: Any, facts: Any) -> None:
+    desk = desk_with(repeat_entries_max=D(2))
+
+    def bracket(first: int) -> list[OrderRequest]:
+        entry = facts.request(first, qty=50)
+        numbered = zip(exits(facts, entry), (first + 1, first + 2), strict=True)
+        return [entry, *(replace(each, cl_ord_id=ClientOrderId(f"sma:{number}")) for each, number in numbered)]
+
+    assert [ask_all(desk, *bracket(first)) for first in (1, 4, 7)] == ["approved", "approved", "repeated_execution"]
+    assert [trip.strategy for trip in desk.gate.trips] == ["sma"]
+
+
 def test_refused_bracket_leaves_nothing_behind_and_the_corrected_one_passes(desk_with: Any, facts: Any) -> None:
     desk = desk_with(
         duplicate_window_s=D(60),
-        repeat_entries_max=D(3),
+        repeat_entries_max=D(1),
         order_rate_per_s=D("0.001"),
         order_burst=D(3),
         fat_finger_adv_pct=D(1),

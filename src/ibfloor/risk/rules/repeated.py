@@ -15,9 +15,12 @@ def is_on(limits: StrategyLimits, account: AccountLimits) -> bool:
 
 
 def check(request: OrderRequest, context: RuleContext) -> Refusal | None:
-    """Refuse an entry beyond so many within the window; the gate disables the strategy until a person is content."""
+    """Refuse an entry beyond so many within the window; the gate disables the strategy until a person is content.
+
+    The exits of a bracket are no entries, although nothing is held yet that they could reduce.
+    """
     most = context.limits.repeat_entries_max
-    if most is None or context.is_reduction or context.is_change:
+    if most is None or context.is_reduction or context.is_change or request.asks.bracket:
         return None
     count = context.activity.entries_since(context.now_ns - context.windows.repeat_ns)
     if count < most:
