@@ -2,7 +2,7 @@
 import { FORMS, bookingOf, startOf } from "./bookings.js";
 import * as f from "./format.js";
 import { Icon } from "./icons.js";
-import { html, useEffect, useRef, useState } from "./lib.js";
+import { html, useLayoutEffect, useRef, useState } from "./lib.js";
 import { command, newKey, notify } from "./rest.js";
 import { cell, useCell } from "./store.js";
 
@@ -32,7 +32,7 @@ function Dialog({ now }) {
   const [isBusy, setBusy] = useState(false);
   const key = useRef("");
   const breakKey = now.about.row?.key || "";
-  useEffect(() => box.current.showModal(), []);
+  useLayoutEffect(() => box.current.showModal(), []);  // at once: a key pressed meanwhile would reach the page behind
   const attempt = async (work) => {
     if (isBusy) return;
     setBusy(true);

@@ -1,7 +1,7 @@
 // After the stop: a red banner for each latched switch, and the way back, which asks for a reason.
 import * as f from "./format.js";
 import { Icon } from "./icons.js";
-import { html, useEffect, useRef, useState } from "./lib.js";
+import { html, useLayoutEffect, useRef, useState } from "./lib.js";
 import { account, give } from "./rest.js";
 import { nameOf } from "./stop.js";
 import { useCell, useRow } from "./store.js";
@@ -34,7 +34,7 @@ function ResetDialog({ kill, onClose }) {
   const [reason, setReason] = useState("");
   const [password, setPassword] = useState("");
   const [passphrase, setPassphrase] = useState("");
-  useEffect(() => {
+  useLayoutEffect(() => {
     box.current.showModal();
   }, []);
   const submit = async (event) => {

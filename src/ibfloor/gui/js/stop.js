@@ -4,7 +4,7 @@ import { isWorking } from "./blotter.js";
 import * as f from "./format.js";
 import { HoldButton } from "./hold.js";
 import { Icon } from "./icons.js";
-import { classes, html, useEffect, useRef, useState } from "./lib.js";
+import { classes, html, useLayoutEffect, useRef, useState } from "./lib.js";
 import { command, newKey } from "./rest.js";
 import { cell, rowsOf, useCell, useRow, useTopic } from "./store.js";
 
@@ -36,7 +36,7 @@ function Dialog() {
   const [aim, setAim] = useState({ scope: "account", target: "" });
   const [watched, setWatched] = useState(null);
   const [problem, setProblem] = useState("");
-  useEffect(() => {
+  useLayoutEffect(() => {
     box.current.showModal();
   }, []);
   const stop = async () => {
