@@ -28,7 +28,7 @@ from ibfloor.model.risk_fact import LimitChange, LimitsChanged, RestrictionLifte
 from ibfloor.risk.confirmations import VALID_S
 from ibfloor.risk.limits import Scope, ScopeKind
 
-log = structlog.get_logger(__name__)
+log = structlog.get_logger("limits")
 LimitCommand = ChangeLimits | ResetLimits | ConfirmOrder | EnableStrategy
 
 
