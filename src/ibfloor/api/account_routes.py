@@ -15,7 +15,7 @@ from ibfloor.api.passwords import LENGTH_MAX
 from ibfloor.api.problem import Problem
 from ibfloor.api.sessions import LIFE_S, Session, Sessions
 
-log = structlog.get_logger(__name__)
+log = structlog.get_logger("web")
 
 
 class Login(BaseModel):

@@ -17,7 +17,7 @@ from ibfloor.model.errors import ConnectivityError
 RETRY_S = 0.5
 STALE_S = 3.0
 
-log = structlog.get_logger(__name__)
+log = structlog.get_logger("web")
 
 
 class FloorLink:

@@ -40,7 +40,7 @@ READ_BYTES = 256 * 1024
 PEERS_MAX = 64
 CALLS_MAX_PER_PEER = 64
 
-log = structlog.get_logger(__name__)
+log = structlog.get_logger("control")
 
 
 class ControlServer:
