@@ -71,7 +71,7 @@ def test_the_stop_is_told_and_still_reaches_the_loop(capfd: pytest.CaptureFixtur
             loop.add_signal_handler(each, over.set)
         await asyncio.sleep(0)
         os.kill(os.getpid(), number)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await over.wait()
         for each in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(each)

@@ -135,7 +135,7 @@ class HandFedSession:
                 await result
 
         assert self._loop
-        asyncio.run_coroutine_threadsafe(run(), self._loop).result(5)
+        asyncio.run_coroutine_threadsafe(run(), self._loop).result(30)
 
 
 class ListBox:

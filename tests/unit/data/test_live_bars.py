@@ -158,7 +158,7 @@ def test_without_history_the_reason_is_told_and_live_bars_come_all_the_same(floo
 
 def test_asking_for_history_gives_the_newest_closed_bars(floor: Any) -> None:
     floor.session.past = [floor.bar(minute) for minute in range(-30, 0)]
-    bars = floor.manager.history(floor.SPY.contract, bar_ns=MIN, count=3).result(5)
+    bars = floor.manager.history(floor.SPY.contract, bar_ns=MIN, count=3).result(30)
     assert starts(bars, floor) == [-3, -2, -1]
 
 

@@ -84,14 +84,14 @@ def test_a_subscriber_that_left_while_its_contract_was_resolved_subscribes_nothi
 def test_two_contracts_of_one_instrument_share_its_object(floor: Any) -> None:
     other = Stock("SPY", primary_exchange="ARCA")
     floor.session.known[other] = floor.session.known[floor.SPY.contract]
-    instruments = [floor.manager.resolve(contract).result(5) for contract in (floor.SPY.contract, other)]
+    instruments = [floor.manager.resolve(contract).result(30) for contract in (floor.SPY.contract, other)]
     assert instruments[0] is instruments[1] is floor.manager.by_id(floor.SPY.instrument_id)
     assert floor.manager.instrument(other) is instruments[0]
 
 
 def test_resolve_fails_with_the_brokers_text(floor: Any) -> None:
     with pytest.raises(BrokerRejected, match="No security definition"):
-        floor.manager.resolve(Stock("SPYY")).result(5)
+        floor.manager.resolve(Stock("SPYY")).result(30)
 
 
 def test_another_loop_can_await_an_answer(floor: Any) -> None:

@@ -92,15 +92,15 @@ class Rig:
             limit_px=None if limit is None else D(limit),
         )
         answer = self.crossing.offer(strategy, ticket, for_s, self.hear)
-        self.queue.ask(lambda _: None).result(5)
+        self.queue.ask(lambda _: None).result(30)
         return answer
 
     def hear(self, offer: Offer) -> None:
         self.told[offer.offer_id] = offer
 
     def look(self) -> None:
-        self.queue.ask(self.crossing._expire).result(5)
-        while self.queue.decide(self.crossing._decide).result(5):
+        self.queue.ask(self.crossing._expire).result(30)
+        while self.queue.decide(self.crossing._decide).result(30):
             pass
 
     def held(self, strategy: StrategyId) -> Decimal:
@@ -210,7 +210,7 @@ def test_an_offer_ends_with_its_time_and_one_withdrawn_or_left_crosses_no_more(f
         rig.look()
         assert rig.told == {}
         rig.crossing.withdraw(ALPHA, back.offer_id)
-        rig.crossing.leave(GAMMA).result(5)
+        rig.crossing.leave(GAMMA).result(30)
         rig.now += 5 * S
         rig.quote(100.0, 100.05)
         rig.offer(BETA, Side.SELL, 30)

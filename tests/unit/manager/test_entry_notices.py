@@ -86,7 +86,7 @@ def test_books_an_entry_touches_are_told_and_no_other(tmp_path: Path, run: Calla
             queue.put(entry)
             queue.put(entry)  # a second time it is no news
             await asyncio.wrap_future(queue.ask(lambda state: None))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await came.wait()
         for box in mailboxes.values():
             box.close()

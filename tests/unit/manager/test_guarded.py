@@ -11,7 +11,7 @@ def test_a_task_that_waits_for_an_answer_nobody_gives_any_more_does_not_keep_the
     failures: list[BaseException] = []
 
     async def live() -> asyncio.Task[None]:
-        async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
             guarded = Guarded(tasks, failures.append)
             stuck = guarded.create_task(asyncio.Event().wait())
             done = guarded.create_task(asyncio.sleep(0))

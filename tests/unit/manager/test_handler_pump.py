@@ -8,7 +8,7 @@ from ibfloor.manager.handler_pump import HandlerPump
 
 def pumped(body: Callable[[HandlerPump], Awaitable[None]]) -> None:
     async def main() -> None:
-        async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
             pump = HandlerPump(tasks)
             await body(pump)
             pump.abandon()

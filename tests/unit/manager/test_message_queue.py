@@ -53,7 +53,7 @@ class Rig:
         self.queue.stop()
 
     def settle(self) -> None:
-        self.queue.ask(lambda state: None).result(5)
+        self.queue.ask(lambda state: None).result(30)
 
 
 def test_facts_are_journaled_in_order_before_observers_see_them(facts: Any) -> None:
@@ -72,7 +72,7 @@ def test_the_same_execution_by_two_sessions_is_booked_and_journaled_once(facts: 
         rig.queue.put(facts.submitted(facts.request()))
         rig.queue.put(facts.filled())
         rig.queue.put(facts.filled())
-        total = rig.queue.ask(lambda state: state.books.position_total(SPY)).result(5)
+        total = rig.queue.ask(lambda state: state.books.position_total(SPY)).result(30)
         assert total == 100
         assert len(rig.journal.records) == 2
 
@@ -91,7 +91,7 @@ def test_a_journal_that_fails_is_a_fault_and_the_books_go_on(facts: Any) -> None
     with Rig(is_broken=True) as rig:
         rig.queue.put(facts.submitted(facts.request()))
         rig.queue.put(facts.filled())
-        total = rig.queue.ask(lambda state: state.books.position_total(SPY)).result(5)
+        total = rig.queue.ask(lambda state: state.books.position_total(SPY)).result(30)
         assert total == 100
         assert rig.troubles[0][0] == "journal"
         assert "no space left" in str(rig.troubles[0][1])

@@ -58,7 +58,7 @@ def running(tmp_path: Path) -> Callable[[Callable[[Any, Any], None]], None]:
 
     def run(body: Callable[[Any, Any], None]) -> None:
         async def main() -> None:
-            async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+            async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
                 made = make_strategy(StrategyId("watcher"), file=file)
                 context: Any = Context()
                 made.strategy.bind(context)
